@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: axes, intensity, device, tiles and strips; no Qt."""

@@ -1,0 +1,1 @@
+"""Sample images for napari's File menu."""

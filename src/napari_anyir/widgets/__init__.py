@@ -1,0 +1,1 @@
+"""Qt and magicgui: a thin skin over inference, one file per widget."""

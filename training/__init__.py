@@ -1,0 +1,1 @@
+"""Datasets, protocols, training and evaluation; installed as napari_anyir.training."""
