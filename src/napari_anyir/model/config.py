@@ -1,0 +1,205 @@
+"""Sizes and switches of an AnyIR network, as one frozen, validated description."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args, get_type_hints
+
+LEVELS = 4
+"""Resolutions of the U-shape: full, half, quarter, eighth."""
+
+SIZE_MULTIPLE = 2 ** (LEVELS - 1)
+"""Height and width must be a multiple of this; the network pads by reflection."""
+
+
+@dataclass(frozen=True)
+class AnyIRConfig:
+    """Everything that fixes the shape and the arithmetic of an AnyIR network.
+
+    Parameters
+    ----------
+    dim : int
+        Channels C of the first level, even; level l has ``C * 2**(l - 1)`` channels.
+    blocks : tuple of 4 int
+        Degradation adaptation blocks (DABs) per level; the first three counts serve the
+        encoder and the decoder, the fourth the latent level.
+    refinement : int
+        DABs after the decoder, at 2C channels.
+    heads : tuple of 4 int
+        Attention heads per level.
+    feed_forward_factor : int
+        Expansion of the gated feed-forward network (2 in Tab. 11).
+    split : {"skip", "half"}
+        How a DAB divides its channels: interleaved (Eq. 6) or in two contiguous halves (Tab. 7).
+    gate : {"gated_da", "none"}
+        The local branch: GatedDA (Alg. 1), or its channels passed through (Tab. 7).
+    gate_activation : {"gelu", "sigmoid"}
+        Activation of gamma: GELU as in the text, or the sigma that Alg. 1 prints.
+    gate_norm : {"layer", "batch"}
+        Normalisation in front of the gate.
+    gate_fractions : tuple of 3 float, optional
+        (alpha, beta, gamma) as fractions of ``hidden = 2c``, the rows of Tab. 8. None is the
+        published size: ``hidden = round(8c / 3)``, gamma and beta c wide, alpha the rest.
+    fusion : {"spatial_frequency", "spatial", "frequency", "fixed", "none"}
+        Alg. 2 with a learnable lambda, lambda = 1, lambda = 0, lambda = 0.5 (Tab. 10), or plain
+        concatenation of the two branches (Tab. 7).
+    frequency : {"sum", "fft"}
+        How the frequency branch of Alg. 2 is computed. The FFT is linear, so
+        irfft2(rfft2(A) + rfft2(G)) = A + G; "sum" uses that, "fft" is the literal algorithm.
+
+    Raises
+    ------
+    ValueError
+        If a field is out of its range; the sentence names the field.
+
+    Examples
+    --------
+    >>> from napari_anyir.model import AnyIRConfig
+    >>> AnyIRConfig(dim=16, blocks=(1, 1, 1, 1), refinement=1).channels
+    (16, 32, 64, 128)
+    """
+
+    dim: int
+    blocks: tuple[int, int, int, int]
+    refinement: int
+    heads: tuple[int, int, int, int] = (1, 2, 4, 8)
+    feed_forward_factor: int = 2
+    split: Literal["skip", "half"] = "skip"
+    gate: Literal["gated_da", "none"] = "gated_da"
+    gate_activation: Literal["gelu", "sigmoid"] = "gelu"
+    gate_norm: Literal["layer", "batch"] = "layer"
+    gate_fractions: tuple[float, float, float] | None = None
+    fusion: Literal["spatial_frequency", "spatial", "frequency", "fixed", "none"] = (
+        "spatial_frequency"
+    )
+    frequency: Literal["sum", "fft"] = "sum"
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for field in fields(self):
+            choices = get_args(hints[field.name])
+            value = getattr(self, field.name)
+            if choices and isinstance(choices[0], str) and value not in choices:
+                raise ValueError(f"{field.name} must be one of {choices}, not {value!r}.")
+        for name in ("blocks", "heads"):
+            value = tuple(getattr(self, name))
+            if len(value) != LEVELS or any(int(v) != v or v < 0 for v in value):
+                raise ValueError(f"{name} must be {LEVELS} whole numbers, not {value!r}.")
+            object.__setattr__(self, name, value)
+        if self.dim < 2 or self.dim % 2:
+            raise ValueError(f"dim must be an even number of at least 2, not {self.dim}.")
+        for level, (channels, heads) in enumerate(zip(self.channels, self.heads, strict=True)):
+            if heads < 1 or (channels // 2) % heads:
+                raise ValueError(
+                    f"heads of level {level + 1} must divide its {channels // 2} attention "
+                    f"channels, and {heads} does not."
+                )
+        if self.refinement < 0 or self.feed_forward_factor < 1:
+            raise ValueError("refinement must be at least 0 and feed_forward_factor at least 1.")
+        if self.gate_fractions is not None:
+            object.__setattr__(self, "gate_fractions", tuple(self.gate_fractions))
+            self.gate_widths(self.dim // 2)
+
+    @property
+    def channels(self) -> tuple[int, int, int, int]:
+        """Channels of the four levels."""
+        return (self.dim, 2 * self.dim, 4 * self.dim, 8 * self.dim)
+
+    def gate_widths(self, channels: int) -> tuple[int, int, int]:
+        """Widths of alpha, beta and gamma in a GatedDA.
+
+        Parameters
+        ----------
+        channels : int
+            Channels c that enter the GatedDA.
+
+        Returns
+        -------
+        tuple of 3 int
+            Channels of (alpha, beta, gamma).
+
+        Raises
+        ------
+        ValueError
+            If ``gate_fractions`` do not give whole widths, or a gamma of neither 0 nor c.
+
+        Examples
+        --------
+        >>> from napari_anyir.model import VARIANTS
+        >>> VARIANTS["tiny"].gate_widths(14)
+        (9, 14, 14)
+        """
+        if self.gate_fractions is None:
+            return round(8 * channels / 3) - 2 * channels, channels, channels
+        alpha, beta, gamma = (fraction * 2 * channels for fraction in self.gate_fractions)
+        widths = (round(alpha), round(beta), round(gamma))
+        if any(abs(w - f) > 1e-6 for w, f in zip(widths, (alpha, beta, gamma), strict=True)):
+            raise ValueError(
+                f"gate_fractions {self.gate_fractions} do not divide the {2 * channels} hidden "
+                "channels into whole widths; choose fractions that do."
+            )
+        if sum(widths) != 2 * channels or widths[2] not in (0, channels) or widths[0] > channels:
+            raise ValueError(
+                f"gate_fractions {self.gate_fractions} must sum to 1 with gamma 1/2 or 0 and "
+                "alpha at most 1/2, as in Tab. 8 of the paper."
+            )
+        return widths
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values, ready for JSON.
+
+        Returns
+        -------
+        dict
+            Field names to numbers, strings, lists or None.
+
+        Examples
+        --------
+        >>> from napari_anyir.model import VARIANTS, AnyIRConfig
+        >>> AnyIRConfig.from_dict(VARIANTS["nano"].to_dict()) == VARIANTS["nano"]
+        True
+        """
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> AnyIRConfig:
+        """Build a configuration from plain values; the inverse of `to_dict`.
+
+        Parameters
+        ----------
+        values : mapping
+            Field names to values; lists are taken for tuples.
+
+        Returns
+        -------
+        AnyIRConfig
+            The validated configuration.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown, missing, or a value out of range.
+
+        Examples
+        --------
+        >>> from napari_anyir.model import AnyIRConfig
+        >>> AnyIRConfig.from_dict({"dim": 8, "blocks": [1, 1, 1, 1], "refinement": 0}).dim
+        8
+        """
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise ValueError(f"Unknown configuration field {unknown[0]!r}; known are {sorted(known)}.")
+        if missing := sorted({"dim", "blocks", "refinement"} - set(values)):
+            raise ValueError(f"The configuration lacks {missing[0]!r}.")
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+VARIANTS: dict[str, AnyIRConfig] = {
+    # A feed-forward factor of 2 would cost 4.27 G multiply-adds at 224 x 224; 1 costs 3.19 G, within
+    # the eighth of `tiny` that a laptop without a GPU can afford.
+    "nano": AnyIRConfig(dim=16, blocks=(1, 2, 2, 3), refinement=2, feed_forward_factor=1),
+    "tiny": AnyIRConfig(dim=28, blocks=(3, 5, 5, 7), refinement=4),
+    "small": AnyIRConfig(dim=32, blocks=(4, 6, 6, 8), refinement=4),
+}
+"""The sizes we ship: AnyIR-T and AnyIR-S of Tab. 11, and ``nano`` for machines without a GPU."""
