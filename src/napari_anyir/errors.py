@@ -25,7 +25,7 @@ class ModelError(Exception):
     """
 
 
-class Cancelled(Exception):  # noqa: N818 - it is no error: somebody asked for it
+class Cancelled(Exception):
     """The caller asked to stop, and the work stopped before its end.
 
     Raised by `napari_anyir.restore` at the first strip or tile after ``cancel.is_set()`` became
