@@ -1,0 +1,54 @@
+# Two commands, each of which does all of its own set-up in .venv and is quick the second time:
+#
+#   make demo   restores the bundled samples into demo-output/
+#   make test   runs the tests, in a virtual display where there is none
+#
+# Another Python: make demo PYTHON=python3.12. Only some tests: make test PYTEST_ARGS="tests/model -x".
+
+PYTHON ?= python3
+VENV ?= .venv
+PYTEST_ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# A Linux machine without a screen gets a virtual one; macOS never sets DISPLAY and needs none.
+HEADLESS := $(if $(filter Linux,$(shell uname -s)),$(if $(DISPLAY)$(WAYLAND_DISPLAY),,xvfb-run -a))
+
+.PHONY: help demo test display clean
+
+help:
+	@echo "make demo    restore the bundled samples into demo-output/"
+	@echo "make test    run the tests"
+	@echo "make clean   remove $(VENV) and demo-output/"
+
+demo: $(VENV)/package.stamp
+	$(BIN)/anyir demo
+
+test: $(VENV)/test.stamp display
+	$(HEADLESS) $(BIN)/python -X faulthandler -m pytest $(PYTEST_ARGS)
+
+# Names the system packages that a window needs and that are not there, before Qt ends the tests without a word.
+display: $(VENV)/pyvenv.cfg
+	@$(BIN)/python .ci/system_packages.py --explain
+
+$(VENV)/pyvenv.cfg:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "This needs Python 3.11 or newer, and '$(PYTHON)' is not: name another, as in 'make demo PYTHON=python3.11'." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv module is missing: on Debian and Ubuntu, 'sudo apt install python3-venv'." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --upgrade "pip>=25.1"
+
+# Torch first and alone: see constraints.txt.
+$(VENV)/torch.stamp: constraints.txt | $(VENV)/pyvenv.cfg
+	$(PIP) install --constraint constraints.txt torch
+	@touch $@
+
+$(VENV)/package.stamp: pyproject.toml $(VENV)/torch.stamp
+	$(PIP) install --constraint constraints.txt --editable ".[all]"
+	@touch $@
+
+$(VENV)/test.stamp: pyproject.toml $(VENV)/package.stamp
+	$(PIP) install --constraint constraints.txt --group test
+	@touch $@
+
+clean:
+	rm -rf $(VENV) demo-output
