@@ -1,0 +1,47 @@
+"""What every test shares: private napari settings, and a clear word where there is no display."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+# Set before anything imports napari: otherwise a test inherits the settings and the window size of
+# the person who runs it, and leaves its own behind. The folder lives as long as this module does,
+# which is as long as the run.
+_settings = tempfile.TemporaryDirectory(prefix="napari-anyir-tests-")
+os.environ["NAPARI_CONFIG"] = str(Path(_settings.name) / "settings.yaml")
+
+# Fixtures behind which Qt starts; without a display Qt ends the whole process, not one test.
+_WINDOW_FIXTURES = {"qtbot", "qapp", "make_napari_viewer", "make_napari_viewer_proxy"}
+
+
+def _no_display() -> bool:
+    return (
+        sys.platform.startswith("linux")
+        and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+        and "QT_QPA_PLATFORM" not in os.environ
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a screen where there is none, naming the command that gives one."""
+    if not _no_display():
+        return
+    skip = pytest.mark.skip(reason="needs a display: run `make test`, or xvfb-run -a pytest")
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if item.get_closest_marker("window") or fixtures & _WINDOW_FIXTURES:
+            item.add_marker(skip)
+
+
+@pytest.fixture
+def repository() -> Path:
+    """Return the top of the source tree; skip where the tests were taken out of it."""
+    top = Path(__file__).resolve().parents[1]
+    if not (top / "pyproject.toml").is_file():
+        pytest.skip("the source tree is not here")
+    return top
