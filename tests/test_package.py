@@ -1,0 +1,272 @@
+"""The package as others meet it: what an import loads, what is public, what is built."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+import importlib.metadata
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import napari_anyir
+
+TOP = Path(__file__).resolve().parents[1]
+SOURCE = TOP / "src" / "napari_anyir"
+TRAINING = TOP / "training"
+
+# house rule: who may import whom; what is not named here may be imported by nobody below it
+ALLOWED = {
+    "errors": set(),
+    "model": {"errors"},
+    "degradations": {"errors"},
+    "samples": {"errors", "degradations"},
+    "weights": {"errors", "model"},
+    "inference": {"errors", "model", "weights"},
+    "widgets": {"errors", "model", "weights", "inference", "degradations", "samples"},
+    "training": {"errors", "model", "weights", "inference", "degradations"},
+    "cli": {"errors", "model", "weights", "inference", "degradations", "samples", "training"},
+}
+
+
+def modules_loaded_by(statement: str) -> set[str]:
+    """Return the top-level modules that a fresh interpreter holds after a statement."""
+    code = (
+        f"{statement}\nimport json, sys\nprint(json.dumps([m.split('.')[0] for m in sys.modules]))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    return set(json.loads(run.stdout.splitlines()[-1]))
+
+
+def imports_of(path: Path, package: str) -> set[str]:
+    """Return the absolute names that a module imports, wherever the import statement stands."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*parents, base] if base else parents)
+            names |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def source_modules() -> list[tuple[Path, str, str]]:
+    """Return (file, room, package) of every module in both trees."""
+    found = []
+    for top, prefix in ((SOURCE, "napari_anyir"), (TRAINING, "napari_anyir.training")):
+        for path in sorted(top.rglob("*.py")):
+            package = ".".join([prefix, *path.relative_to(top).parent.parts])
+            inner = package.split(".")[1:]
+            room = inner[0] if inner else path.stem
+            found.append((path, room, package))
+    return found
+
+
+def data_files(top: Path) -> set[str]:
+    """Return the paths, relative to a tree, of what must be in the wheel."""
+    return {
+        path.relative_to(top).as_posix()
+        for path in top.rglob("*")
+        if path.is_file()
+        and not {"__pycache__", ".ipynb_checkpoints"} & set(path.parts)
+        and not path.name.startswith(".")
+    }
+
+
+# --- what an import loads -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import napari_anyir",
+        "import napari_anyir; dir(napari_anyir); napari_anyir.__version__; napari_anyir.ModelError",
+    ],
+)
+def test_import_loads_nothing_heavy(statement: str) -> None:
+    heavy = {"torch", "numpy", "skimage", "dask", "napari", "magicgui", "qtpy"}
+    heavy |= {"PyQt5", "PyQt6", "PySide2", "PySide6"}
+    assert not modules_loaded_by(statement) & heavy
+
+
+def test_restore_needs_neither_qt_nor_napari() -> None:
+    loaded = modules_loaded_by("import napari_anyir; napari_anyir.restore; napari_anyir.load_model")
+    assert "torch" in loaded
+    assert not loaded & {"napari", "qtpy", "PyQt5", "PyQt6", "PySide2", "PySide6"}
+
+
+# --- what is public -------------------------------------------------------------------------------
+
+
+def test_every_public_name_resolves_and_is_listed() -> None:
+    for name in napari_anyir.__all__:
+        assert getattr(napari_anyir, name) is not None
+        assert name in dir(napari_anyir)
+    assert isinstance(napari_anyir.ModelError("x"), Exception)
+    assert isinstance(napari_anyir.Cancelled("x"), Exception)
+
+
+def test_unknown_attribute_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'restoer'"):
+        napari_anyir.restoer  # noqa: B018
+
+
+def test_version_is_that_of_the_installed_package(repository: Path) -> None:
+    assert napari_anyir.__version__ == importlib.metadata.version("napari-anyir")
+    project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert napari_anyir.__version__ == project["version"]
+
+
+def test_entry_points_are_installed() -> None:
+    entry_points = importlib.metadata.distribution("napari-anyir").entry_points
+    found = {(point.group, point.name): point.value for point in entry_points}
+    assert found["napari.manifest", "napari-anyir"] == "napari_anyir:napari.yaml"
+    assert found["console_scripts", "anyir"] == "napari_anyir.cli:main"
+
+
+def test_base_brings_neither_qt_nor_napari() -> None:
+    requirements = importlib.metadata.requires("napari-anyir") or []
+    base = " ".join(r for r in requirements if "extra ==" not in r).lower()
+    assert "torch" in base
+    for name in ("napari", "pyqt", "pyside"):
+        assert name not in base
+
+
+# --- who imports whom -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "room", "package"),
+    [
+        pytest.param(*module, id=module[0].relative_to(TOP).as_posix())
+        for module in source_modules()
+    ],
+)
+def test_rooms_depend_downwards_only(path: Path, room: str, package: str) -> None:
+    if path == SOURCE / "__init__.py":  # the lazy door to every room
+        return
+    own = {name for name in imports_of(path, package) if name.startswith("napari_anyir.")}
+    rooms = {name.split(".")[1] for name in own} - {room} - set(napari_anyir.__all__)
+    assert rooms <= ALLOWED[room], f"{path} may not import {sorted(rooms - ALLOWED[room])}"
+
+
+@pytest.mark.parametrize("room", ["model", "degradations"])
+def test_pure_torch_rooms(room: str) -> None:
+    for path, its_room, package in source_modules():
+        if its_room == room:
+            tops = {name.split(".")[0] for name in imports_of(path, package)}
+            assert not tops & {"numpy", "skimage", "dask", "napari", "qtpy", "magicgui"}, path
+
+
+def test_inference_knows_no_qt() -> None:
+    for path, room, package in source_modules():
+        if room in {"inference", "weights", "cli"}:
+            tops = {name.split(".")[0] for name in imports_of(path, package)}
+            assert not tops & {"napari", "qtpy", "magicgui", "superqt"}, path
+
+
+# --- what is built --------------------------------------------------------------------------------
+
+
+def test_listed_packages_are_those_on_disk(repository: Path) -> None:
+    setuptools = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
+        "setuptools"
+    ]
+    on_disk = {package for path, _, package in source_modules() if path.name == "__init__.py"}
+    assert set(setuptools["packages"]) == on_disk
+    assert len(setuptools["packages"]) == len(on_disk)
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Build (wheel, sdist) from a copy of the tree, so that no build folder is left in it."""
+    pytest.importorskip("setuptools", minversion="77.0.3")
+    copy = tmp_path_factory.mktemp("tree")
+    out = tmp_path_factory.mktemp("dist")
+    leave = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for folder in ("src", "training", "tests", ".ci"):
+        shutil.copytree(TOP / folder, copy / folder, ignore=leave)
+    for file in TOP.iterdir():
+        if file.is_file():
+            shutil.copy(file, copy)
+    code = (
+        "import sys; from setuptools import build_meta; out = sys.argv[1]; "
+        "build_meta.build_sdist(out); build_meta.build_wheel(out)"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code, str(out)],
+        cwd=copy,
+        check=True,
+        capture_output=True,
+        timeout=300,
+    )
+    (wheel,), (sdist,) = out.glob("*.whl"), out.glob("*.tar.gz")
+    return wheel, sdist
+
+
+def test_wheel_holds_both_trees_and_all_their_data(archives: tuple[Path, Path]) -> None:
+    with zipfile.ZipFile(archives[0]) as wheel:
+        names = set(wheel.namelist())
+    expected = {f"napari_anyir/{name}" for name in data_files(SOURCE)}
+    expected |= {f"napari_anyir/training/{name}" for name in data_files(TRAINING)}
+    held = {name for name in names if ".dist-info/" not in name}
+    assert held == expected
+    for name in ("py.typed", "napari.yaml", "training/__init__.py"):
+        assert f"napari_anyir/{name}" in held
+    assert any(
+        name.startswith("napari_anyir/weights/") and name.endswith(".safetensors") for name in held
+    )
+    assert any(name.startswith("napari_anyir/samples/LICENSES") for name in held)
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+
+
+def test_sdist_holds_what_its_tests_need(archives: tuple[Path, Path]) -> None:
+    with tarfile.open(archives[1]) as sdist:
+        names = {name.partition("/")[2] for name in sdist.getnames()}
+    expected = {f"src/napari_anyir/{name}" for name in data_files(SOURCE)}
+    expected |= {f"training/{name}" for name in data_files(TRAINING)}
+    expected |= {"Makefile", "constraints.txt", "pyproject.toml", "tests/conftest.py", ".ci/run"}
+    assert expected <= names
+
+
+def test_archives_fit_a_package_index(archives: tuple[Path, Path]) -> None:
+    assert max(archive.stat().st_size for archive in archives) < 60e6
+
+
+def test_citation_names_the_paper(repository: Path) -> None:
+    yaml = pytest.importorskip("yaml")
+    citation = yaml.safe_load((repository / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["authors"] == [{"name": "napari-anyir developers"}]
+    assert "R0bgCpdDqr" in citation["preferred-citation"]["url"]
+    assert len(citation["preferred-citation"]["authors"]) == 10
+
+
+# --- doctests of the tree that pytest does not collect --------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".".join(["napari_anyir.training", *path.relative_to(TRAINING).with_suffix("").parts])
+        for path in sorted(TRAINING.rglob("*.py"))
+        if path.name != "__init__.py"
+    ],
+)
+def test_examples_in_training(name: str) -> None:
+    result = doctest.testmod(
+        importlib.import_module(name), optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    )
+    assert result.failed == 0
