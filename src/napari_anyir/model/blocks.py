@@ -99,9 +99,7 @@ class GatedDA(nn.Module):
         self.widths = config.gate_widths(channels)
         alpha, beta, gamma = self.widths
         self.norm: nn.Module = (
-            ChannelLayerNorm(channels)
-            if config.gate_norm == "layer"
-            else nn.BatchNorm2d(channels)
+            ChannelLayerNorm(channels) if config.gate_norm == "layer" else nn.BatchNorm2d(channels)
         )
         self.activation: nn.Module = nn.GELU() if config.gate_activation == "gelu" else nn.Sigmoid()
         self.tau = nn.Parameter(torch.ones(1, channels, 1, 1))
@@ -144,12 +142,13 @@ class Fusion(nn.Module):
         super().__init__()
         self.kind = config.fusion
         self.literal_fft = config.frequency == "fft"
-        self.weight: Tensor | None = None
+        self.weight: Tensor | None
         if self.kind == "spatial_frequency":
             self.weight = nn.Parameter(torch.tensor(0.5))
-        elif self.kind != "none":
-            fixed = {"spatial": 1.0, "frequency": 0.0, "fixed": 0.5}[self.kind]
-            self.register_buffer("weight", torch.tensor(fixed), persistent=False)
+        else:
+            fixed = {"spatial": 1.0, "frequency": 0.0, "fixed": 0.5}.get(self.kind)
+            weight = None if fixed is None else torch.tensor(fixed)
+            self.register_buffer("weight", weight, persistent=False)
         self.project = pointwise(channels, channels)
 
     def frequency_branch(self, attention: Tensor, gated: Tensor) -> Tensor:
@@ -158,7 +157,8 @@ class Fusion(nn.Module):
             return attention + gated
         size = attention.shape[-2:]
         # FFTs of half-precision tensors exist for powers of two on CUDA only.
-        spectrum = torch.fft.rfft2(attention.float()) + torch.fft.rfft2(gated.float())
+        dtype = torch.promote_types(attention.dtype, torch.float32)
+        spectrum = torch.fft.rfft2(attention.to(dtype)) + torch.fft.rfft2(gated.to(dtype))
         return torch.fft.irfft2(spectrum, s=size).to(attention.dtype)
 
     def forward(self, attention: Tensor, gated: Tensor, observer: Observer | None = None) -> Tensor:

@@ -189,15 +189,21 @@ class AnyIRConfig:
         """
         known = {field.name for field in fields(cls)}
         if unknown := sorted(set(values) - known):
-            raise ValueError(f"Unknown configuration field {unknown[0]!r}; known are {sorted(known)}.")
+            raise ValueError(
+                f"Unknown configuration field {unknown[0]!r}; known are {sorted(known)}."
+            )
         if missing := sorted({"dim", "blocks", "refinement"} - set(values)):
             raise ValueError(f"The configuration lacks {missing[0]!r}.")
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        plain: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in values.items()
+        }
+        return cls(**plain)
 
 
 VARIANTS: dict[str, AnyIRConfig] = {
-    # A feed-forward factor of 2 would cost 4.27 G multiply-adds at 224 x 224; 1 costs 3.19 G, within
-    # the eighth of `tiny` that a laptop without a GPU can afford.
+    # A feed-forward factor of 2 would cost 4.27 G multiply-adds at 224 x 224; 1 costs 3.19 G, an
+    # eighth of `tiny`, which a laptop without a GPU can afford.
     "nano": AnyIRConfig(dim=16, blocks=(1, 2, 2, 3), refinement=2, feed_forward_factor=1),
     "tiny": AnyIRConfig(dim=28, blocks=(3, 5, 5, 7), refinement=4),
     "small": AnyIRConfig(dim=32, blocks=(4, 6, 6, 8), refinement=4),

@@ -55,7 +55,9 @@ def pad_to_multiple(x: Tensor, multiple: int = SIZE_MULTIPLE) -> Tensor:
     """
     height, width = x.shape[-2:]
     if not height or not width:
-        raise ValueError(f"The image has no pixels ({height} x {width}); give one of at least 1 x 1.")
+        raise ValueError(
+            f"The image has no pixels ({height} x {width}); give one of at least 1 x 1."
+        )
     rows, columns = -height % multiple, -width % multiple
     if not rows and not columns:
         return x
