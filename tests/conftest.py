@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_anyir.model import AnyIR
 
 # Set before anything imports napari: otherwise a test inherits the settings and the window size of
 # the person who runs it, and leaves its own behind. The folder lives as long as this module does,
@@ -45,3 +52,37 @@ def repository() -> Path:
     if not (top / "pyproject.toml").is_file():
         pytest.skip("the source tree is not here")
     return top
+
+
+@pytest.fixture(scope="session")
+def nano() -> AnyIR:
+    """Return a `nano` network with fixed random weights, in evaluation mode."""
+    import torch
+
+    from napari_anyir.model import build_model
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return build_model("nano").eval().requires_grad_(False)
+
+
+@pytest.fixture
+def shared() -> Path:
+    """Return the folder of real images for development; skip where there is none."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the real images for development are not here")
+    return folder
+
+
+@pytest.fixture
+def run_python() -> Callable[[str], str]:
+    """Return a function that runs code in a fresh interpreter and gives what it prints."""
+
+    def run(code: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
+
+    return run

@@ -1,1 +1,26 @@
-"""Bundled checkpoints, their cards, and the registry that finds, checks and loads them."""
+"""Bundled checkpoints, their cards, and the registry that finds, checks and loads them.
+
+Nothing here imports torch before a model is loaded, so that lists and cards are at hand at once.
+"""
+
+from napari_anyir.weights.card import ModelCard
+from napari_anyir.weights.registry import (
+    DEFAULT,
+    add_model,
+    find_model,
+    list_models,
+    load_model,
+    user_folder,
+    verify_model,
+)
+
+__all__ = [
+    "DEFAULT",
+    "ModelCard",
+    "add_model",
+    "find_model",
+    "list_models",
+    "load_model",
+    "user_folder",
+    "verify_model",
+]
