@@ -1,0 +1,137 @@
+"""Turn a training run into a model of the package: half-precision weights and a card.
+
+``python -m napari_anyir.training.publish RUN NAME --sources SOURCES.tsv --measured results.json``
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from napari_anyir.weights import ModelCard
+from napari_anyir.weights.loading import load_network, save_network
+from napari_anyir.weights.registry import BUNDLED, sha256
+
+SUMMARIES = {
+    "nano": "Small and quick, for laptops without a GPU: noise, rain, haze, blur, darkness, blind.",
+    "tiny": "AnyIR-T, the network of the paper: noise, rain, haze, blur, darkness, blind.",
+    "small": "AnyIR-S, the larger network of the paper: noise, rain, haze, blur, darkness, blind.",
+}
+
+
+def read_sources(path: Path) -> list[str]:
+    """Summarise a table of photographs as one line per collection and licence.
+
+    Parameters
+    ----------
+    path : Path
+        Tab-separated, with columns ``source`` and ``licence``.
+
+    Returns
+    -------
+    list of str
+        ``"94 photographs: CQ100 (CC0 ...)"``, most first.
+    """
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        counts = Counter((row["source"], row["licence"]) for row in rows)
+    return [
+        f"{n} photographs: {source} ({licence})" for (source, licence), n in counts.most_common()
+    ]
+
+
+def publish(
+    run: Path,
+    name: str,
+    *,
+    folder: Path = BUNDLED,
+    training: dict[str, Any] | None = None,
+    measured: dict[str, Any] | None = None,
+    limits: str = "",
+) -> ModelCard:
+    """Write ``NAME.safetensors`` and ``NAME.json``; a model of that name is replaced.
+
+    Parameters
+    ----------
+    run : Path
+        Folder with ``weights.safetensors``, the averaged weights of a run.
+    name : str
+        Name of the model.
+    folder : Path
+        Where to put it; by default into the package.
+    training, measured, limits
+        What the card says; see `ModelCard`.
+
+    Returns
+    -------
+    ModelCard
+        The card as written.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the run has no weights.
+    ModelError
+        If they do not load.
+    """
+    source = run / "weights.safetensors"
+    if not source.is_file():
+        raise FileNotFoundError(f"There are no weights in '{run}'; train first.")
+    network = load_network(ModelCard(name=name, file=source))
+    target = folder / f"{name}.safetensors"
+    temporary = target.with_name(target.name + ".part")
+    # Half precision halves the wheel; networks are loaded to float32 again.
+    save_network(network, temporary, torch.float16)
+    temporary.replace(target)
+    card = ModelCard(
+        name=name,
+        file=target,
+        summary=SUMMARIES.get(name, f"A network trained in '{run.name}'."),
+        config=network.config.to_dict(),
+        sha256=sha256(target),
+        licence="BSD-3-Clause",
+        parameters=sum(p.numel() for p in network.parameters()),
+        training=training or {},
+        measured=measured or {},
+        limits=limits,
+    )
+    card.write(folder / f"{name}.json")
+    return card
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run from a shell; see the head of the module."""
+    parser = argparse.ArgumentParser(prog="napari_anyir.training.publish", description=__doc__)
+    parser.add_argument("run", type=Path, help="folder of the run")
+    parser.add_argument("name", help="name of the model")
+    parser.add_argument("--folder", type=Path, default=BUNDLED)
+    parser.add_argument("--sources", type=Path, help="table of the photographs")
+    parser.add_argument(
+        "--training", type=Path, help="JSON: what else the card says of the training"
+    )
+    parser.add_argument("--measured", type=Path, help="JSON: results of evaluate")
+    parser.add_argument("--limits", default="", help="where the model fails, in plain words")
+    given = parser.parse_args(arguments)
+    training = json.loads(given.training.read_text()) if given.training else {}
+    if given.sources:
+        training["sources"] = read_sources(given.sources)
+    measured = json.loads(given.measured.read_text()) if given.measured else {}
+    card = publish(
+        given.run,
+        given.name,
+        folder=given.folder,
+        training=training,
+        measured=measured,
+        limits=given.limits,
+    )
+    print(f"{card.file}  {card.file.stat().st_size / 1e6:.2f} MB  SHA-256 {card.sha256}")
+
+
+if __name__ == "__main__":
+    main()
