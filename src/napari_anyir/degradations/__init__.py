@@ -1,4 +1,9 @@
-"""Degradations: physical, seeded, on float tensors (B, 3, H, W) in [0, 1], on any device."""
+"""Degradations: physical, seeded, on float tensors (B, 3, H, W) in [0, 1], on any device.
+
+Each kind is a frozen dataclass whose parameters are fixed numbers or ranges; called with clean
+images and a ``torch.Generator`` it draws every random parameter anew for each image. `degrade`
+applies one by name, `RandomDegradation` mixes them for training.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +11,14 @@ from napari_anyir.degradations._base import Degradation
 from napari_anyir.degradations.blur import Defocus, MotionBlur
 from napari_anyir.degradations.darkness import Darkness
 from napari_anyir.degradations.haze import Haze
-from napari_anyir.degradations.mixtures import (
-    KINDS,
-    TRAINING_SHARES,
-    Clean,
-    Mixture,
-    RandomDegradation,
-)
+from napari_anyir.degradations.jpeg import Jpeg
+from napari_anyir.degradations.mixtures import Clean, Mixture
 from napari_anyir.degradations.noise import GaussianNoise, MicrographNoise, PoissonGaussianNoise
 from napari_anyir.degradations.rain import HeavyRain, Rain
+from napari_anyir.degradations.registry import KINDS, degrade, describe, make
+from napari_anyir.degradations.snow import Snow
+from napari_anyir.degradations.training_mix import TRAINING_SHARES, RandomDegradation
+from napari_anyir.degradations.water import Water
 
 __all__ = [
     "KINDS",
@@ -26,10 +30,16 @@ __all__ = [
     "GaussianNoise",
     "Haze",
     "HeavyRain",
+    "Jpeg",
     "MicrographNoise",
     "Mixture",
     "MotionBlur",
     "PoissonGaussianNoise",
     "Rain",
     "RandomDegradation",
+    "Snow",
+    "Water",
+    "degrade",
+    "describe",
+    "make",
 ]

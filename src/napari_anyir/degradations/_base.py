@@ -207,7 +207,7 @@ def normal(like: Tensor, generator: torch.Generator, channels: int | None = None
     return torch.randn(shape, generator=generator, device=like.device)
 
 
-def check_images(images: Tensor, generator: torch.Generator | None = None) -> None:
+def check_images(images: object, generator: torch.Generator | None = None) -> None:
     """Refuse anything but a floating-point batch (B, 3, H, W) with at least one pixel.
 
     Raises
@@ -222,7 +222,7 @@ def check_images(images: Tensor, generator: torch.Generator | None = None) -> No
     >>> check_images(torch.zeros(1, 1, 4, 4))
     Traceback (most recent call last):
     ...
-    ValueError: images must have shape (B, 3, H, W), not (1, 1, 4, 4): repeat a grey channel 3 times.
+    ValueError: images must have shape (B, 3, H, W), not (1, 1, 4, 4): repeat a grey channel...
     """
     if not isinstance(images, Tensor) or not images.is_floating_point():
         what = images.dtype if isinstance(images, Tensor) else type(images).__name__

@@ -1,4 +1,4 @@
-"""Low light: short exposure in linear light, tone curve, colour cast, sensor noise, 8-bit storage."""
+"""Low light: short exposure, tone curve, colour cast, sensor noise, 8-bit storage."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Darkness(Degradation):
         (0.65, 1.04), lowest=0.0, highest=4.0, unit="gain", source="measured on LOL-v1"
     )
     photons: Range = parameter(
-        (2.5e3, 4e4),
+        (3e3, 2.5e4),
         lowest=10.0,
         highest=1e7,
         unit="electrons at white",
@@ -88,7 +88,7 @@ class Darkness(Degradation):
         log=True,
     )
     read: Range = parameter(
-        (0.0, 8.0), lowest=0.0, highest=1e4, unit="electrons", source="data sheets of CMOS sensors"
+        (0.0, 4.0), lowest=0.0, highest=1e4, unit="electrons", source="data sheets of CMOS sensors"
     )
     storage: str = choice("round", ("round", "none"), source="LOL-v1 is stored in 8 bits")
 

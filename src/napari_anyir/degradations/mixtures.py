@@ -1,20 +1,32 @@
-"""Degradations that follow one another, and the random choice that a network trains on."""
+"""Degradations that follow one another, in the order of CDD-11, and none at all."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from napari_anyir.degradations._base import Degradation, check_images, uniform
-from napari_anyir.degradations.blur import Defocus, MotionBlur
+from napari_anyir.degradations._base import Degradation, choice, uniform
 from napari_anyir.degradations.darkness import Darkness
 from napari_anyir.degradations.haze import Haze
-from napari_anyir.degradations.noise import GaussianNoise, MicrographNoise, PoissonGaussianNoise
-from napari_anyir.degradations.rain import HeavyRain, Rain
+from napari_anyir.degradations.rain import Rain
+from napari_anyir.degradations.snow import Snow
+
+COMPOSITES = (
+    "low_haze",
+    "low_rain",
+    "low_snow",
+    "haze_rain",
+    "haze_snow",
+    "low_haze_rain",
+    "low_haze_snow",
+)
+"""The composite folders of CDD-11; its other four hold one degradation each."""
+
+COMBINATIONS = ("low", "haze", "rain", "snow", *COMPOSITES)
+"""The eleven folders of CDD-11 (Guo et al., ECCV 2024), which gave the set its name."""
 
 
 @dataclass(frozen=True)
@@ -36,134 +48,75 @@ class Clean(Degradation):
 
 @dataclass(frozen=True)
 class Mixture(Degradation):
-    """Darken, let it rain, then veil with haze: the composites of CDD-11, in its order.
+    """Several degradations at once: the composites of CDD-11.
+
+    ``y = P_haze(P_rain or snow(P_low(x)))``: CDD-11 darkens the scene, lets it rain or snow, and
+    veils it at last. ``order`` switches to the order of its folders' names.
+
+    Parameters
+    ----------
+    combination : str
+        One of the eleven folders of CDD-11, or ``random``: each image draws one of the seven
+        composites.
+    order : {"low_rain_haze", "low_haze_rain"}
+        Whether haze comes last, as CDD-11 was made, or before the rain or snow.
+    low, haze, rain, snow : Degradation
+        The parts.
+
+    Raises
+    ------
+    TypeError
+        If a part is not a degradation.
 
     Examples
     --------
     >>> clean = torch.rand(1, 3, 16, 16)
-    >>> Mixture()(clean, torch.Generator()).shape
+    >>> Mixture(combination="low_haze")(clean, torch.Generator()).shape
     torch.Size([1, 3, 16, 16])
     """
 
     kind: ClassVar[str] = "mixture"
 
-    low: Darkness = Darkness(exposure=(0.03, 0.4), tone=(1.0, 2.0), photons=(500.0, 2e4))
-    rain: Rain = Rain()
-    haze: Haze = Haze(beta=(0.6, 2.0), airlight=(0.6, 0.9))
+    combination: str = choice("random", ("random", *COMBINATIONS), source="folders of CDD-11")
+    order: str = choice(
+        "low_rain_haze",
+        ("low_rain_haze", "low_haze_rain"),
+        source="CDD-11's published synthesis; its folder names",
+    )
+    # Milder than darkness alone: what rain and haze leave of a scene must still be seen.
+    low: Degradation = Darkness(
+        exposure=(0.03, 0.4), tone=(1.0, 2.0), photons=(2e2, 1e4), read=(0.0, 2.0)
+    )
+    # CDD-11: beta 1 to 2 on depth of at most 0.7, airlight 0.6 to 0.9, no tint.
+    haze: Degradation = Haze(beta=(0.5, 2.0), airlight=(0.6, 0.9), tint=(0.0, 0.02))
+    rain: Degradation = Rain()
+    snow: Degradation = Snow(veil=0.0)
+
+    def __post_init__(self) -> None:
+        """Refuse parts that are no degradations."""
+        super().__post_init__()
+        for item in fields(self):
+            part = getattr(self, item.name)
+            if not isinstance(part, (str, Degradation)):
+                raise TypeError(
+                    f"Mixture: {item.name} must be a degradation, such as "
+                    f"{item.name.capitalize()}(...), not {type(part).__name__}."
+                )
 
     def _apply(self, clean: Tensor, generator: torch.Generator) -> Tensor:
-        # At least two of the three: each pair as likely as all together.
-        left_out = uniform(0.0, 4.0, clean, generator).floor()
+        if self.combination == "random":
+            drawn = uniform(0.0, float(len(COMPOSITES)), clean, generator).flatten().long()
+            names = [COMPOSITES[min(index, len(COMPOSITES) - 1)] for index in drawn.tolist()]
+        else:
+            names = [self.combination] * clean.shape[0]
+        steps = {"low": self.low, "rain": self.rain, "snow": self.snow, "haze": self.haze}
+        order = ("low", "rain", "snow", "haze")
+        if self.order == "low_haze_rain":
+            order = ("low", "haze", "rain", "snow")
         image = clean
-        for index, step in enumerate((self.low, self.rain, self.haze)):
-            image = torch.where(left_out == index, image, step(image, generator))
+        for step in order:
+            rows = [row for row, name in enumerate(names) if step in name.split("_")]
+            if rows:
+                where = torch.tensor(rows, device=clean.device)
+                image = image.index_copy(0, where, steps[step](image[where], generator))
         return image
-
-
-KINDS: dict[str, type[Degradation]] = {
-    kind.kind: kind
-    for kind in (
-        GaussianNoise,
-        PoissonGaussianNoise,
-        MicrographNoise,
-        Rain,
-        HeavyRain,
-        Haze,
-        MotionBlur,
-        Defocus,
-        Darkness,
-        Mixture,
-        Clean,
-    )
-}
-"""Every degradation by its name."""
-
-TRAINING_SHARES: dict[str, float] = {
-    "noise": 0.17,
-    "poisson_gaussian": 0.03,
-    "micrograph": 0.10,
-    "rain": 0.11,
-    "heavy_rain": 0.04,
-    "haze": 0.15,
-    "motion_blur": 0.13,
-    "defocus": 0.02,
-    "darkness": 0.15,
-    "mixture": 0.05,
-    "clean": 0.05,
-}
-"""Default shares: 30 % noise (a third of it grey micrographs), 15 % each of rain, haze, blur and
-darkness, 5 % mixtures, 5 % clean."""
-
-
-class RandomDegradation:
-    """Give each image of a batch a kind drawn at random.
-
-    Parameters
-    ----------
-    shares : mapping of str to float, optional
-        Weight of each kind; they need not sum to 1. By default `TRAINING_SHARES`.
-    parameters : mapping of str to Degradation, optional
-        Degradations to use instead of a kind's default, by kind.
-
-    Raises
-    ------
-    ValueError
-        If a kind is unknown or the weights are negative or all zero.
-
-    Examples
-    --------
-    >>> choose = RandomDegradation({"noise": 0.5, "clean": 0.5})
-    >>> clean = torch.rand(4, 3, 16, 16)
-    >>> degraded, target, kind = choose(clean, torch.Generator().manual_seed(0))
-    >>> degraded.shape, kind.shape
-    (torch.Size([4, 3, 16, 16]), torch.Size([4]))
-    """
-
-    def __init__(
-        self,
-        shares: Mapping[str, float] | None = None,
-        *,
-        parameters: Mapping[str, Degradation] | None = None,
-    ) -> None:
-        shares = dict(TRAINING_SHARES if shares is None else shares)
-        parameters = dict(parameters or {})
-        unknown = sorted((set(shares) | set(parameters)) - set(KINDS))
-        if unknown:
-            raise ValueError(f"unknown kind {unknown[0]!r}: use one of {', '.join(KINDS)}.")
-        if not shares or min(shares.values()) < 0 or sum(shares.values()) <= 0:
-            raise ValueError("shares must be weights of at least 0, and one of them positive.")
-        self.kinds: tuple[str, ...] = tuple(shares)
-        self.weights = torch.tensor([shares[kind] for kind in self.kinds])
-        self.degradations = [parameters.get(kind, KINDS[kind]()) for kind in self.kinds]
-
-    def __call__(self, clean: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Degrade a batch, image by image of another kind.
-
-        Parameters
-        ----------
-        clean : Tensor
-            Images (B, 3, H, W) in [0, 1].
-        generator : torch.Generator
-            Source of all randomness, on the device of ``clean``.
-
-        Returns
-        -------
-        degraded : Tensor
-            Images (B, 3, H, W) in [0, 1].
-        target : Tensor
-            What to restore: ``clean``, or its grey version for micrographs.
-        kind_index : Tensor
-            Index of each image's kind in ``self.kinds``, (B,) int64.
-        """
-        check_images(clean, generator)
-        kind_index = torch.multinomial(
-            self.weights.to(clean.device), clean.shape[0], replacement=True, generator=generator
-        )
-        degraded, target = clean.clone(), clean.clone()
-        drawn = kind_index.tolist()
-        for index in sorted(set(drawn)):
-            rows = torch.tensor([i for i, k in enumerate(drawn) if k == index], device=clean.device)
-            wanted = self.degradations[index].target(clean[rows], generator)
-            target[rows] = wanted
-            degraded[rows] = self.degradations[index](wanted, generator)
-        return degraded, target, kind_index

@@ -117,10 +117,10 @@ class PoissonGaussianNoise(Degradation):
 class MicrographNoise(Degradation):
     """Make a grey micrograph of the image and add shot and read noise to its linear values.
 
-    The clean counterpart (``target``) is one random mixture of the channels, bent by a random
-    power and scaled to the full range (fluorescence is mostly dark), repeated on three channels;
-    the noise is equal on the three. Values are linear in light and are not rounded to 8 bits, as
-    cameras of microscopes store 12 to 16.
+    The clean counterpart (`target`) is one random mixture of the channels, bent by ``power`` (most
+    of a fluorescence image is dark) and scaled to ``peak``, repeated on three channels; the noise
+    is equal on the three. Values are linear in light and are not rounded to 8 bits, as cameras of
+    microscopes store 12 to 16. ``power=1, peak=0`` leaves a grey image as it is but for the noise.
 
     Parameters
     ----------
@@ -130,6 +130,8 @@ class MicrographNoise(Degradation):
         Standard deviation of the read noise in electrons.
     power : float or (float, float)
         Exponent of the contrast curve of the content; above 1 darkens the background.
+    peak : float or (float, float)
+        Value of the brightest pixel of the content (gain at most 4); 0 leaves the brightness.
 
     Examples
     --------
@@ -164,16 +166,23 @@ class MicrographNoise(Degradation):
         source="chosen: dark backgrounds of fluorescence to the even tones of electron microscopy",
         log=True,
     )
+    peak: Range = parameter(
+        (0.7, 1.0),
+        lowest=0.0,
+        highest=1.0,
+        unit="share of full scale",
+        source="chosen: a micrograph is shown stretched to its range",
+    )
 
     def target(self, clean: Tensor, generator: torch.Generator) -> Tensor:
         """Grey version of the image: (B, 3, H, W), three equal channels in [0, 1]."""
         weights = uniform(0.0, 1.0, clean, generator, 3)
         grey = (clean * (weights / weights.sum(dim=1, keepdim=True))).sum(dim=1, keepdim=True)
         grey = grey.clamp_min(0.0).pow(self._draw("power", clean, generator))
-        # A microscope image is shown stretched: bring the brightest pixel near full scale.
-        peak = grey.amax(dim=(2, 3), keepdim=True).clamp_min(1e-3)
-        level = uniform(0.7, 1.0, clean, generator)
-        return (grey * (level / peak).clamp(max=4.0)).clamp(0.0, 1.0).expand_as(clean).to(clean)
+        peak = self._draw("peak", clean, generator)
+        gain = (peak / grey.amax(dim=(2, 3), keepdim=True).clamp_min(1e-3)).clamp(max=4.0)
+        grey = torch.where(peak > 0, grey * gain, grey)
+        return grey.clamp(0.0, 1.0).expand_as(clean).to(clean.dtype)
 
     def _apply(self, clean: Tensor, generator: torch.Generator) -> Tensor:
         photons = self._draw("photons", clean, generator)

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from napari_anyir.degradations._base import (
-    Degradation,
-    Range,
-    fast_length,
-    parameter,
-    uniform,
+from napari_anyir.degradations._base import Degradation, Range, parameter, uniform
+from napari_anyir.degradations._particles import (
+    frequencies,
+    line_spectrum,
+    render,
+    scatter_points,
 )
 
-_LENGTHS = (0.7, 1.5, 4.0)
-_SHARES = (0.40, 0.35, 0.25)
+REACH = 96
+"""Margin of the canvas in pixels, about the length of the longest common streaks."""
+
+# Length against the commonest streaks, and share of the coverage, of the three layers of light
+# rain: one length alone has not the long tail measured on Rain100L.
+_LIGHT = ((0.7, 0.40), (1.5, 0.35), (4.0, 0.25))
+
+# Far, middle and near layer of heavy rain: length against the middle, width in pixels, share of
+# the coverage, brightness.
+_HEAVY = ((0.5, 0.5, 0.50, 0.45), (1.0, 0.8, 0.35, 0.8), (2.2, 1.6, 0.15, 1.0))
 
 
 @dataclass(frozen=True)
@@ -98,7 +105,7 @@ class Rain(Degradation):
         intensity = self._draw("intensity", clean, generator)
         layers = [
             (angle + uniform(-2.0, 2.0, clean, generator), length * stretch, width, coverage * part)
-            for stretch, part in zip(_LENGTHS, _SHARES, strict=True)
+            for stretch, part in _LIGHT
         ]
         return clean + intensity * streaks(clean, layers, generator)
 
@@ -195,11 +202,7 @@ class HeavyRain(Degradation):
         veil = self._draw("veil", clean, generator)
         airlight = self._draw("airlight", clean, generator)
         rain: Tensor | float = 0.0
-        for stretch, width, part, strength in (
-            (0.5, 0.5, 0.5, 0.45),
-            (1.0, 0.8, 0.35, 0.8),
-            (2.2, 1.6, 0.15, 1.0),
-        ):
+        for stretch, width, part, strength in _HEAVY:
             turned = angle + spread * uniform(-1.0, 1.0, clean, generator)
             broad = width * uniform(0.8, 1.3, clean, generator)
             layer = [(turned, length * stretch, broad, coverage * part)]
@@ -210,11 +213,10 @@ class HeavyRain(Degradation):
 def streaks(
     like: Tensor, layers: list[tuple[Tensor, Tensor, Tensor, Tensor]], generator: torch.Generator
 ) -> Tensor:
-    """Draw a layer of soft line segments at random places.
+    """Draw soft line segments at random places.
 
-    Each layer is white sparse noise filtered by a line whose Fourier transform is known in closed
-    form (a sinc along it, Gaussians across and at its ends), so that angles, lengths and widths
-    below a pixel need no raster, and each image of the batch has its own.
+    Sparse random points are filtered by a line whose Fourier transform is known in closed form, so
+    that angles, lengths and widths below a pixel need no raster, and each image has its own.
 
     Parameters
     ----------
@@ -237,30 +239,10 @@ def streaks(
     >>> layer.shape
     torch.Size([1, 1, 9, 9])
     """
-    batch, _, height, width = like.shape
-    device = like.device
-    # The filter wraps around: a margin keeps one streak from entering the image twice.
-    rows = fast_length(height + max(64, min(height, 128)))
-    columns = fast_length(width + 32)
-    fy = torch.fft.fftfreq(rows, device=device).view(1, 1, -1, 1)
-    fx = torch.fft.rfftfreq(columns, device=device).view(1, 1, 1, -1)
-    spectrum: Tensor | None = None
-    for angle, length, thickness, coverage in layers:
-        turn = angle * (math.pi / 180.0)
-        along = fx * torch.sin(turn) + fy * torch.cos(turn)
-        across = fx * torch.cos(turn) - fy * torch.sin(turn)
-        ends = 0.15 * length
-        soft = -2.0 * math.pi**2 * ((ends * along).square() + (thickness * across).square())
-        area = length * thickness * math.sqrt(2.0 * math.pi)
-        line = area * torch.sinc(length * along) * torch.exp(soft)
-        chance = (coverage / area).clamp(max=1.0)
-        shape = (batch, 1, rows, columns)
-        unit = torch.rand(shape, generator=generator, device=device)
-        # Given that it fell below the chance, unit / chance is uniform: the streak's strength.
-        seeds = torch.where(unit < chance, unit / chance.clamp_min(1e-12), 0.0)
-        part = torch.fft.rfft2(seeds) * line
-        spectrum = part if spectrum is None else spectrum + part
-    if spectrum is None:
-        return torch.zeros((batch, 1, height, width), device=device)
-    layer = torch.fft.irfft2(spectrum, s=(rows, columns))
-    return layer[..., :height, :width].clamp_min(0.0)
+    fy, fx, canvas = frequencies(like, REACH)
+    spectrum = torch.zeros((), device=like.device)
+    for angle, length, width, coverage in layers:
+        line = line_spectrum(fy, fx, angle, length, width)
+        points = scatter_points(like, coverage / line[..., :1, :1], canvas, generator)
+        spectrum = spectrum + torch.fft.rfft2(points) * line
+    return render(spectrum, canvas, like)
