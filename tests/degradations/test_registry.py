@@ -174,3 +174,25 @@ def test_images_outside_the_unit_range_are_refused(bad):
 def test_a_negative_seed_is_refused():
     with pytest.raises(ValueError, match="seed must be at least 0, not -1"):
         degrade(photo(), "noise", seed=-1)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("kind", KINDS)
+def test_batches_on_a_gpu_are_degraded_there(kind):
+    images = photo().cuda()
+    degraded = degrade(images, kind, seed=1)
+    assert degraded.device == images.device
+    assert torch.equal(degraded, degrade(images, kind, seed=1))
+    assert degraded.min() >= 0
+    assert degraded.max() <= 1
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"motion_blur", "defocus", "mixture"}))
+def test_everything_is_made_on_the_device_of_the_images(kind):
+    """The meta device holds no values, and refuses to meet a tensor that was left on the CPU.
+
+    Blur (whose kernel's size depends on values) and mixtures (whose rows do) cannot run on it.
+    """
+    degraded = KINDS[kind]()._apply(torch.zeros(2, 3, 24, 30, device="meta"), None)
+    assert degraded.device.type == "meta"
+    assert degraded.shape == (2, 3, 24, 30)
