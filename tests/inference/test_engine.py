@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import copy
+import threading
+
+import pytest
+import torch
+
+from napari_anyir import Cancelled
+from napari_anyir.inference.engine import run
+from napari_anyir.model import AnyIR
+
+CPU = {"device": torch.device("cpu"), "precision": "float32"}
+
+
+def test_it_gives_what_the_network_gives(nano: AnyIR) -> None:
+    images = torch.rand(2, 3, 21, 34, generator=torch.Generator().manual_seed(0))
+    restored, record = run(nano, images, **CPU)
+    with torch.inference_mode():
+        expected = nano(images)
+    assert (restored - expected).abs().max() < 1e-5
+    assert (record.device, record.precision) == ("cpu", "float32")
+    assert record.seconds > 0
+
+
+def test_the_model_and_the_images_are_left_alone(nano: AnyIR) -> None:
+    model = copy.deepcopy(nano).train()
+    before = copy.deepcopy(model.state_dict())
+    images = torch.rand(1, 3, 16, 16)
+    kept = images.clone()
+    run(model, images, device=torch.device("cpu"), precision="bfloat16")
+    assert model.training
+    assert torch.equal(images, kept)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_changed_weights_are_noticed(nano: AnyIR) -> None:
+    model = copy.deepcopy(nano)
+    images = torch.rand(1, 3, 16, 16)
+    first, _ = run(model, images, **CPU)
+    with torch.no_grad():
+        model.output.weight.mul_(2)
+    second, _ = run(model, images, **CPU)
+    assert (second - images).allclose(2 * (first - images), atol=1e-5)
+
+
+def test_progress_ends_at_its_total(nano: AnyIR) -> None:
+    calls: list[tuple[int, int]] = []
+    run(nano, torch.rand(1, 3, 8, 8), progress=lambda *call: calls.append(call), **CPU)
+    assert calls
+    assert calls[-1][0] == calls[-1][1]
+
+
+def test_a_set_event_cancels(nano: AnyIR) -> None:
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(Cancelled):
+        run(nano, torch.rand(1, 3, 8, 8), cancel=cancel, **CPU)
