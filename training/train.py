@@ -103,8 +103,12 @@ class Trainer:
         self.network = build_model(config.variant).to(device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.network).requires_grad_(False)
+        # Fused: hundreds of small tensors are updated in one call, which counts on a CPU too.
         self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), config.learning_rate, weight_decay=config.weight_decay
+            self.network.parameters(),
+            config.learning_rate,
+            weight_decay=config.weight_decay,
+            fused=True,
         )
         self.degrade = RandomDegradation()
         self.generator = torch.Generator(device=device).manual_seed(config.seed)
@@ -143,9 +147,8 @@ class Trainer:
     @torch.no_grad()
     def _average(self) -> None:
         decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
-        pairs = zip(self.average.parameters(), self.network.parameters(), strict=True)
-        for mean, now in pairs:
-            mean.lerp_(now, 1 - decay)
+        means, values = list(self.average.parameters()), list(self.network.parameters())
+        torch._foreach_lerp_(means, values, 1 - decay)
         for kept, current in zip(self.average.buffers(), self.network.buffers(), strict=True):
             kept.copy_(current)
 
