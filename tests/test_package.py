@@ -31,9 +31,19 @@ ALLOWED = {
     "samples": {"errors", "degradations"},
     "weights": {"errors", "model"},
     "inference": {"errors", "model", "weights"},
-    "widgets": {"errors", "model", "weights", "inference", "degradations", "samples"},
+    "files": {"errors", "weights", "inference"},
+    "widgets": {"errors", "model", "weights", "inference", "degradations", "samples", "files"},
     "training": {"errors", "model", "weights", "inference", "degradations"},
-    "cli": {"errors", "model", "weights", "inference", "degradations", "samples", "training"},
+    "cli": {
+        "errors",
+        "model",
+        "weights",
+        "inference",
+        "degradations",
+        "samples",
+        "files",
+        "training",
+    },
 }
 
 
@@ -173,7 +183,7 @@ def test_pure_torch_rooms(room: str) -> None:
 
 def test_inference_knows_no_qt() -> None:
     for path, room, package in source_modules():
-        if room in {"inference", "weights", "cli"}:
+        if room in {"inference", "weights", "files", "cli"}:
             tops = {name.split(".")[0] for name in imports_of(path, package)}
             assert not tops & {"napari", "qtpy", "magicgui", "superqt"}, path
 

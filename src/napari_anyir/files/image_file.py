@@ -1,0 +1,136 @@
+"""What is known of an image file: its pixels, axes, physical scale and metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+__all__ = ["ImageFile", "full_unit", "short_unit"]
+
+# spelled in full, as OME-Zarr wants it: the short form of OME-XML, then other spellings in use
+_UNITS: dict[str, tuple[str, ...]] = {
+    "angstrom": ("Å",),
+    "nanometer": ("nm", "nanometre"),
+    "micrometer": ("µm", "μm", "um", "micron", "microns", "micrometre", "\\u00B5m"),
+    "millimeter": ("mm", "millimetre"),
+    "centimeter": ("cm", "centimetre"),
+    "meter": ("m", "metre"),
+    "inch": ("in", "inches", '"'),
+    "nanosecond": ("ns",),
+    "microsecond": ("µs", "μs", "us"),
+    "millisecond": ("ms", "msec"),
+    "second": ("s", "sec", "seconds"),
+    "minute": ("min", "minutes"),
+    "hour": ("h", "hours"),
+}
+_FULL = {name: full for full, names in _UNITS.items() for name in (full, *names)}
+
+
+def full_unit(unit: str) -> str:
+    """Spell a unit in full.
+
+    Parameters
+    ----------
+    unit : str
+        As a file spells it.
+
+    Returns
+    -------
+    str
+        In full and in the singular; as it came if it is not known.
+
+    Examples
+    --------
+    >>> full_unit("µm"), full_unit("micron"), full_unit("sec"), full_unit("pixel")
+    ('micrometer', 'micrometer', 'second', 'pixel')
+    """
+    return _FULL.get(unit.strip(), _FULL.get(unit.strip().lower(), unit.strip()))
+
+
+def short_unit(unit: str) -> str:
+    """Abbreviate a unit, as OME-XML wants it.
+
+    Parameters
+    ----------
+    unit : str
+        In any spelling that `full_unit` knows.
+
+    Returns
+    -------
+    str
+        The abbreviation; as it came if it is not known.
+
+    Examples
+    --------
+    >>> short_unit("micrometer"), short_unit("pixel")
+    ('µm', 'pixel')
+    """
+    names = _UNITS.get(full_unit(unit))
+    return names[0] if names else unit
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image that was read, with what must not be lost when its result is written.
+
+    Parameters
+    ----------
+    array : numpy.ndarray or dask.array.Array
+        Pixels; a dask array when the file is too large to be held whole.
+    axes : str or None
+        One letter of T, Z, C, Y, X and S (colours, last) per axis; None where the file does not
+        say (.npy).
+    format : str
+        A value of `napari_anyir.files.FORMATS`.
+    path : Path or None
+        Where it came from.
+    scale : mapping of str to float
+        Axis letter to the distance between two pixels; axes without one are left out.
+    units : mapping of str to str
+        Axis letter to the unit of its scale, spelled in full.
+    metadata : mapping
+        What only the same format can keep, as its writer wants it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = ImageFile(np.zeros((4, 8, 8)), "ZYX", "tiff", scale={"Z": 0.5})
+    >>> image.scale_of_axes()
+    (0.5, 1.0, 1.0)
+    """
+
+    array: Any
+    axes: str | None
+    format: str
+    path: Path | None = None
+    scale: Mapping[str, float] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_lazy(self) -> bool:
+        """Whether the pixels are still in the file."""
+        return hasattr(self.array, "dask")
+
+    def scale_of_axes(self) -> tuple[float, ...]:
+        """Distance between pixels along every axis, 1.0 where it is not known.
+
+        Returns
+        -------
+        tuple of float
+            One number per axis.
+        """
+        letters = self.axes or " " * self.array.ndim
+        return tuple(float(self.scale.get(letter, 1.0)) for letter in letters)
+
+    def without_pixels(self) -> ImageFile:
+        """Keep everything but the pixels, so that their memory can go.
+
+        Returns
+        -------
+        ImageFile
+            The same with None as its array.
+        """
+        return replace(self, array=None)

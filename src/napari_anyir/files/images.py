@@ -1,0 +1,213 @@
+"""Read an image file, write an image file: the one door to all formats."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_anyir.files.blocks import Watch
+from napari_anyir.files.formats import format_of
+from napari_anyir.files.image_file import ImageFile
+from napari_anyir.files.whole import whole_file
+
+__all__ = ["LAZY_ABOVE", "read_image", "write_image"]
+
+LAZY_ABOVE = 256 * 2**20
+"""Bytes of pixels above which a file is not held whole, where its format allows that."""
+
+
+def read_image(path: str | Path, *, lazy_above: int = LAZY_ABOVE) -> ImageFile:
+    """Read an image file.
+
+    Parameters
+    ----------
+    path : str or Path
+        A .npy, TIFF, PNG, JPEG, BMP or WebP file, or an OME-Zarr folder.
+    lazy_above : int
+        Bytes of pixels above which .npy, TIFF and OME-Zarr give a dask array.
+
+    Returns
+    -------
+    ImageFile
+        Pixels of an integer or floating type (black-and-white becomes uint8 of 0 and 255), with
+        axes, scale and metadata.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no image, damaged, or of a kind that cannot be restored; one sentence with its
+        path says which.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "grey.png"
+    >>> _ = write_image(path, np.full((4, 6), 7, np.uint8))
+    >>> image = read_image(path)
+    >>> image.axes, image.array.shape
+    ('YX', (4, 6))
+    """
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file '{path}'; check the path.")
+    kind = format_of(path)
+    if path.is_dir() != (kind == "zarr"):
+        what = "a folder" if path.is_dir() else "a file"
+        raise ValueError(f"'{path}' cannot be read: it is {what}, unlike what its name says.")
+    if path.is_file() and path.stat().st_size == 0:
+        raise ValueError(f"'{path}' cannot be read: the file is empty (0 bytes).")
+    try:
+        image = _read(path, kind, lazy_above)
+    except _DAMAGE as error:
+        raise ValueError(f"'{path}' cannot be read: {_reason(error)}.") from error
+    return _numbers(image, path)
+
+
+# What the readers raise at damaged files.
+_DAMAGE = (
+    ValueError,
+    OSError,
+    EOFError,
+    KeyError,
+    IndexError,
+    TypeError,
+    SyntaxError,  # Pillow, at a broken PNG
+    NotImplementedError,
+    struct.error,
+    zlib.error,
+)
+
+
+def _read(path: Path, kind: str, lazy_above: int) -> ImageFile:
+    if kind == "npy":
+        from napari_anyir.files.numpy_file import read_npy
+
+        return read_npy(path, lazy_above=lazy_above)
+    if kind == "tiff":
+        from napari_anyir.files.tiff import read_tiff
+
+        return read_tiff(path, lazy_above=lazy_above)
+    if kind == "zarr":
+        from napari_anyir.files.ome_zarr import read_ome_zarr
+
+        return read_ome_zarr(path, lazy_above=lazy_above)
+    from napari_anyir.files.pictures import read_picture
+
+    return read_picture(path, kind)
+
+
+def _reason(error: BaseException) -> str:
+    """First line of an error, without its full stop."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+def _numbers(image: ImageFile, path: Path) -> ImageFile:
+    """Refuse what is no number; make black-and-white grey."""
+    array = image.array
+    if array.dtype.kind == "b":
+        grey = array.astype(np.uint8) * np.uint8(255)
+        return ImageFile(
+            grey, image.axes, image.format, path, image.scale, image.units, image.metadata
+        )
+    if array.dtype.kind not in "iuf":
+        raise ValueError(
+            f"'{path}' cannot be read: its pixels are {array.dtype}; save them as integers or "
+            "floating point."
+        )
+    if array.ndim < 2:
+        raise ValueError(
+            f"'{path}' cannot be read: an array of shape {array.shape} is no image; "
+            "it needs two axes."
+        )
+    return image
+
+
+def write_image(
+    path: str | Path,
+    array: Any,
+    like: ImageFile | None = None,
+    *,
+    software: str = "",
+    run: str = "",
+    before: Callable[[Path], None] | None = None,
+    watch: Watch | None = None,
+) -> Path:
+    """Write an image file, whole or not at all.
+
+    The pixels go to a temporary name in the same folder, which is renamed at the end: whatever
+    happens, the target is the old file, the new file or no file, never half of one.
+
+    Parameters
+    ----------
+    path : str or Path
+        Target; its extension chooses the format, its folder is made if need be.
+    array : numpy.ndarray or dask.array.Array
+        Pixels; dask arrays are computed and written block by block (.npy, TIFF, OME-Zarr).
+    like : ImageFile, optional
+        The image that it was made from: its axes, scale and metadata are kept as far as the
+        format can hold them.
+    software : str
+        Text for the Software tag of a TIFF.
+    run : str
+        Name of a run, for its temporaries; see `napari_anyir.files.whole.RunLock`.
+    before : callable, optional
+        Called with the whole temporary file, just before the rename.
+    watch : callable, optional
+        Called with (blocks done, all blocks) after each block of a lazy array; may raise to stop.
+
+    Returns
+    -------
+    Path
+        The target.
+
+    Raises
+    ------
+    ValueError
+        If the format cannot hold the array, or the disk is full or not writable; one sentence.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "stack.tif"
+    >>> image = ImageFile(np.zeros((2, 8, 8), np.uint16), "ZYX", "npy", scale={"Z": 2.0})
+    >>> read_image(write_image(path, image.array, image)).axes
+    'ZYX'
+    """
+    path = Path(path).expanduser()
+    kind = format_of(path)
+    like = like or ImageFile(array, None, kind)
+    try:
+        with whole_file(path, run=run, before=before) as part:
+            _write(part, kind, array, like, software, watch)
+    except (ValueError, TypeError, OSError) as error:
+        raise ValueError(f"'{path}' cannot be written: {_reason(error)}.") from error
+    return path
+
+
+def _write(
+    part: Path, kind: str, array: Any, like: ImageFile, software: str, watch: Watch | None
+) -> None:
+    if kind == "npy":
+        from napari_anyir.files.numpy_file import write_npy
+
+        write_npy(part, array, like, watch=watch)
+    elif kind == "tiff":
+        from napari_anyir.files.tiff import write_tiff
+
+        write_tiff(part, array, like, software=software, watch=watch)
+    elif kind == "zarr":
+        from napari_anyir.files.ome_zarr import write_ome_zarr
+
+        write_ome_zarr(part, array, like, watch=watch)
+    else:
+        from napari_anyir.files.pictures import write_picture
+
+        write_picture(part, array, like, kind=kind, watch=watch)

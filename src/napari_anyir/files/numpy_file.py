@@ -1,0 +1,68 @@
+"""Read and write .npy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_anyir.files.blocks import Watch, is_lazy, plane_chunks, store
+from napari_anyir.files.image_file import ImageFile
+
+__all__ = ["read_npy", "write_npy"]
+
+
+def read_npy(path: Path, *, lazy_above: int) -> ImageFile:
+    """Read a .npy file; nothing in it is executed.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    lazy_above : int
+        Bytes above which the pixels stay in the file.
+
+    Returns
+    -------
+    ImageFile
+        Pixels without axes: the format does not hold them.
+
+    Raises
+    ------
+    ValueError
+        If the file is not a whole .npy of numbers.
+    """
+    with path.open("rb") as file:
+        if file.read(6) != b"\x93NUMPY":
+            raise ValueError("its first bytes are not those of a .npy file")
+    if path.stat().st_size <= lazy_above:
+        return ImageFile(np.load(path, allow_pickle=False), None, "npy", path)
+    import dask.array as da
+
+    mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    # Without name=False dask reads the whole file to give it a name.
+    lazy = da.from_array(mapped, chunks=plane_chunks(mapped.shape, None), name=False)
+    return ImageFile(lazy, None, "npy", path)
+
+
+def write_npy(path: Path, array: Any, like: ImageFile, *, watch: Watch | None = None) -> None:
+    """Write a .npy file, block by block if the array is lazy.
+
+    Parameters
+    ----------
+    path : Path
+        Target.
+    array : numpy.ndarray or dask.array.Array
+        Pixels.
+    like : ImageFile
+        The format can keep nothing of it.
+    watch : callable, optional
+        Called after each block of a lazy array.
+    """
+    if not is_lazy(array):
+        np.save(path, array, allow_pickle=False)
+        return
+    target = np.lib.format.open_memmap(path, "w+", array.dtype, array.shape)
+    store(array, target, watch)
+    target.flush()

@@ -1,0 +1,290 @@
+"""What a TIFF says beside its pixels, read so that it can be written again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from napari_anyir.files.image_file import full_unit, short_unit
+
+__all__ = [
+    "imagej_to_write",
+    "ome_from_scale",
+    "ome_to_write",
+    "read_scale",
+    "resolution_of",
+    "tags_to_write",
+]
+
+# Tags that stay true of a restored image: who, when, with what, where on Earth, how to print it.
+_TAGS = {
+    "Make",
+    "Model",
+    "Orientation",
+    "DocumentName",
+    "PageName",
+    "Artist",
+    "HostComputer",
+    "Copyright",
+    "XMP",
+    "ModelPixelScaleTag",
+    "ModelTiepointTag",
+    "ModelTransformationTag",
+    "GeoKeyDirectoryTag",
+    "GeoDoubleParamsTag",
+    "GeoAsciiParamsTag",
+    "GDAL_METADATA",
+    "GDAL_NODATA",
+}
+_RESOLUTION_UNITS = {2: "inch", 3: "centimeter"}
+# attributes of <Pixels> that hold for the result as well
+_PIXELS = (
+    "PhysicalSizeX",
+    "PhysicalSizeXUnit",
+    "PhysicalSizeY",
+    "PhysicalSizeYUnit",
+    "PhysicalSizeZ",
+    "PhysicalSizeZUnit",
+    "TimeIncrement",
+    "TimeIncrementUnit",
+)
+_CHANNEL = (
+    "Name",
+    "Color",
+    "Fluor",
+    "EmissionWavelength",
+    "EmissionWavelengthUnit",
+    "ExcitationWavelength",
+    "ExcitationWavelengthUnit",
+)
+_PLANE = (
+    "DeltaT",
+    "DeltaTUnit",
+    "ExposureTime",
+    "ExposureTimeUnit",
+    *(f"Position{axis}{unit}" for axis in "XYZ" for unit in ("", "Unit")),
+)
+
+
+def _number(text: Any) -> Any:
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        return text
+    return int(value) if value.is_integer() and "." not in str(text) else value
+
+
+def ome_to_write(xml: str, axes: str = "TZCYX") -> dict[str, Any]:
+    """Take from OME-XML what tifffile can write again.
+
+    Name, description and date of the image; physical sizes and time step; names, colours and
+    wavelengths of the channels; times and positions of the planes.
+
+    Parameters
+    ----------
+    xml : str
+        OME-XML.
+    axes : str
+        Axis letters in the order in which the result will be written.
+
+    Returns
+    -------
+    dict
+        ``metadata`` for `tifffile.imwrite`, without axes; empty if the XML is broken.
+
+    Examples
+    --------
+    >>> ome_to_write('<OME><Image Name="a"><Pixels PhysicalSizeX="0.5"/></Image></OME>')
+    {'Name': 'a', 'PhysicalSizeX': 0.5}
+    """
+    try:
+        root = ET.fromstring(xml)  # expat expands no external entities
+    except ET.ParseError:
+        return {}
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+    image = root.find("Image")
+    if image is None:
+        return {}
+    found: dict[str, Any] = {}
+    if name := image.get("Name"):
+        found["Name"] = name
+    for tag in ("AcquisitionDate", "Description"):
+        text = image.findtext(tag)
+        if text and text.strip():
+            found[tag] = text.strip()
+    pixels = image.find("Pixels")
+    if pixels is None:
+        return found
+    found |= {name: _number(pixels.get(name)) for name in _PIXELS if pixels.get(name)}
+    for tag, names in (("Channel", _CHANNEL), ("Plane", _PLANE)):
+        elements = pixels.findall(tag)
+        if tag == "Plane":
+            elements = _in_order(elements, pixels, axes)
+        # An attribute that only some elements have cannot be given as a list, and is left out.
+        columns = {
+            name: [_number(element.get(name)) for element in elements]
+            for name in names
+            if elements and all(element.get(name) is not None for element in elements)
+        }
+        if columns:
+            found[tag] = columns
+    return found
+
+
+def _in_order(planes: list[Any], pixels: Any, axes: str) -> list[Any]:
+    """Planes as tifffile will number them; none unless all are described."""
+    stacked = [letter for letter in axes if letter in "TZC"]
+    count = math.prod(int(pixels.get(f"Size{letter}", 1)) for letter in "TZC")
+    if len(planes) != count or "S" in axes:
+        return []
+    return sorted(planes, key=lambda plane: [int(plane.get(f"The{a}", 0)) for a in stacked])
+
+
+def imagej_to_write(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Take from ImageJ's metadata what holds for the result; tifffile counts the planes itself.
+
+    Parameters
+    ----------
+    metadata : mapping
+        `tifffile.TiffFile.imagej_metadata`.
+
+    Returns
+    -------
+    dict
+        ``metadata`` for `tifffile.imwrite`, without axes: unit, spacing, frame interval, display
+        range, look-up tables, labels, regions of interest, overlays.
+
+    Examples
+    --------
+    >>> imagej_to_write({"images": 3, "slices": 3, "spacing": 0.5, "unit": "um"})
+    {'spacing': 0.5, 'unit': 'um'}
+    """
+    counted = {"images", "channels", "slices", "frames", "SCIFIO", "hyperstack", "axes", "shape"}
+    return {name: value for name, value in metadata.items() if name not in counted}
+
+
+def tags_to_write(page: Any) -> list[tuple[int, Any, Any, Any, bool]]:
+    """Tags of the first page that stay true of the result.
+
+    Parameters
+    ----------
+    page : tifffile.TiffPage
+        The page.
+
+    Returns
+    -------
+    list of tuple
+        ``extratags`` for `tifffile.imwrite`.
+    """
+    kept = []
+    for tag in page.tags.values():
+        if tag.name in _TAGS:
+            value = tag.value
+            # tifffile counts the bytes of a text itself
+            count = 0 if isinstance(value, str) else tag.count
+            kept.append((tag.code, tag.dtype, count, value, True))
+    return kept
+
+
+def resolution_of(page: Any) -> tuple[Any, int] | None:
+    """Resolution tags of a page.
+
+    Parameters
+    ----------
+    page : tifffile.TiffPage
+        The page.
+
+    Returns
+    -------
+    tuple or None
+        Pixels per unit along x and y, each as a fraction (numerator, denominator), and the number
+        of the unit (1 none, 2 inch, 3 centimetre); None if they are missing or zero.
+    """
+    x, y = page.tags.get("XResolution"), page.tags.get("YResolution")
+    if x is None or y is None or 0 in (*x.value, *y.value):
+        return None
+    unit = page.tags.get("ResolutionUnit")
+    return (tuple(x.value), tuple(y.value)), int(unit.value) if unit else 2
+
+
+def read_scale(
+    page: Any, imagej: Mapping[str, Any], ome: Mapping[str, Any]
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Distance between pixels, from whichever convention the file follows.
+
+    Parameters
+    ----------
+    page : tifffile.TiffPage
+        First page, whose resolution tags count for plain TIFF and ImageJ.
+    imagej : mapping
+        ImageJ's metadata; empty if the file is not ImageJ's.
+    ome : mapping
+        What `ome_to_write` returned; empty if the file is not OME-TIFF.
+
+    Returns
+    -------
+    scale : dict of str to float
+        Axis letter to distance.
+    units : dict of str to str
+        Axis letter to unit, in full.
+    """
+    scale: dict[str, float] = {}
+    units: dict[str, str] = {}
+    if ome:
+        for axis, name, default in (
+            ("X", "PhysicalSizeX", "µm"),
+            ("Y", "PhysicalSizeY", "µm"),
+            ("Z", "PhysicalSizeZ", "µm"),
+            ("T", "TimeIncrement", "s"),
+        ):
+            if isinstance(ome.get(name), int | float) and ome[name] > 0:
+                scale[axis] = float(ome[name])
+                units[axis] = full_unit(str(ome.get(f"{name}Unit", default)))
+        return scale, units
+    resolution = resolution_of(page)
+    unit = str(imagej.get("unit", ""))
+    if not unit and resolution:
+        unit = _RESOLUTION_UNITS.get(resolution[1], "")
+    if resolution and unit and unit != "pixel":
+        for axis, (per_unit, of) in zip("XY", resolution[0], strict=True):
+            scale[axis] = of / per_unit
+            units[axis] = full_unit(unit)
+    if isinstance(spacing := imagej.get("spacing"), int | float) and spacing > 0:
+        scale["Z"] = float(spacing)
+        units["Z"] = full_unit(unit or "pixel")
+    if isinstance(interval := imagej.get("finterval"), int | float) and interval > 0:
+        scale["T"], units["T"] = float(interval), "second"
+    return scale, units
+
+
+def ome_from_scale(scale: Mapping[str, float], units: Mapping[str, str]) -> dict[str, Any]:
+    """Physical sizes as OME-XML names them, for an image that came from another format.
+
+    Parameters
+    ----------
+    scale : mapping of str to float
+        Axis letter to distance.
+    units : mapping of str to str
+        Axis letter to unit.
+
+    Returns
+    -------
+    dict
+        ``metadata`` for `tifffile.imwrite`, without axes.
+
+    Examples
+    --------
+    >>> ome_from_scale({"X": 0.1}, {"X": "micrometer"})
+    {'PhysicalSizeX': 0.1, 'PhysicalSizeXUnit': 'µm'}
+    """
+    written: dict[str, Any] = {}
+    for axis, value in scale.items():
+        name = "TimeIncrement" if axis == "T" else f"PhysicalSize{axis}"
+        if axis in "XYZT":
+            written[name] = value
+            if units.get(axis):
+                written[f"{name}Unit"] = short_unit(units[axis])
+    return written
