@@ -58,12 +58,12 @@ class TrainingConfig:
     --------
     >>> from napari_anyir.training.train import TrainingConfig
     >>> TrainingConfig(max_time=10).phase(0.5)
-    (64, 16)
+    (64, 8)
     """
 
     variant: str = "nano"
     max_time: float = 90.0
-    phases: tuple[tuple[float, int, int], ...] = ((0.0, 64, 16), (0.6, 96, 8), (0.85, 128, 5))
+    phases: tuple[tuple[float, int, int], ...] = ((0.0, 64, 8), (0.7, 96, 4), (0.9, 128, 3))
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     warm_up: int = 300
@@ -229,10 +229,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--variant", default="nano", help="nano, tiny or small")
     parser.add_argument("--max-time", default=90.0, type=float, help="minutes")
     parser.add_argument("--seed", default=0, type=int)
+    parser.add_argument("--leave-out", nargs="*", default=[], help="file names kept out, to test on")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out")
     given = parser.parse_args(arguments)
-    bank = PhotoBank(find_photos(given.data), given.device)
+    paths = find_photos(given.data)
+    if absent := sorted(set(given.leave_out) - {path.name for path in paths}):
+        parser.error(f"--leave-out names '{absent[0]}', which is not below '{given.data}'.")
+    bank = PhotoBank([p for p in paths if p.name not in given.leave_out], given.device)
     config = TrainingConfig(variant=given.variant, max_time=given.max_time, seed=given.seed)
     trainer = Trainer(config, bank, given.out)
     if given.resume:
