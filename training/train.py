@@ -229,7 +229,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--variant", default="nano", help="nano, tiny or small")
     parser.add_argument("--max-time", default=90.0, type=float, help="minutes")
     parser.add_argument("--seed", default=0, type=int)
-    parser.add_argument("--leave-out", nargs="*", default=[], help="file names kept out, to test on")
+    parser.add_argument("--leave-out", nargs="*", default=[], help="photographs to keep out")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out")
     given = parser.parse_args(arguments)
