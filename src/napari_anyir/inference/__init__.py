@@ -10,29 +10,51 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari_anyir.inference.axes import check_axes, guess_axes
+    from napari_anyir.inference.channels import reduce_channels
+    from napari_anyir.inference.collecting import FeatureMap, GateNumbers
     from napari_anyir.inference.device import available_devices
+    from napari_anyir.inference.features import feature_maps, gate_numbers
+    from napari_anyir.inference.interventions import Intervention, set_lambda, switch_off
     from napari_anyir.inference.models import release_models
     from napari_anyir.inference.provenance import Provenance
-    from napari_anyir.inference.restoration import restore, restore_with_record
+    from napari_anyir.inference.restoration import restore, restore_into, restore_with_record
 
 __all__ = [
+    "FeatureMap",
+    "GateNumbers",
+    "Intervention",
     "Provenance",
     "available_devices",
     "check_axes",
+    "feature_maps",
+    "gate_numbers",
     "guess_axes",
+    "reduce_channels",
     "release_models",
     "restore",
+    "restore_into",
     "restore_with_record",
+    "set_lambda",
+    "switch_off",
 ]
 
 _MODULES = {
+    "FeatureMap": "collecting",
+    "GateNumbers": "collecting",
+    "Intervention": "interventions",
     "Provenance": "provenance",
     "available_devices": "device",
     "check_axes": "axes",
+    "feature_maps": "features",
+    "gate_numbers": "features",
     "guess_axes": "axes",
+    "reduce_channels": "channels",
     "release_models": "models",
     "restore": "restoration",
+    "restore_into": "restoration",
     "restore_with_record": "restoration",
+    "set_lambda": "interventions",
+    "switch_off": "interventions",
 }
 
 

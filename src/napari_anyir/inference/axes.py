@@ -234,6 +234,12 @@ class Layout:
         return tuple(int(i) for i in np.argsort(self.order))
 
     @property
+    def plane_order(self) -> tuple[int, ...]:
+        """Axes of ``array[self.index(...)]`` in the order (Y, X[, S]), for ``transpose``."""
+        found = [letter for letter in self.axes if letter in "YXS"]
+        return tuple(found.index(letter) for letter in "YXS" if letter in found)
+
+    @property
     def colour(self) -> bool:
         """Whether planes have samples."""
         return "S" in self.axes
@@ -262,3 +268,29 @@ class Layout:
             Index into the leading axes, after `order`.
         """
         return itertools.product(*(range(size) for size in self.planes))
+
+    def index(self, plane: tuple[int, ...]) -> tuple[int | slice, ...]:
+        """Index of a plane in the array itself.
+
+        Parameters
+        ----------
+        plane : tuple of int
+            As from `indices`.
+
+        Returns
+        -------
+        tuple of int and slice
+            One entry per axis of the array, in its own order.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from napari_anyir.inference.axes import Layout
+        >>> layout = Layout("YTX", (5, 2, 7))
+        >>> np.zeros((5, 2, 7))[layout.index((1,))].shape
+        (5, 7)
+        """
+        entries: list[int | slice] = [slice(None)] * len(self.axes)
+        for axis, position in zip(self.order, plane, strict=False):
+            entries[axis] = position
+        return tuple(entries)

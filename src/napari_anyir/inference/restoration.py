@@ -9,96 +9,32 @@ same plane could come out differently in another array.
 from __future__ import annotations
 
 import math
-import numbers
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from napari_anyir import __version__
 from napari_anyir.errors import Cancelled
 from napari_anyir.inference import engine
 from napari_anyir.inference.axes import Layout, check_axes, guess_axes
-from napari_anyir.inference.device import PRECISIONS, resolve_device, resolve_precision
-from napari_anyir.inference.intensity import (
-    Intensity,
-    IntensityRange,
-    check_dtype,
-    check_intensity,
-    choose_range,
-    measure,
-    merge,
-    needs,
-    sampling_step,
+from napari_anyir.inference.device import resolve_device, resolve_precision
+from napari_anyir.inference.intensity import Intensity, check_dtype, check_intensity
+from napari_anyir.inference.models import get_model
+from napari_anyir.inference.options import check_options
+from napari_anyir.inference.planes import (
+    PlaneProgress,
+    find_range,
+    read_plane,
+    restore_plane,
+    write_plane,
 )
-from napari_anyir.inference.models import LoadedModel, get_model
-from napari_anyir.inference.pixels import from_network, to_network
 from napari_anyir.inference.provenance import Provenance
 
 if TYPE_CHECKING:
     from napari_anyir.model import AnyIR
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a plane is restored with; plain values that travel to any worker.
-
-    Parameters
-    ----------
-    device, precision, tile
-        As for `restore`.
-    strength : float
-        In [0, 1].
-    """
-
-    device: str = "auto"
-    precision: str = "auto"
-    tile: str | int | None = "auto"
-    strength: float = 1.0
-
-
-def check_options(device: object, precision: object, tile: object, strength: object) -> Options:
-    """Check the arguments of `restore` that need no image.
-
-    Parameters
-    ----------
-    device, precision, tile, strength
-        As for `restore`.
-
-    Returns
-    -------
-    Options
-        The same.
-
-    Raises
-    ------
-    TypeError, ValueError
-        One sentence: which is wrong and what it may be.
-    """
-    if not isinstance(device, str | torch.device):
-        raise TypeError(f"device must be a name such as 'cpu', not {type(device).__name__}.")
-    if precision != "auto" and precision not in PRECISIONS:
-        raise ValueError(
-            f"The precision {precision!r} is unknown; choose 'auto' or one of "
-            f"{', '.join(PRECISIONS)}."
-        )
-    side: str | int | None
-    if tile is None or tile == "auto":
-        side = None if tile is None else "auto"
-    elif isinstance(tile, numbers.Integral) and not isinstance(tile, bool) and int(tile) > 0:
-        side = int(tile)
-    else:
-        raise ValueError(
-            f"tile must be 'auto', a side length in pixels or None for the whole image, not "
-            f"{tile!r}."
-        )
-    if not isinstance(strength, numbers.Real) or not 0 <= float(strength) <= 1:
-        raise ValueError(f"strength must be a number from 0 to 1, not {strength!r}.")
-    return Options(str(device), str(precision), side, float(strength))
 
 
 def restore(
@@ -226,195 +162,188 @@ def restore_with_record(
     >>> record.axes, record.planes
     ('ZYX', 2)
     """
+    image = _as_array(image)
+    if not isinstance(image, np.ndarray):
+        from napari_anyir.inference.lazy import restore_lazily  # dask, only when it is needed
+
+        if progress is not None or cancel is not None:
+            raise ValueError(
+                "progress and cancel do not reach a lazy result, which is computed later; leave "
+                "them out, or use restore_into, which computes at once."
+            )
+        return restore_lazily(
+            image,
+            make_layout(image, axes),
+            model=model,
+            options=check_options(device, precision, tile, strength),
+            intensity=check_intensity(intensity),
+        )
+    result = np.empty(image.shape, check_dtype(image.dtype))
+    record = restore_into(
+        image,
+        result,
+        axes=axes,
+        model=model,
+        device=device,
+        precision=precision,
+        tile=tile,
+        intensity=intensity,
+        strength=strength,
+        progress=progress,
+        cancel=cancel,
+    )
+    return result, record
+
+
+def restore_into(
+    image: Any,
+    target: Any,
+    *,
+    axes: str | None = None,
+    model: str | Path | AnyIR = "default",
+    device: str = "auto",
+    precision: str = "auto",
+    tile: str | int | None = "auto",
+    intensity: Intensity = "auto",
+    strength: float = 1.0,
+    progress: engine.Progress | None = None,
+    cancel: engine.Cancel | None = None,
+) -> Provenance:
+    """Restore an image at once, plane by plane, into an array that is there already.
+
+    Source and target are never in memory as a whole, so that a zarr array streams into another.
+
+    Parameters
+    ----------
+    image : array
+        Anything with ``shape`` and ``dtype`` that takes indices: numpy, dask, zarr, h5py. Each
+        plane is read once, or twice where the intensity mapping has to be found first.
+    target : array
+        Anything of that shape and type that takes indices and assignments; not ``image`` itself.
+    axes, model, device, precision, tile, intensity, strength, progress, cancel
+        As for `restore`.
+
+    Returns
+    -------
+    Provenance
+        What is needed to make it again.
+
+    Raises
+    ------
+    TypeError, ValueError, ModelError, FileNotFoundError, Cancelled
+        As `restore`; after these the target may be written in part.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_anyir.inference import restore_into
+    >>> image = np.random.default_rng(0).integers(0, 4000, (2, 16, 16), np.uint16)
+    >>> target = np.zeros_like(image)
+    >>> restore_into(image, target, axes="ZYX", model="nano").planes
+    2
+    """
     started = time.perf_counter()
     options = check_options(device, precision, tile, strength)
     intensity = check_intensity(intensity)
-    if not isinstance(image, np.ndarray) or isinstance(image, np.ma.MaskedArray):
-        raise TypeError(_no_array(image))
     dtype = check_dtype(image.dtype)
-    axes = guess_axes(image.shape, dtype) if axes is None else check_axes(axes, image.shape, dtype)
-    layout = Layout(axes, image.shape)
-    target = resolve_device(options.device)
-    working = resolve_precision(options.precision, target)
+    layout = make_layout(image, axes)
+    if target is image or tuple(target.shape) != layout.shape or target.dtype != dtype:
+        raise ValueError(
+            f"The target must be another array of the shape {layout.shape} and type {dtype} of "
+            "the image."
+        )
+    place = resolve_device(options.device)
+    working = resolve_precision(options.precision, place)
     loaded = get_model(model)
-    result = np.empty(image.shape, dtype)
-    record: engine.RunRecord | None = None
-    mapping: IntensityRange | None = None
-    if image.size:
-        mapping = find_range(image, layout, intensity)
-        planes = np.asarray(image).transpose(layout.order)
-        restored = result.transpose(layout.order)
-        report = _PlaneProgress(progress, layout.count)
-        for number, index in enumerate(layout.indices()):
-            if cancel is not None and cancel.is_set():
-                raise Cancelled("The restoration was cancelled.")
-            report.start(number)
-            record = restore_plane(
-                planes[index],
-                restored[index],
-                mapping,
-                loaded,
-                device=target,
-                precision=working,
-                tile=options.tile,
-                strength=options.strength,
-                progress=report if progress is not None else None,
-                cancel=cancel,
-            )
-            report.finish(number)
-    return result, Provenance(
+    mapping = find_range(image, layout, intensity) if math.prod(layout.shape) else None
+    run: engine.RunRecord | None = None
+    report = PlaneProgress(progress, layout.count)
+    for index in layout.indices():
+        if mapping is None:  # no pixels, hence no planes to see
+            break
+        if cancel is not None and cancel.is_set():
+            raise Cancelled("The restoration was cancelled.")
+        plane = read_plane(image, layout, index)
+        restored = np.empty(plane.shape, dtype)
+        run = restore_plane(
+            plane,
+            restored,
+            mapping,
+            loaded,
+            device=place,
+            precision=working,
+            tile=options.tile,
+            strength=options.strength,
+            progress=report if progress is not None else None,
+            cancel=cancel,
+        )
+        write_plane(target, layout, index, restored)
+        report.finish()
+    return Provenance(
         package="napari-anyir",
         version=__version__,
         torch=torch.__version__,
         model=loaded.name,
         sha256=loaded.sha256,
-        device=record.device if record else str(target),
-        precision=record.precision if record else working,
+        device=run.device if run else str(place),
+        precision=run.precision if run else working,
         threads=torch.get_num_threads(),
-        mode=record.mode if record else None,
-        tile=record.tile if record else None,
-        axes=axes,
+        mode=run.mode if run else None,
+        tile=run.tile if run else None,
+        axes=layout.axes,
         intensity=(mapping.low, mapping.high) if mapping else None,
         strength=options.strength,
-        planes=layout.count if image.size else 0,
+        planes=layout.count if mapping else 0,
         seconds=time.perf_counter() - started,
     )
 
 
-def _no_array(image: object) -> str:
-    if isinstance(image, np.ma.MaskedArray):
-        return "The image is masked; fill its masked pixels first, for instance with filled(0)."
-    remedy = "convert it with numpy.asarray"
-    if isinstance(image, torch.Tensor):
-        remedy = "call its numpy(), with its channels last"
-    return f"The image must be a numpy, dask or zarr array, not {type(image).__name__}; {remedy}."
-
-
-def find_range(image: NDArray[Any], layout: Layout, intensity: Intensity) -> IntensityRange:
-    """Find the intensity mapping of an array, and check that its pixels are finite.
+def make_layout(image: Any, axes: str | None) -> Layout:
+    """Find the planes of an array, by its letters or by a guess.
 
     Parameters
     ----------
     image : array
-        Not empty.
-    layout : Layout
-        Where its planes are.
-    intensity : str or tuple
+        Anything with ``shape`` and ``dtype``.
+    axes : str, optional
         As for `restore`.
 
     Returns
     -------
-    IntensityRange
-        The mapping.
+    Layout
+        Where its planes are.
 
     Raises
     ------
-    ValueError
-        If pixels are NaN or infinite.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from napari_anyir.inference.axes import Layout
-    >>> from napari_anyir.inference.restoration import find_range
-    >>> image = np.array([[100, 200], [300, 400]], np.uint16)
-    >>> find_range(image, Layout("YX", (2, 2)), "range").low
-    100.3
+    TypeError, ValueError
+        As `guess_axes` and `check_axes`, and if a dask array does not know its own size.
     """
-    dtype = image.dtype.newbyteorder("=")
-    need = needs(intensity, dtype)
-    step = sampling_step(layout)
-    planes = np.asarray(image).transpose(layout.order)
-    parts = (
-        measure(colours(planes[index], layout), step, percentiles=need == "percentiles")
-        for index in (layout.indices() if need != "nothing" else ())
+    shape = tuple(image.shape)
+    if any(math.isnan(size) for size in shape):
+        raise ValueError(
+            "The dask array does not know its own size; call its compute_chunk_sizes() first."
+        )
+    if axes is None:
+        return Layout(guess_axes(shape, image.dtype), shape)
+    return Layout(check_axes(axes, shape, image.dtype), shape)
+
+
+def _as_array(image: Any) -> Any:
+    """Return a numpy or dask array; refuse what is neither, nor a zarr array."""
+    if isinstance(image, np.ma.MaskedArray):
+        raise TypeError(
+            "The image is masked; fill its masked pixels first, for instance with filled(0)."
+        )
+    if isinstance(image, np.ndarray):
+        return np.asarray(image)
+    room = type(image).__module__.partition(".")[0]
+    if room in ("dask", "zarr") and hasattr(image, "chunks") and hasattr(image, "dtype"):
+        return image
+    remedy = "convert it with numpy.asarray"
+    if isinstance(image, torch.Tensor):
+        remedy = "call its numpy(), with its channels last"
+    elif room == "zarr":
+        remedy = "take one of the arrays in it, for instance group['0']"
+    raise TypeError(
+        f"The image must be a numpy, dask or zarr array, not {type(image).__name__}; {remedy}."
     )
-    return choose_range(intensity, dtype, merge(parts))
-
-
-def colours(planes: NDArray[Any], layout: Layout) -> NDArray[Any]:
-    """Return planes as (..., Y, X, S) without alpha; S is 1 where they are grey."""
-    return planes[..., :3] if layout.colour else planes[..., np.newaxis]
-
-
-def restore_plane(
-    plane: NDArray[Any],
-    out: NDArray[Any],
-    mapping: IntensityRange,
-    loaded: LoadedModel,
-    *,
-    device: torch.device,
-    precision: str,
-    tile: str | int | None,
-    strength: float,
-    progress: engine.Progress | None = None,
-    cancel: engine.Cancel | None = None,
-) -> engine.RunRecord | None:
-    """Restore one plane: the step that every way into this package shares.
-
-    Parameters
-    ----------
-    plane : array (Y, X) or (Y, X, S)
-        Finite values.
-    out : array
-        Where the result goes, of the same shape.
-    mapping : IntensityRange
-        Of the whole volume.
-    loaded : LoadedModel
-        The network.
-    device, precision, tile, strength, progress, cancel
-        Resolved and checked.
-
-    Returns
-    -------
-    RunRecord or None
-        How it was done; None if there was nothing to do, at strength 0.
-    """
-    if strength == 0:
-        out[...] = plane
-        return None
-    images = torch.from_numpy(to_network(plane, mapping)).unsqueeze(0)
-    restored, record = engine.run(
-        loaded.network,
-        images,
-        device=device,
-        precision=precision,
-        tile=tile,
-        progress=progress,
-        cancel=cancel,
-    )
-    from_network(restored[0].numpy(), plane, mapping, strength, out)
-    return record
-
-
-class _PlaneProgress:
-    """One rising count over all planes, of the steps that the engine reports for each.
-
-    The first plane tells how many steps a plane has. Should a later one take more, as after a lack
-    of memory, its steps are counted in the measure of the first.
-    """
-
-    def __init__(self, progress: engine.Progress | None, planes: int) -> None:
-        self.progress = progress
-        self.planes = planes
-        self.steps: int | None = None
-        self.plane = 0
-        self.done = 0
-
-    def start(self, plane: int) -> None:
-        self.plane = plane
-
-    def __call__(self, done: int, total: int) -> None:
-        if self.steps is None:
-            self.steps = max(1, total)
-        self._tell(self.plane * self.steps + math.floor(self.steps * done / max(1, total)))
-
-    def finish(self, plane: int) -> None:
-        self.steps = self.steps or 1
-        self._tell((plane + 1) * self.steps)
-
-    def _tell(self, done: int) -> None:
-        if self.progress is None or self.steps is None or done <= self.done:
-            return
-        self.done = done
-        self.progress(done, self.planes * self.steps)

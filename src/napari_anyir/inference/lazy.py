@@ -1,0 +1,278 @@
+"""Dask arrays in, dask arrays out: nothing is read or computed before the result is asked for.
+
+Every plane becomes one task of a function of this module, which any worker of a dask.distributed
+cluster can import; it is told the model's name, and loads it once per process.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dask
+import dask.array as da
+import numpy as np
+import torch
+from dask.base import tokenize
+from dask.graph_manipulation import clone
+from numpy.typing import NDArray
+
+from napari_anyir import __version__
+from napari_anyir.errors import ModelError
+from napari_anyir.inference.axes import Layout
+from napari_anyir.inference.device import resolve_device, resolve_precision
+from napari_anyir.inference.intensity import (
+    Intensity,
+    IntensityRange,
+    check_dtype,
+    check_finite,
+    check_intensity,
+    choose_range,
+    needs,
+)
+from napari_anyir.inference.models import get_model
+from napari_anyir.inference.options import Options
+from napari_anyir.inference.planes import colours, restore_plane
+from napari_anyir.inference.provenance import Provenance
+from napari_anyir.inference.statistics import Statistics, measure, merge, sampling_step
+from napari_anyir.weights import DEFAULT, find_model, list_models
+
+if TYPE_CHECKING:
+    from napari_anyir.model import AnyIR
+
+_MERGED = 16
+"""Statistics put together by one task: histograms of 16 bits weigh half a megabyte each."""
+
+# A plane's features fill memory and its arithmetic fills the processor: one plane per process.
+_turn = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker has to know to restore a plane; small and picklable.
+
+    Parameters
+    ----------
+    model : str, Path or AnyIR
+        Where the worker takes the network from.
+    sha256 : str
+        Hash that it must have there.
+    options : Options
+        Device and precision are resolved by the worker.
+    threads : int
+        Threads of torch on the processor, on which the last bits of float32 sums depend.
+    """
+
+    model: str | Path | AnyIR
+    sha256: str
+    options: Options
+    threads: int
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    if count != before:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        if count != before:
+            torch.set_num_threads(before)
+
+
+def restore_block(
+    block: NDArray[Any], mapping: IntensityRange, task: Task, colour: bool
+) -> NDArray[Any]:
+    """Restore one block on a worker.
+
+    Parameters
+    ----------
+    block : array (1, ..., Y, X) or (1, ..., Y, X, S)
+        One plane.
+    mapping : IntensityRange
+        Of the whole volume.
+    task : Task
+        How.
+    colour : bool
+        Whether there are samples.
+
+    Returns
+    -------
+    array
+        Of the same shape and type.
+
+    Raises
+    ------
+    ValueError
+        If the plane is not finite.
+    ModelError
+        If the worker's model is another than the caller's.
+    """
+    plane = block.reshape(block.shape[-3 if colour else -2 :])
+    if plane.dtype.kind == "f":
+        seen = plane[..., :3] if colour else plane[..., np.newaxis]
+        check_finite(measure(seen, percentiles=False), "plane")
+    loaded = get_model(task.model)
+    if loaded.sha256 != task.sha256:
+        raise ModelError(
+            f"The model {loaded.name!r} of this worker is another than the caller's (SHA-256 "
+            f"{loaded.sha256[:12]}... and {task.sha256[:12]}...); install the same one on both."
+        )
+    device = resolve_device(task.options.device)
+    restored = np.empty(plane.shape, check_dtype(plane.dtype))
+    with _turn, _threads(task.threads):
+        restore_plane(
+            plane,
+            restored,
+            mapping,
+            loaded,
+            device=device,
+            precision=resolve_precision(task.options.precision, device),
+            tile=task.options.tile,
+            strength=task.options.strength,
+        )
+    return restored.reshape(block.shape)
+
+
+def as_dask(image: Any) -> da.Array:
+    """Take a zarr array as dask, one block per chunk (or shard) of its store.
+
+    Parameters
+    ----------
+    image : array
+        Zarr or dask; the latter is returned as it is.
+
+    Returns
+    -------
+    dask.array.Array
+        The same values, lazily.
+    """
+    if isinstance(image, da.Array):
+        return image
+    return da.from_array(image, chunks=getattr(image, "shards", None) or image.chunks)
+
+
+def find_range_lazily(image: da.Array, layout: Layout, intensity: Intensity) -> Any:
+    """Find the intensity mapping of a dask array when its result is computed.
+
+    The array is read for this, and again for the restoration: otherwise every block would have to
+    be held until the last one was seen. Persist an array that is costly to compute.
+
+    Parameters
+    ----------
+    image : dask array (..., Y, X) or (..., Y, X, S)
+        In the order of `Layout.order`.
+    layout : Layout
+        Where its planes are.
+    intensity : str or tuple
+        As for `napari_anyir.restore`.
+
+    Returns
+    -------
+    IntensityRange or dask Delayed of it
+        The former where the type alone decides.
+    """
+    dtype = image.dtype.newbyteorder("=")
+    if needs(intensity, dtype) != "percentiles":
+        return choose_range(intensity, dtype, Statistics())
+    step = sampling_step(layout)
+    seen = colours(clone(image, seed="napari-anyir"), layout)
+    rows, columns = (np.cumsum((0, *seen.chunks[axis])) for axis in (-3, -2))
+    blocks = seen.to_delayed()
+    parts = []
+    for place in np.ndindex(blocks.shape):
+        start = (-int(rows[place[-3]]) % step, -int(columns[place[-2]]) % step)
+        parts.append(dask.delayed(measure, pure=True)(blocks[place], step, start, percentiles=True))
+    while len(parts) > 1:
+        parts = [
+            dask.delayed(merge, pure=True)(parts[first : first + _MERGED])
+            for first in range(0, len(parts), _MERGED)
+        ]
+    return dask.delayed(choose_range, pure=True)(intensity, dtype, parts[0])
+
+
+def restore_lazily(
+    image: Any, layout: Layout, *, model: str | Path | AnyIR, options: Options, intensity: Intensity
+) -> tuple[da.Array, Provenance]:
+    """Restore a dask or zarr array when its result is computed, one block per plane.
+
+    Parameters
+    ----------
+    image : dask or zarr array
+        The image.
+    layout : Layout
+        Where its planes are.
+    model, intensity
+        As for `napari_anyir.restore`.
+    options : Options
+        The others.
+
+    Returns
+    -------
+    restored : dask array
+        Of the shape and type of ``image``.
+    record : Provenance
+        As far as it is known before the computation.
+
+    Raises
+    ------
+    TypeError, ValueError, ModelError, FileNotFoundError
+        As `napari_anyir.restore`; what only the pixels can tell is raised by the computation.
+    """
+    dtype = check_dtype(image.dtype)
+    intensity = check_intensity(intensity)
+    loaded = get_model(model)
+    mapping: Any = None
+    result = as_dask(image)
+    if result.size:
+        planes = result.transpose(layout.order)
+        mapping = find_range_lazily(planes, layout, intensity)
+        whole = len(layout.plane_shape)
+        planes = planes.rechunk((*(1 for _ in layout.planes), *(-1 for _ in range(whole))))
+        task = Task(_portable(model), loaded.sha256, options, torch.get_num_threads())
+        named = tokenize(replace(task, model=type(model).__name__))
+        result = da.map_blocks(
+            restore_block,
+            planes,
+            mapping=mapping,
+            # Named by hand: a network inside is neither searched nor hashed, and sent only once.
+            task=dask.delayed(task, f"anyir-task-{named}", traverse=False),
+            colour=layout.colour,
+            dtype=dtype,
+            meta=np.empty((0,) * planes.ndim, dtype),
+        ).transpose(layout.inverse)
+    elif result.dtype != dtype:
+        result = result.astype(dtype)
+    known = isinstance(mapping, IntensityRange)
+    return result, Provenance(
+        package="napari-anyir",
+        version=__version__,
+        torch=torch.__version__,
+        model=loaded.name,
+        sha256=loaded.sha256,
+        device=options.device,
+        precision=options.precision,
+        threads=torch.get_num_threads(),
+        mode=None,
+        tile=options.tile if isinstance(options.tile, int) else None,
+        axes=layout.axes,
+        intensity=(mapping.low, mapping.high) if known else None,
+        strength=options.strength,
+        planes=layout.count if result.size else 0,
+        seconds=None,
+    )
+
+
+def _portable(model: str | Path | AnyIR) -> str | Path | AnyIR:
+    """Say where a worker finds a model: by name, or by a path that means the same anywhere."""
+    if not isinstance(model, str | os.PathLike):
+        return model
+    card = find_model(model)
+    named = str(model) == DEFAULT or str(model) in {known.name for known in list_models()}
+    return card.name if named else card.file.resolve()

@@ -1,0 +1,74 @@
+"""The arguments of `restore` that need no image, checked once and ready to travel."""
+
+from __future__ import annotations
+
+import numbers
+from dataclasses import dataclass
+
+import torch
+
+from napari_anyir.inference.device import PRECISIONS
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a plane is restored with; plain values that travel to any worker.
+
+    Parameters
+    ----------
+    device, precision, tile
+        As for `restore`.
+    strength : float
+        In [0, 1].
+    """
+
+    device: str = "auto"
+    precision: str = "auto"
+    tile: str | int | None = "auto"
+    strength: float = 1.0
+
+
+def check_options(device: object, precision: object, tile: object, strength: object) -> Options:
+    """Check the arguments of `restore` that need no image.
+
+    Parameters
+    ----------
+    device, precision, tile, strength
+        As for `restore`.
+
+    Returns
+    -------
+    Options
+        The same.
+
+    Raises
+    ------
+    TypeError, ValueError
+        One sentence: which is wrong and what it may be.
+
+    Examples
+    --------
+    >>> from napari_anyir.inference.options import check_options
+    >>> check_options("cpu", "auto", 512, 1)
+    Options(device='cpu', precision='auto', tile=512, strength=1.0)
+    """
+    if not isinstance(device, str | torch.device):
+        raise TypeError(f"device must be a name such as 'cpu', not {type(device).__name__}.")
+    if precision != "auto" and precision not in PRECISIONS:
+        raise ValueError(
+            f"The precision {precision!r} is unknown; choose 'auto' or one of "
+            f"{', '.join(PRECISIONS)}."
+        )
+    side: str | int | None
+    if tile is None or tile == "auto":
+        side = None if tile is None else "auto"
+    elif not isinstance(tile, bool) and isinstance(tile, numbers.Integral) and int(tile) > 0:
+        side = int(tile)
+    else:
+        raise ValueError(
+            f"tile must be 'auto', a side length in pixels or None for the whole image, not "
+            f"{tile!r}."
+        )
+    if not isinstance(strength, numbers.Real) or not 0 <= float(strength) <= 1:
+        raise ValueError(f"strength must be a number from 0 to 1, not {strength!r}.")
+    return Options(str(device), str(precision), side, float(strength))
