@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,9 +115,7 @@ def _numbers(image: ImageFile, path: Path) -> ImageFile:
     array = image.array
     if array.dtype.kind == "b":
         grey = array.astype(np.uint8) * np.uint8(255)
-        return ImageFile(
-            grey, image.axes, image.format, path, image.scale, image.units, image.metadata
-        )
+        return replace(image, array=grey)
     if array.dtype.kind not in "iuf":
         raise ValueError(
             f"'{path}' cannot be read: its pixels are {array.dtype}; save them as integers or "
@@ -184,6 +183,9 @@ def write_image(
     path = Path(path).expanduser()
     kind = format_of(path)
     like = like or ImageFile(array, None, kind)
+    if like.axes and "S" in like.axes[:-1] and kind != "npy":
+        array = np.moveaxis(array, like.axes.index("S"), -1)
+        like = replace(like, axes=like.axes.replace("S", "") + "S")
     try:
         with whole_file(path, run=run, before=before) as part:
             _write(part, kind, array, like, software, watch)

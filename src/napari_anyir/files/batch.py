@@ -1,0 +1,308 @@
+"""Restore many files: resumable, in constant memory, with decoding and encoding beside the work."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_anyir.errors import Cancelled, ModelError
+from napari_anyir.files.blocks import is_lazy
+from napari_anyir.files.image_file import ImageFile
+from napari_anyir.files.images import read_image, write_image
+from napari_anyir.files.plan import Job, Plan, identity, make_plan
+from napari_anyir.files.progress import Cancel, FileStatus, Settings
+from napari_anyir.files.run_log import RunLog
+from napari_anyir.files.whole import RunLock, remove_stale, size_and_time
+
+__all__ = ["restore_files"]
+
+# What one bad file may raise; torch.OutOfMemoryError is a RuntimeError.
+_FAILURES = (ValueError, TypeError, OSError, ModelError, MemoryError, RuntimeError)
+
+
+def restore_files(
+    inputs: Sequence[str | Path],
+    output: str | Path,
+    *,
+    settings: Settings | None = None,
+    suffix: str = "",
+    extension: str | None = None,
+    overwrite: bool = False,
+    progress: Callable[[float, int], None] | None = None,
+    cancel: Cancel | None = None,
+) -> Iterator[FileStatus]:
+    """Restore files and folders, one file after the other.
+
+    While one file is restored, the next is read and the one before is written, so at most two
+    inputs and two results are in memory. Each result is written whole or not at all, and
+    ``anyir-log.jsonl`` in the output folder tells how it was made. Started again after a kill, or
+    with more files, what is there already is skipped: a result counts as there if the file, its
+    input, the settings and the model are what the log says.
+
+    Parameters
+    ----------
+    inputs : sequence of str or Path
+        Files, folders (with those inside them) and glob patterns.
+    output : str or Path
+        A folder; or, for one input file, the name of its result.
+    settings : Settings, optional
+        How to restore; default: as `napari_anyir.restore` does.
+    suffix : str
+        Added to every name, before the extension.
+    extension : str, optional
+        Format of all results, for instance ``".png"``; default: each as its input.
+    overwrite : bool
+        Replace files that exist under the names of results and were not made in this way.
+    progress : callable, optional
+        Called as ``progress(done, total)`` with the number of files, fractions included.
+    cancel : Cancel, optional
+        Stops within a file, at the next strip, tile or block.
+
+    Returns
+    -------
+    iterator of FileStatus
+        Every change of state of every file; the work is done while it is iterated over. Its
+        ``close()`` stops the work and leaves nothing half-written.
+
+    Raises
+    ------
+    ValueError, TypeError, FileNotFoundError, ModelError
+        At once, before any work, if inputs, output, settings or model cannot be used, or if
+        results would replace other files and ``overwrite`` is not set.
+    Cancelled
+        While iterating, after ``cancel.is_set()`` became true.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = write_image(folder / "raw" / "a.png", np.zeros((8, 8), np.uint8))
+    >>> run = restore_files([folder / "raw"], folder / "out", settings=Settings(model="nano"))
+    >>> [status.state for status in run]
+    ['queued', 'running', 'done']
+    >>> run = restore_files([folder / "raw"], folder / "out", settings=Settings(model="nano"))
+    >>> [status.state for status in run]
+    ['skipped']
+    """
+    settings = settings or Settings()
+    made_with = _check_settings(settings)
+    # The log may name results in the input folder, which are no inputs.
+    root = Path(output).expanduser()
+    earlier = {identity(path) for path in RunLog(root).outputs()} if root.is_dir() else set()
+    plan = make_plan(inputs, output, suffix=suffix, extension=extension, earlier=earlier)
+    log = RunLog(plan.root)
+    todo, there = [], []
+    for index, job in enumerate(plan.jobs):
+        made_from = {**made_with, **_input_facts(job.source)}
+        status = FileStatus(index, len(plan.jobs), job.name, job.source, job.target)
+        if log.holds(job.target, made_from):
+            there.append(replace(status, state="skipped", message="It is there already."))
+        else:
+            todo.append(_Task(job, status, made_from))
+    if not overwrite and (taken := [task.job.target for task in todo if task.job.target.exists()]):
+        what = f"'{taken[0]}' exists" if len(taken) == 1 else f"{len(taken)} results exist"
+        first = "" if len(taken) == 1 else f" (the first is '{taken[0]}')"
+        raise ValueError(
+            f"{what} already{first}, made from other data, with other settings or by other "
+            "programs; name another folder or allow overwriting (--overwrite)."
+        )
+    return _Run(plan, log, settings, progress, cancel).states(todo, there)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A job, its first status, and what its line in the log must say."""
+
+    job: Job
+    status: FileStatus
+    made_from: dict[str, Any]
+
+
+def _check_settings(settings: Settings) -> dict[str, Any]:
+    """Refuse settings that would fail for every file; return what results depend on.
+
+    They are tried on an image of nothing: no rule has to be written down twice.
+    """
+    from napari_anyir.inference import restore_with_record
+
+    plain = asdict(settings)
+    nothing = np.zeros((8, 8), np.uint8)
+    _, record = restore_with_record(nothing, **{**plain, "axes": None})
+    plain.pop("model")  # its hash tells more than its name
+    return {"settings": plain, "sha256": record.sha256}
+
+
+def _input_facts(source: Path) -> dict[str, Any]:
+    size, changed = size_and_time(source)
+    return {"input": str(source.resolve()), "input_size": size, "input_time": changed}
+
+
+def _sentence(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else f"{type(error).__name__}."
+
+
+class _Run:
+    """The work itself: one thread reads ahead, one writes behind, this one restores."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        log: RunLog,
+        settings: Settings,
+        progress: Callable[[float, int], None] | None,
+        cancel: Cancel | None,
+    ) -> None:
+        self.plan = plan
+        self.log = log
+        self.settings = settings
+        self.progress = progress
+        self.cancel = cancel
+        self.finished = 0
+
+    def states(self, todo: list[_Task], there: list[FileStatus]) -> Iterator[FileStatus]:
+        """Do the tasks and tell of every change."""
+        yield from there
+        for task in todo:
+            yield task.status
+        self._finish(len(there))
+        if not todo:
+            return
+        self.plan.root.mkdir(parents=True, exist_ok=True)
+        try:
+            with RunLock(self.plan.root) as lock:
+                remove_stale(self.plan.root, {task.job.target.parent for task in todo})
+                yield from self._all(todo, lock.name)
+        finally:
+            with contextlib.suppress(OSError):
+                self.plan.root.rmdir()  # only if it is empty: nothing came of the run
+
+    def _all(self, todo: list[_Task], run: str) -> Iterator[FileStatus]:
+        reader = ThreadPoolExecutor(1, thread_name_prefix="anyir-read")
+        writer = ThreadPoolExecutor(1, thread_name_prefix="anyir-write")
+        written: Future[FileStatus] | None = None
+        try:
+            read = reader.submit(_read, todo[0].job.source)
+            for number, task in enumerate(todo):
+                yield (status := replace(task.status, state="running"))
+                try:
+                    image, seconds = read.result()
+                except _FAILURES as error:
+                    image, seconds = None, 0.0
+                    status = replace(status, state="failed", message=_sentence(error))
+                if number + 1 < len(todo):
+                    read = reader.submit(_read, todo[number + 1].job.source)
+                if image is not None:
+                    outcome = self._restored(task, status, image, seconds, run)
+                    del image
+                    if written is not None:
+                        yield self._finish(1, written.result())
+                        written = None
+                    if isinstance(outcome, FileStatus):
+                        status = outcome
+                    else:
+                        written = writer.submit(outcome)
+                        del outcome
+                        continue
+                yield self._finish(1, status)
+            if written is not None:
+                yield self._finish(1, written.result())
+                written = None
+        except Cancelled:
+            if written is not None:
+                yield self._finish(1, written.result())
+            raise
+        finally:
+            # A result that is just being written is finished: it is whole, and not done in vain.
+            reader.shutdown(cancel_futures=True)
+            writer.shutdown()
+
+    def _finish(self, count: int, status: FileStatus | None = None) -> Any:
+        self.finished += count
+        self._tell(0.0)
+        return status
+
+    def _tell(self, fraction: float) -> None:
+        if self.progress is not None:
+            self.progress(self.finished + fraction, len(self.plan.jobs))
+
+    def _restored(
+        self, task: _Task, status: FileStatus, image: ImageFile, seconds: float, run: str
+    ) -> FileStatus | Callable[[], FileStatus]:
+        """Restore one image; return what is left to do for its thread, or how it ended."""
+        from napari_anyir.inference import restore_with_record
+
+        if self.cancel is not None and self.cancel.is_set():
+            raise Cancelled("The restoration was cancelled.")
+        start = time.perf_counter()
+        lazy = is_lazy(image.array)
+        try:
+            array, record = restore_with_record(
+                image.array,
+                **{**asdict(self.settings), "axes": self.settings.axes or image.axes},
+                progress=None if lazy else lambda done, of: self._tell(done / max(1, of)),
+                cancel=self.cancel,
+            )
+        except _FAILURES as error:
+            spent = seconds + time.perf_counter() - start
+            return replace(status, state="failed", message=_sentence(error), seconds=spent)
+        like = replace(image.without_pixels(), axes=record.axes)
+        facts = record.to_dict()
+        spent = seconds + time.perf_counter() - start
+        if not lazy:
+            return lambda: self._written(task, status, array, like, facts, spent, run)
+        # Writing a lazy array is computing it: that belongs in this thread.
+        return self._written(task, status, array, like, facts, spent, run, watch=self._watch)
+
+    def _watch(self, done: int, total: int) -> None:
+        if self.cancel is not None and self.cancel.is_set():
+            raise Cancelled("The restoration was cancelled.")
+        self._tell(done / max(1, total))
+
+    def _written(
+        self,
+        task: _Task,
+        status: FileStatus,
+        array: Any,
+        like: ImageFile,
+        record: dict[str, Any],
+        seconds: float,
+        run: str,
+        watch: Callable[[int, int], None] | None = None,
+    ) -> FileStatus:
+        """Write a result and its line in the log."""
+        start = time.perf_counter()
+
+        def note(part: Path) -> None:
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            self.log.add(
+                task.job.target, part, {**task.made_from, "finished": now, "record": record}
+            )
+
+        software = (
+            f"{record['package']} {record['version']}, model {record['model']} "
+            f"({record['sha256'][:12]})"
+        )
+        try:
+            write_image(
+                task.job.target, array, like, software=software, run=run, before=note, watch=watch
+            )
+        except _FAILURES as error:
+            spent = seconds + time.perf_counter() - start
+            return replace(status, state="failed", message=_sentence(error), seconds=spent)
+        spent = seconds + time.perf_counter() - start
+        return replace(status, state="done", seconds=spent, record=record)
+
+
+def _read(source: Path) -> tuple[ImageFile, float]:
+    start = time.perf_counter()
+    return read_image(source), time.perf_counter() - start
