@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from napari_anyir.files import ImageFile, read_image, write_image
+from napari_anyir.files.blocks import Filled
 
 RNG = np.random.default_rng(0)
 
@@ -190,15 +191,8 @@ def test_lazy_arrays_are_written_block_by_block(tmp_path: Path, name: str) -> No
         return block
 
     lazy = da.from_array(array, chunks=(1, 30, 20)).map_blocks(noted, dtype=array.dtype, meta=array)
-    done: list[tuple[int, int]] = []
-    target = write_image(
-        tmp_path / name,
-        lazy,
-        ImageFile(lazy, "ZYX", "tiff"),
-        watch=lambda *at: done.append(at),
-    )
-    assert done == [(n, 5) for n in range(1, 6)]
-    assert max(sizes) == 600
+    target = write_image(tmp_path / name, lazy, ImageFile(lazy, "ZYX", "tiff"))
+    assert sizes == [600] * 5
     image = read_image(target)
     np.testing.assert_array_equal(image.array, array)
     lazy_again = read_image(target, lazy_above=0)
@@ -206,15 +200,36 @@ def test_lazy_arrays_are_written_block_by_block(tmp_path: Path, name: str) -> No
     np.testing.assert_array_equal(lazy_again.array.compute(), array)
 
 
-def test_a_watcher_stops_a_lazy_write(tmp_path: Path) -> None:
-    da = pytest.importorskip("dask.array")
-
-    def stop(done: int, total: int) -> None:
+def test_a_lazy_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    def fill(target: np.ndarray) -> None:
+        target[0] = 1
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        write_image(tmp_path / "a.tif", da.zeros((4, 9, 9), chunks=(1, 9, 9)), watch=stop)
+    for name in ("a.tif", "a.npy"):
+        with pytest.raises(KeyboardInterrupt):
+            write_image(tmp_path / name, Filled((4, 9, 9), np.dtype(np.uint8), fill))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("axes", ["TZCYX", "YXS", "SYX", "CYX"])
+def test_what_is_filled_is_put_in_order(tmp_path: Path, axes: str) -> None:
+    pytest.importorskip("zarr")
+    sizes = {"T": 2, "Z": 3, "C": 2, "Y": 10, "X": 8, "S": 3}
+    array = pixels(tuple(sizes[letter] for letter in axes), "uint8")
+
+    def fill(target: np.ndarray) -> None:
+        for index in np.ndindex(array.shape[:-3]):
+            target[index] = array[index]
+        if array.ndim == 3:
+            target[:, 2:5] = array[:, 2:5]
+
+    filled = Filled(array.shape, array.dtype, fill)
+    for name in ("a.zarr", "a.tif"):
+        like = ImageFile(None, axes, "npy")
+        lazily = read_image(write_image(tmp_path / name, filled, like))
+        at_once = read_image(write_image(tmp_path / f"b{name}", array, like))
+        assert lazily.axes == at_once.axes
+        np.testing.assert_array_equal(lazily.array, at_once.array)
 
 
 def test_zarr_missing_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,18 +9,21 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_anyir.errors import Cancelled, ModelError
-from napari_anyir.files.blocks import is_lazy
+from napari_anyir.files.blocks import Filled, is_lazy
 from napari_anyir.files.image_file import ImageFile
 from napari_anyir.files.images import read_image, write_image
 from napari_anyir.files.plan import Job, Plan, identity, make_plan
 from napari_anyir.files.progress import Cancel, FileStatus, Settings
 from napari_anyir.files.run_log import RunLog
 from napari_anyir.files.whole import RunLock, remove_stale, size_and_time
+
+if TYPE_CHECKING:
+    from napari_anyir.inference import Provenance
 
 __all__ = ["restore_files"]
 
@@ -94,7 +97,8 @@ def restore_files(
     ['skipped']
     """
     settings = settings or Settings()
-    made_with = _check_settings(settings)
+    tried = _try_settings(settings)
+    made_with = {"settings": {**asdict(settings), "model": None}, "sha256": tried.sha256}
     # The log may name results in the input folder, which are no inputs.
     root = Path(output).expanduser()
     earlier = {identity(path) for path in RunLog(root).outputs()} if root.is_dir() else set()
@@ -115,7 +119,8 @@ def restore_files(
             f"{what} already{first}, made from other data, with other settings or by other "
             "programs; name another folder or allow overwriting (--overwrite)."
         )
-    return _Run(plan, log, settings, progress, cancel).states(todo, there)
+    software = f"{tried.package} {tried.version}, model {tried.model} ({tried.sha256[:12]})"
+    return _Run(plan, log, settings, software, progress, cancel).states(todo, there)
 
 
 @dataclass(frozen=True)
@@ -127,18 +132,16 @@ class _Task:
     made_from: dict[str, Any]
 
 
-def _check_settings(settings: Settings) -> dict[str, Any]:
-    """Refuse settings that would fail for every file; return what results depend on.
+def _try_settings(settings: Settings) -> Provenance:
+    """Refuse settings that would fail for every file; return how they are understood.
 
     They are tried on an image of nothing: no rule has to be written down twice.
     """
     from napari_anyir.inference import restore_with_record
 
-    plain = asdict(settings)
     nothing = np.zeros((8, 8), np.uint8)
-    _, record = restore_with_record(nothing, **{**plain, "axes": None})
-    plain.pop("model")  # its hash tells more than its name
-    return {"settings": plain, "sha256": record.sha256}
+    _, record = restore_with_record(nothing, **{**asdict(settings), "axes": None})
+    return record
 
 
 def _input_facts(source: Path) -> dict[str, Any]:
@@ -159,12 +162,14 @@ class _Run:
         plan: Plan,
         log: RunLog,
         settings: Settings,
+        software: str,
         progress: Callable[[float, int], None] | None,
         cancel: Cancel | None,
     ) -> None:
         self.plan = plan
         self.log = log
         self.settings = settings
+        self.software = software
         self.progress = progress
         self.cancel = cancel
         self.finished = 0
@@ -239,68 +244,80 @@ class _Run:
         self, task: _Task, status: FileStatus, image: ImageFile, seconds: float, run: str
     ) -> FileStatus | Callable[[], FileStatus]:
         """Restore one image; return what is left to do for its thread, or how it ended."""
-        from napari_anyir.inference import restore_with_record
+        from napari_anyir.inference import guess_axes, restore_into, restore_with_record
 
         if self.cancel is not None and self.cancel.is_set():
             raise Cancelled("The restoration was cancelled.")
         start = time.perf_counter()
-        lazy = is_lazy(image.array)
+        array = image.array
+        like = image.without_pixels()
+        record: Provenance | None = None
+        problem: BaseException | None = None
+
+        def fill(target: Any) -> None:
+            nonlocal record, problem
+            try:
+                record = restore_into(array, target, **options)
+            except _FAILURES as error:
+                problem = error
+                raise
+
+        def spent() -> float:
+            return seconds + time.perf_counter() - start
+
         try:
-            array, record = restore_with_record(
-                image.array,
-                **{**asdict(self.settings), "axes": self.settings.axes or image.axes},
-                progress=None if lazy else lambda done, of: self._tell(done / max(1, of)),
-                cancel=self.cancel,
-            )
+            axes = self.settings.axes or image.axes or guess_axes(array.shape, array.dtype)
+            options = {
+                **asdict(self.settings),
+                "axes": axes,
+                "progress": lambda done, of: self._tell(done / max(1, of)),
+                "cancel": self.cancel,
+            }
+            like = replace(like, axes=axes.upper())
+            if is_lazy(array):
+                # Restoring is writing here, plane by plane: that belongs in this thread.
+                restored: Any = Filled(array.shape, array.dtype, fill)
+                self._write(task, restored, like, run, lambda: record)
+                return replace(status, state="done", seconds=spent(), record=_plain(record))
+            restored, record = restore_with_record(array, **options)
         except _FAILURES as error:
-            spent = seconds + time.perf_counter() - start
-            return replace(status, state="failed", message=_sentence(error), seconds=spent)
-        like = replace(image.without_pixels(), axes=record.axes)
-        facts = record.to_dict()
-        spent = seconds + time.perf_counter() - start
-        if not lazy:
-            return lambda: self._written(task, status, array, like, facts, spent, run)
-        # Writing a lazy array is computing it: that belongs in this thread.
-        return self._written(task, status, array, like, facts, spent, run, watch=self._watch)
+            message = _sentence(problem or error)
+            return replace(status, state="failed", message=message, seconds=spent())
+        computed = spent()
 
-    def _watch(self, done: int, total: int) -> None:
-        if self.cancel is not None and self.cancel.is_set():
-            raise Cancelled("The restoration was cancelled.")
-        self._tell(done / max(1, total))
+        def write() -> FileStatus:
+            begun = time.perf_counter()
+            try:
+                self._write(task, restored, like, run, lambda: record)
+            except _FAILURES as error:
+                ended = replace(status, state="failed", message=_sentence(error))
+            else:
+                ended = replace(status, state="done", record=_plain(record))
+            return replace(ended, seconds=computed + time.perf_counter() - begun)
 
-    def _written(
+        return write
+
+    def _write(
         self,
         task: _Task,
-        status: FileStatus,
         array: Any,
         like: ImageFile,
-        record: dict[str, Any],
-        seconds: float,
         run: str,
-        watch: Callable[[int, int], None] | None = None,
-    ) -> FileStatus:
+        record: Callable[[], Provenance | None],
+    ) -> None:
         """Write a result and its line in the log."""
-        start = time.perf_counter()
+        target = task.job.target
 
         def note(part: Path) -> None:
             now = datetime.now(UTC).isoformat(timespec="seconds")
-            self.log.add(
-                task.job.target, part, {**task.made_from, "finished": now, "record": record}
-            )
+            facts = {**task.made_from, "finished": now, "record": _plain(record())}
+            self.log.add(target, part, facts)
 
-        software = (
-            f"{record['package']} {record['version']}, model {record['model']} "
-            f"({record['sha256'][:12]})"
-        )
-        try:
-            write_image(
-                task.job.target, array, like, software=software, run=run, before=note, watch=watch
-            )
-        except _FAILURES as error:
-            spent = seconds + time.perf_counter() - start
-            return replace(status, state="failed", message=_sentence(error), seconds=spent)
-        spent = seconds + time.perf_counter() - start
-        return replace(status, state="done", seconds=spent, record=record)
+        write_image(target, array, like, software=self.software, run=run, before=note)
+
+
+def _plain(record: Provenance | None) -> dict[str, Any] | None:
+    return None if record is None else record.to_dict()
 
 
 def _read(source: Path) -> tuple[ImageFile, float]:

@@ -3,17 +3,112 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Watch", "blocks_of", "is_lazy", "plane_axes", "plane_chunks", "store"]
+import numpy as np
 
-Watch = Callable[[int, int], None]
-"""Called with (blocks done, all blocks) after each block; it may raise to stop."""
+__all__ = ["Filled", "blocks_of", "is_lazy", "plane_axes", "plane_chunks", "store"]
+
+
+@dataclass(frozen=True)
+class Filled:
+    """An array that is not there yet: it is known how to fill one of its shape and type.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Its shape.
+    dtype : numpy.dtype
+        Its type.
+    fill : callable
+        Called with anything of that shape and type that takes assignments.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ones = Filled((2, 3), np.dtype(float), lambda target: target.__setitem__(..., 1.0))
+    >>> float(ones.transpose((1, 0)).compute().sum())
+    6.0
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    fill: Callable[[Any], None]
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it will fill."""
+        return self.size * self.dtype.itemsize
+
+    def transpose(self, order: Sequence[int]) -> Filled:
+        """Same array with its axes in another order.
+
+        Parameters
+        ----------
+        order : sequence of int
+            As for `numpy.transpose`.
+
+        Returns
+        -------
+        Filled
+            Still not there.
+        """
+        shape = tuple(self.shape[axis] for axis in order)
+        return Filled(
+            shape, self.dtype, lambda target: self.fill(_Permuted(target, order, self.shape))
+        )
+
+    def compute(self, **_: Any) -> np.ndarray[Any, Any]:
+        """Fill an array in memory.
+
+        Returns
+        -------
+        numpy.ndarray
+            The array.
+        """
+        target = np.empty(self.shape, self.dtype)
+        self.fill(target)
+        return target
+
+
+class _Permuted:
+    """A target seen with its axes in the order of the source."""
+
+    def __init__(self, target: Any, order: Sequence[int], shape: tuple[int, ...]) -> None:
+        self._target = target
+        self._order = order
+        self.shape = shape
+        self.dtype = target.dtype
+        self.ndim = len(shape)
+
+    def __setitem__(self, index: Any, values: Any) -> None:
+        index = index if isinstance(index, tuple) else (index,)
+        if Ellipsis in index:
+            at = index.index(Ellipsis)
+            index = (*index[:at], *(slice(None),) * (self.ndim - len(index) + 1), *index[at + 1 :])
+        index += (slice(None),) * (self.ndim - len(index))
+        kept = [axis for axis in range(self.ndim) if isinstance(index[axis], slice)]
+        if np.ndim(values):
+            moved = [kept.index(axis) for axis in self._order if axis in kept]
+            values = np.transpose(values, moved)
+        self._target[tuple(index[axis] for axis in self._order)] = values
 
 
 def is_lazy(array: Any) -> bool:
-    """Whether an array is a dask array.
+    """Whether an array has still to be computed.
 
     Parameters
     ----------
@@ -23,7 +118,7 @@ def is_lazy(array: Any) -> bool:
     Returns
     -------
     bool
-        True for dask arrays.
+        True for dask arrays and `Filled`.
 
     Examples
     --------
@@ -31,7 +126,7 @@ def is_lazy(array: Any) -> bool:
     >>> is_lazy(np.zeros(3))
     False
     """
-    return hasattr(array, "dask")
+    return isinstance(array, Filled) or hasattr(array, "dask")
 
 
 def plane_axes(shape: Sequence[int], axes: str | None) -> int:
@@ -112,17 +207,15 @@ def blocks_of(array: Any) -> Iterator[tuple[tuple[slice, ...], Any]]:
         yield region, array.blocks[index].compute(scheduler="synchronous")
 
 
-def store(array: Any, target: Any, watch: Watch | None = None) -> None:
-    """Write a dask array into anything that can be assigned to, block by block.
+def store(array: Any, target: Any) -> None:
+    """Write an array that is not there yet into anything that can be assigned to.
 
     Parameters
     ----------
-    array : dask.array.Array
+    array : dask.array.Array or Filled
         Source.
     target : numpy.memmap or zarr.Array
         Of the same shape.
-    watch : callable, optional
-        See `Watch`.
 
     Examples
     --------
@@ -132,8 +225,8 @@ def store(array: Any, target: Any, watch: Watch | None = None) -> None:
     >>> float(target.sum())
     8.0
     """
-    total = array.npartitions
-    for done, (region, block) in enumerate(blocks_of(array), start=1):
+    if isinstance(array, Filled):
+        array.fill(target)
+        return
+    for region, block in blocks_of(array):
         target[region] = block
-        if watch is not None:
-            watch(done, total)

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from napari_anyir.files.blocks import Watch
 from napari_anyir.files.formats import format_of
 from napari_anyir.files.image_file import ImageFile
 from napari_anyir.files.whole import whole_file
@@ -137,7 +136,6 @@ def write_image(
     software: str = "",
     run: str = "",
     before: Callable[[Path], None] | None = None,
-    watch: Watch | None = None,
 ) -> Path:
     """Write an image file, whole or not at all.
 
@@ -148,8 +146,9 @@ def write_image(
     ----------
     path : str or Path
         Target; its extension chooses the format, its folder is made if need be.
-    array : numpy.ndarray or dask.array.Array
-        Pixels; dask arrays are computed and written block by block (.npy, TIFF, OME-Zarr).
+    array : numpy.ndarray, dask.array.Array or Filled
+        Pixels; what is not there yet is computed and written block by block (.npy, TIFF,
+        OME-Zarr).
     like : ImageFile, optional
         The image that it was made from: its axes, scale and metadata are kept as far as the
         format can hold them.
@@ -159,8 +158,6 @@ def write_image(
         Name of a run, for its temporaries; see `napari_anyir.files.whole.RunLock`.
     before : callable, optional
         Called with the whole temporary file, just before the rename.
-    watch : callable, optional
-        Called with (blocks done, all blocks) after each block of a lazy array; may raise to stop.
 
     Returns
     -------
@@ -184,32 +181,31 @@ def write_image(
     kind = format_of(path)
     like = like or ImageFile(array, None, kind)
     if like.axes and "S" in like.axes[:-1] and kind != "npy":
-        array = np.moveaxis(array, like.axes.index("S"), -1)
+        at = like.axes.index("S")
+        array = array.transpose([axis for axis in range(array.ndim) if axis != at] + [at])
         like = replace(like, axes=like.axes.replace("S", "") + "S")
     try:
         with whole_file(path, run=run, before=before) as part:
-            _write(part, kind, array, like, software, watch)
+            _write(part, kind, array, like, software)
     except (ValueError, TypeError, OSError) as error:
         raise ValueError(f"'{path}' cannot be written: {_reason(error)}.") from error
     return path
 
 
-def _write(
-    part: Path, kind: str, array: Any, like: ImageFile, software: str, watch: Watch | None
-) -> None:
+def _write(part: Path, kind: str, array: Any, like: ImageFile, software: str) -> None:
     if kind == "npy":
         from napari_anyir.files.numpy_file import write_npy
 
-        write_npy(part, array, like, watch=watch)
+        write_npy(part, array, like)
     elif kind == "tiff":
         from napari_anyir.files.tiff import write_tiff
 
-        write_tiff(part, array, like, software=software, watch=watch)
+        write_tiff(part, array, like, software=software)
     elif kind == "zarr":
         from napari_anyir.files.ome_zarr import write_ome_zarr
 
-        write_ome_zarr(part, array, like, watch=watch)
+        write_ome_zarr(part, array, like)
     else:
         from napari_anyir.files.pictures import write_picture
 
-        write_picture(part, array, like, kind=kind, watch=watch)
+        write_picture(part, array, like, kind=kind)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_anyir.files.blocks import Watch, is_lazy, plane_chunks, store
+from napari_anyir.files.blocks import is_lazy, plane_chunks, store
 from napari_anyir.files.image_file import ImageFile
 
 __all__ = ["read_npy", "write_npy"]
@@ -46,7 +46,7 @@ def read_npy(path: Path, *, lazy_above: int) -> ImageFile:
     return ImageFile(lazy, None, "npy", path)
 
 
-def write_npy(path: Path, array: Any, like: ImageFile, *, watch: Watch | None = None) -> None:
+def write_npy(path: Path, array: Any, like: ImageFile) -> None:
     """Write a .npy file, block by block if the array is lazy.
 
     Parameters
@@ -57,12 +57,10 @@ def write_npy(path: Path, array: Any, like: ImageFile, *, watch: Watch | None = 
         Pixels.
     like : ImageFile
         The format can keep nothing of it.
-    watch : callable, optional
-        Called after each block of a lazy array.
     """
     if not is_lazy(array):
         np.save(path, array, allow_pickle=False)
         return
     target = np.lib.format.open_memmap(path, "w+", array.dtype, array.shape)
-    store(array, target, watch)
+    store(array, target)
     target.flush()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_anyir.files.blocks import Watch, is_lazy, store
+from napari_anyir.files.blocks import is_lazy, store
 from napari_anyir.files.image_file import ImageFile, full_unit
 
 __all__ = ["read_ome_zarr", "write_ome_zarr"]
@@ -140,7 +140,7 @@ def _pixels(array: Any, lazy_above: int) -> Any:
     return da.from_array(array, chunks=tuple(chunks), name=False)
 
 
-def write_ome_zarr(path: Path, array: Any, like: ImageFile, *, watch: Watch | None = None) -> None:
+def write_ome_zarr(path: Path, array: Any, like: ImageFile) -> None:
     """Write an OME-Zarr with a pyramid, a block at a time.
 
     NGFF 0.4 (Zarr 2), which most programs read, unless the source was 0.5. Each level of the
@@ -154,8 +154,6 @@ def write_ome_zarr(path: Path, array: Any, like: ImageFile, *, watch: Watch | No
         Pixels.
     like : ImageFile
         Source of axes, scale, units, translation and channel descriptions.
-    watch : callable, optional
-        Called after each block of a lazy array.
 
     Raises
     ------
@@ -165,7 +163,7 @@ def write_ome_zarr(path: Path, array: Any, like: ImageFile, *, watch: Watch | No
     zarr = _zarr()
     keep = like.metadata if like.format == "zarr" else {}
     if keep.get("plain"):
-        _write_level(zarr.create_array, array, watch, store=path, zarr_format=3)
+        _write_level(zarr.create_array, array, store=path, zarr_format=3)
         return
     axes, array = _in_order(array, like.axes)
     version = keep.get("version", "0.4")
@@ -173,12 +171,12 @@ def write_ome_zarr(path: Path, array: Any, like: ImageFile, *, watch: Watch | No
     names = {"dimension_names": list(axes.lower())} if version == "0.5" else _SLASHES
     factors = np.ones(array.ndim)
     datasets = [_dataset("0", axes, factors, like)]
-    _write_level(group.create_array, array, watch, name="0", **names)
+    _write_level(group.create_array, array, name="0", **names)
     while max(group[datasets[-1]["path"]].shape[-2:]) > _SMALLEST:
         half, step = _halved(group[datasets[-1]["path"]])
         factors = factors * step
         datasets.append(_dataset(str(len(datasets)), axes, factors, like))
-        _write_level(group.create_array, half, None, name=datasets[-1]["path"], **names)
+        _write_level(group.create_array, half, name=datasets[-1]["path"], **names)
     multiscale: dict[str, Any] = {
         "name": keep.get("name") or path.name.partition(".")[0],
         "axes": [_axis(letter, like) for letter in axes],
@@ -239,12 +237,12 @@ def _dataset(name: str, axes: str, factors: Any, like: ImageFile) -> dict[str, A
     return {"path": name, "coordinateTransformations": steps}
 
 
-def _write_level(create: Any, array: Any, watch: Watch | None, **options: Any) -> None:
+def _write_level(create: Any, array: Any, **options: Any) -> None:
     """Write one array, by blocks if it is lazy."""
     chunks = (1,) * (array.ndim - 2) + tuple(min(_CHUNK, max(1, n)) for n in array.shape[-2:])
     target = create(shape=array.shape, dtype=array.dtype, chunks=chunks, **options)
     if is_lazy(array):
-        store(array, target, watch)
+        store(array, target)
     elif array.size:
         target[...] = array
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError, WebPImagePlugin
 
-from napari_anyir.files.blocks import Watch, is_lazy
+from napari_anyir.files.blocks import is_lazy
 from napari_anyir.files.deep_png import is_deep_colour, read_deep_colour, write_deep_colour
 from napari_anyir.files.image_file import ImageFile
 
@@ -119,9 +119,7 @@ def _image_file(array: Any, kind: str, path: Path, info: dict[str, Any]) -> Imag
     return ImageFile(array, axes, kind, path, scale, units, metadata)
 
 
-def write_picture(
-    path: Path, array: Any, like: ImageFile, *, kind: str, watch: Watch | None = None
-) -> None:
+def write_picture(path: Path, array: Any, like: ImageFile, *, kind: str) -> None:
     """Write a PNG, JPEG, BMP or WebP.
 
     JPEG is written at quality 95 without colour subsampling, WebP without loss.
@@ -136,8 +134,6 @@ def write_picture(
         Its colour profile, resolution and EXIF are kept where the format can hold them.
     kind : str
         One of the four.
-    watch : callable, optional
-        Not called: a picture is one block.
 
     Raises
     ------

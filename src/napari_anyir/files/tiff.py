@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from napari_anyir.files.blocks import Watch, is_lazy, plane_chunks, store
+from napari_anyir.files.blocks import is_lazy, plane_chunks, store
 from napari_anyir.files.image_file import ImageFile
 from napari_anyir.files.tiff_metadata import (
     imagej_to_write,
@@ -175,9 +175,7 @@ def _describe(path: Path, tif: Any, page: Any, axes: str, array: Any) -> ImageFi
     return ImageFile(array, axes, "tiff", path, scale, units, keep)
 
 
-def write_tiff(
-    path: Path, array: Any, like: ImageFile, *, software: str = "", watch: Watch | None = None
-) -> None:
+def write_tiff(path: Path, array: Any, like: ImageFile, *, software: str = "") -> None:
     """Write a TIFF of the kind and with the metadata of another.
 
     An image from another format becomes an OME-TIFF if it has a physical scale or stacked planes.
@@ -194,12 +192,10 @@ def write_tiff(
         Source of axes and metadata.
     software : str
         Text of the Software tag.
-    watch : callable, optional
-        Called after each block of a lazy array.
     """
     options = _options(array, like, software)
     if is_lazy(array):
-        _write_lazily(path, array, options, watch)
+        _write_lazily(path, array, options)
         return
     keep = like.metadata if like.format == "tiff" else {}
     if keep.get("compressed"):
@@ -209,10 +205,10 @@ def write_tiff(
     tifffile.imwrite(path, array, **options)
 
 
-def _write_lazily(path: Path, array: Any, options: dict[str, Any], watch: Watch | None) -> None:
+def _write_lazily(path: Path, array: Any, options: dict[str, Any]) -> None:
     """Lay out an empty file and fill its pixels block by block."""
     target = tifffile.memmap(path, shape=array.shape, dtype=array.dtype, **options)
-    store(array, target, watch)
+    store(array, target)
     target.flush()
 
 
