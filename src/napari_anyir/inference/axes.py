@@ -109,7 +109,7 @@ def guess_axes(
     # Colour needs rows and columns besides its samples.
     last = len(shape) > 2 and shape[-1] in SAMPLES
     if len(shape) == 3 and shape[0] in SAMPLES:
-        colour = "YXS if it is one image with its samples last, " if last else ""
+        colour = "axes='YXS' if it is one image with its samples last, " if last else ""
         raise ValueError(
             f"The array of {_name(shape)} can be read in more than one way; say axes='CYX' if its "
             f"first axis counts {shape[0]} planes to restore one by one, {colour}"

@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import dask
 import dask.array as da
 import numpy as np
 import torch
 from dask.base import tokenize
+from dask.delayed import delayed
 from dask.graph_manipulation import clone
 from numpy.typing import NDArray
 
@@ -30,7 +30,6 @@ from napari_anyir.inference.intensity import (
     Intensity,
     IntensityRange,
     check_dtype,
-    check_finite,
     check_intensity,
     choose_range,
     needs,
@@ -39,7 +38,13 @@ from napari_anyir.inference.models import get_model
 from napari_anyir.inference.options import Options
 from napari_anyir.inference.planes import colours, restore_plane
 from napari_anyir.inference.provenance import Provenance
-from napari_anyir.inference.statistics import Statistics, measure, merge, sampling_step
+from napari_anyir.inference.statistics import (
+    Statistics,
+    check_finite,
+    measure,
+    merge,
+    sampling_step,
+)
 from napari_anyir.weights import DEFAULT, find_model, list_models
 
 if TYPE_CHECKING:
@@ -188,13 +193,13 @@ def find_range_lazily(image: da.Array, layout: Layout, intensity: Intensity) -> 
     parts = []
     for place in np.ndindex(blocks.shape):
         start = (-int(rows[place[-3]]) % step, -int(columns[place[-2]]) % step)
-        parts.append(dask.delayed(measure, pure=True)(blocks[place], step, start, percentiles=True))
+        parts.append(delayed(measure, pure=True)(blocks[place], step, start, percentiles=True))
     while len(parts) > 1:
         parts = [
-            dask.delayed(merge, pure=True)(parts[first : first + _MERGED])
+            delayed(merge, pure=True)(parts[first : first + _MERGED])
             for first in range(0, len(parts), _MERGED)
         ]
-    return dask.delayed(choose_range, pure=True)(intensity, dtype, parts[0])
+    return delayed(choose_range, pure=True)(intensity, dtype, parts[0])
 
 
 def restore_lazily(
@@ -242,7 +247,7 @@ def restore_lazily(
             planes,
             mapping=mapping,
             # Named by hand: a network inside is neither searched nor hashed, and sent only once.
-            task=dask.delayed(task, f"anyir-task-{named}", traverse=False),
+            task=delayed(task, f"anyir-task-{named}", traverse=False),
             colour=layout.colour,
             dtype=dtype,
             meta=np.empty((0,) * planes.ndim, dtype),

@@ -28,18 +28,25 @@ class Options:
     strength: float = 1.0
 
 
-def check_options(device: object, precision: object, tile: object, strength: object) -> Options:
+def check_options(
+    device: object,
+    precision: object,
+    tile: object,
+    strength: object,
+    progress: object = None,
+    cancel: object = None,
+) -> Options:
     """Check the arguments of `restore` that need no image.
 
     Parameters
     ----------
-    device, precision, tile, strength
+    device, precision, tile, strength, progress, cancel
         As for `restore`.
 
     Returns
     -------
     Options
-        The same.
+        The first four.
 
     Raises
     ------
@@ -71,4 +78,13 @@ def check_options(device: object, precision: object, tile: object, strength: obj
         )
     if not isinstance(strength, numbers.Real) or not 0 <= float(strength) <= 1:
         raise ValueError(f"strength must be a number from 0 to 1, not {strength!r}.")
+    if progress is not None and not callable(progress):
+        raise TypeError(
+            f"progress must be a function of (done, total), not {type(progress).__name__}."
+        )
+    if cancel is not None and not callable(getattr(cancel, "is_set", None)):
+        raise TypeError(
+            f"cancel must have is_set(), as a threading.Event has, and {type(cancel).__name__} "
+            "has not."
+        )
     return Options(str(device), str(precision), side, float(strength))

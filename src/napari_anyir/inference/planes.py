@@ -113,7 +113,7 @@ def find_range(image: Any, layout: Layout, intensity: Intensity) -> IntensityRan
     return choose_range(intensity, dtype, merge(parts))
 
 
-def colours(planes: NDArray[Any], layout: Layout) -> NDArray[Any]:
+def colours(planes: Any, layout: Layout) -> Any:
     """Return planes as (..., Y, X, S) without alpha; S is 1 where they are grey."""
     return planes[..., :3] if layout.colour else planes[..., np.newaxis]
 

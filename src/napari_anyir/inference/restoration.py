@@ -243,7 +243,7 @@ def restore_into(
     2
     """
     started = time.perf_counter()
-    options = check_options(device, precision, tile, strength)
+    options = check_options(device, precision, tile, strength, progress, cancel)
     intensity = check_intensity(intensity)
     dtype = check_dtype(image.dtype)
     layout = make_layout(image, axes)
