@@ -85,7 +85,7 @@ def save(path: Path, pixels: np.ndarray) -> None:
 
 def micrograph(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Give scikit-image's cell 16 bits and the noise of few photons and a camera."""
-    clean = skimage.data.cell()[260:516, 240:496].astype(float) / 255
+    clean = skimage.data.cell()[246:502, 294:550].astype(float) / 255
     generator = np.random.default_rng(seed)
     electrons, gain, offset = 20 + 130 * clean, 12.0, 100.0
     noisy = generator.poisson(electrons) + generator.normal(0, 3, clean.shape)
@@ -106,13 +106,13 @@ def main(photographs: Path) -> None:
         save(FOLDER / sample.clean, clean)
         save(FOLDER / sample.degraded, degraded(clean, kind, parameters))
     sample = SAMPLES["micrograph"]
-    assert sample.scale is not None
+    per_pixel = sample.scale or 1.0
     for name, pixels in zip((sample.degraded, sample.clean), micrograph(), strict=True):
         tifffile.imwrite(
             FOLDER / name,
             pixels,
             imagej=True,
-            resolution=(1 / sample.scale, 1 / sample.scale),
+            resolution=(1 / per_pixel, 1 / per_pixel),
             metadata={"axes": "YX", "unit": "um"},
         )
 
