@@ -342,6 +342,8 @@ def _as_array(image: Any) -> Any:
     remedy = "convert it with numpy.asarray"
     if isinstance(image, torch.Tensor):
         remedy = "call its numpy(), with its channels last"
+    elif room == "xarray":
+        remedy = "pass its .data, and its dimensions as axes"
     elif room == "zarr":
         remedy = "take one of the arrays in it, for instance group['0']"
     raise TypeError(
