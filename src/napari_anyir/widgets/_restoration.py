@@ -1,0 +1,387 @@
+"""From a layer to a job, and from the job's result to a new layer; no Qt.
+
+`plan` reads everything from the layer at once, in the window's thread; the `RestoreJob` that it
+returns holds plain values and runs anywhere; `result_layer` makes what napari adds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_anyir.widgets import _layers, _regions
+from napari_anyir.widgets._problems import load_torch
+from napari_anyir.widgets.blending import blend
+
+if TYPE_CHECKING:
+    from napari.components import Dims
+    from napari.layers import Image, Shapes
+
+ALL, PLANE, RECTANGLE, FIELD = "all", "plane", "rectangle", "field"
+
+WHAT = {
+    ALL: "All planes",
+    PLANE: "The shown plane",
+    RECTANGLE: "A rectangle",
+    FIELD: "The visible field",
+}
+"""What can be restored of a layer, and what the widget calls it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user chose: the arguments of `napari_anyir.restore`, but for the image.
+
+    Parameters
+    ----------
+    model, device, precision : str
+        As for `napari_anyir.restore`.
+    tile : str, int or None
+        ``"auto"``, a side length in pixels, or None for the whole image.
+    intensity : str or (float, float)
+        ``"auto"``, ``"dtype"``, ``"range"`` or (low, high).
+
+    Examples
+    --------
+    >>> Settings(tile=512).arguments()["tile"]
+    512
+    """
+
+    model: str = "default"
+    device: str = "auto"
+    precision: str = "auto"
+    tile: str | int | None = "auto"
+    intensity: str | tuple[float, float] = "auto"
+
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments of `napari_anyir.restore`."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class Restored:
+    """Pixels before and after, and how they came about.
+
+    Parameters
+    ----------
+    source : array
+        The restored part of the layer as it was.
+    pixels : array
+        The same, restored at full strength.
+    record : mapping
+        Provenance, of plain values.
+    arguments : mapping
+        What `napari_anyir.restore` was called with; a script that repeats it gives these pixels.
+    """
+
+    source: Any
+    pixels: Any
+    record: Mapping[str, Any]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RestoreJob:
+    """Everything that a restoration needs, and nothing of napari.
+
+    Parameters
+    ----------
+    data : array
+        The layer's array at full resolution: numpy, or lazy (dask, zarr).
+    axes : str
+        Its letters.
+    region : Region
+        What to restore of it.
+    settings : Settings
+        What the user chose.
+    source : str
+        Name of the layer.
+    placement : mapping
+        Keyword arguments of the layer to come.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_anyir.widgets._regions import Region
+    >>> job = RestoreJob(np.zeros((8, 8), np.uint8), "YX", Region((0, 0), (8, 8)), source="dark")
+    >>> str(job)
+    "Restoring 'dark'"
+    >>> job(None, None).pixels.shape
+    (8, 8)
+    """
+
+    data: Any
+    axes: str
+    region: _regions.Region
+    settings: Settings = field(default_factory=Settings)
+    source: str = "image"
+    placement: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """What napari shows of a running job."""
+        return f"Restoring {self.source!r}"
+
+    __repr__ = __str__  # the pixels of `data` would be printed otherwise
+
+    @property
+    def letters(self) -> str:
+        """Axis letters of the region: the plane that is shown is YX whatever it is in the stack."""
+        return _regions.plane_axes(self.axes, self.region)
+
+    def __call__(self, progress: Callable[[int, int], None] | None, cancel: Any) -> Restored:
+        """Restore.
+
+        Parameters
+        ----------
+        progress : callable or None
+            ``progress(done, total)``.
+        cancel : object or None
+            Anything with ``is_set()``.
+
+        Returns
+        -------
+        Restored
+            Lazy if all planes of a lazy array were asked for; in memory otherwise.
+
+        Raises
+        ------
+        Cancelled
+            If ``cancel.is_set()`` became true.
+        ModelError, ValueError, TypeError, FileNotFoundError
+            One sentence: what is wrong and what to do.
+        """
+        load_torch()
+        from napari_anyir.inference import restore_with_record
+
+        arguments = {"axes": self.letters, **self.settings.arguments()}
+        source, whole = self.data, self.region.displayed is None
+        if not whole:
+            # Only these pixels are read, in this thread, however large the array on disk is.
+            source = np.asarray(self.data[self.region.slices])
+            arguments["intensity"] = self._intensity()
+        pixels, record = restore_with_record(source, progress=progress, cancel=cancel, **arguments)
+        return Restored(
+            source,
+            pixels,
+            {
+                **record.to_dict(),
+                "source": self.source,
+                "region": None if whole else [list(self.region.start), list(self.region.stop)],
+            },
+            arguments,
+        )
+
+    def _intensity(self) -> str | tuple[float, float]:
+        """Choose the mapping of a part: that of its whole volume, so that all parts fit together.
+
+        A volume on disk is not read for it; its parts are mapped one by one unless the user gives
+        a range.
+        """
+        from napari_anyir.inference.axes import Layout
+        from napari_anyir.inference.intensity import check_intensity
+        from napari_anyir.inference.planes import find_range
+
+        wish = self.settings.intensity
+        if wish not in ("auto", "range") or not isinstance(self.data, np.ndarray):
+            return wish
+        layout = Layout(self.axes, self.data.shape)
+        mapping = find_range(self.data, layout, check_intensity(wish))
+        return "dtype" if mapping.clip else (mapping.low, mapping.high)
+
+
+def plan(
+    layer: Image,
+    axes: str,
+    *,
+    dims: Dims | None = None,
+    what: str = ALL,
+    shapes: Shapes | None = None,
+    settings: Settings | None = None,
+) -> RestoreJob:
+    """Read from a layer all that its restoration needs.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        The source; not kept.
+    axes : str
+        Letters of its array.
+    dims : napari.components.Dims, optional
+        The viewer's dimensions; needed for all but all planes.
+    what : {"all", "plane", "rectangle", "field"}
+        What to restore.
+    shapes : napari.layers.Shapes, optional
+        Where the rectangle is.
+    settings : Settings, optional
+        What the user chose.
+
+    Returns
+    -------
+    RestoreJob
+        To be called, in any thread.
+
+    Raises
+    ------
+    ValueError
+        If the axes do not fit, or the region cannot be found; one sentence says what to do.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari.layers import Image
+    >>> plan(Image(np.zeros((8, 8), np.uint8), name="dark"), "YX").source
+    'dark'
+    """
+    letters = check_layer_axes(layer, axes)
+    if what == ALL:
+        region = _regions.whole(layer)
+    elif dims is None:
+        raise ValueError("Only a viewer knows what is shown; restore all planes instead.")
+    elif what == PLANE:
+        region = _regions.shown_plane(layer, dims)
+    elif what == FIELD:
+        region = _regions.visible_field(layer, dims)
+    elif shapes is None:
+        raise ValueError("There is no Shapes layer; add one and draw a rectangle in it.")
+    else:
+        region = _regions.rectangle(layer, shapes, dims)
+    return RestoreJob(
+        data=_layers.pixels(layer),
+        axes=letters,
+        region=region,
+        settings=settings or Settings(),
+        source=layer.name,
+        placement=placement(layer, letters, region),
+    )
+
+
+def placement(layer: Image, axes: str, region: _regions.Region) -> dict[str, Any]:
+    """Say where a result lies and how it looks: where its source lies, and as its source does.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        The source.
+    axes : str
+        Letters of its array.
+    region : Region
+        What is restored of it.
+
+    Returns
+    -------
+    dict
+        Keyword arguments of a layer.
+    """
+    samples = "S" in axes
+    return {
+        **_layers.appearance(layer, rgb=samples),
+        **_layers.spatial_metadata(layer, origin=region.start, drop_last=samples and not layer.rgb),
+    }
+
+
+def check_layer_axes(layer: Image, axes: str) -> str:
+    """Check letters against a layer.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        The source.
+    axes : str
+        Letters as typed.
+
+    Returns
+    -------
+    str
+        The letters in capitals.
+
+    Raises
+    ------
+    ValueError
+        If they cannot be true; one sentence says why.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari.layers import Image
+    >>> check_layer_axes(Image(np.zeros((5, 8, 8))), " tyx ")
+    'TYX'
+    """
+    from napari_anyir.inference.axes import check_axes
+
+    data = _layers.pixels(layer)
+    letters = check_axes(axes.strip(), data.shape, data.dtype)
+    if layer.rgb and not letters.endswith("S"):
+        raise ValueError(
+            f"The layer {layer.name!r} is colour, so its last axis is samples; end the axes with S."
+        )
+    if "S" in letters and not letters.endswith("S"):
+        raise ValueError("napari draws samples only as the last axis; move them there first.")
+    return letters
+
+
+def result_layer(
+    job: RestoreJob, restored: Restored, taken: Collection[str], strength: float = 1.0
+) -> tuple[Any, dict[str, Any], str]:
+    """Make a new layer of a result.
+
+    Parameters
+    ----------
+    job : RestoreJob
+        What was done.
+    restored : Restored
+        What came out.
+    taken : collection of str
+        Names of the layers that are there; none of them is overwritten.
+    strength : float
+        Share of the restoration, 0 to 1.
+
+    Returns
+    -------
+    tuple
+        (data, keyword arguments, "image"), a napari ``LayerDataTuple``.
+    """
+    return (
+        blend(restored.source, restored.pixels, strength),
+        {
+            **job.placement,
+            "name": _layers.unique_name(f"{job.source} restored", taken),
+            "metadata": {"napari_anyir": {**restored.record, "strength": strength}},
+        },
+        "image",
+    )
+
+
+def describe(layer: Image, axes: str) -> str:
+    """Say what the letters make of a layer, for the line under them.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        The source.
+    axes : str
+        Letters that fit it.
+
+    Returns
+    -------
+    str
+        For instance ``"10 planes of 512 × 512, grey, uint16"``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari.layers import Image
+    >>> describe(Image(np.zeros((10, 8, 9), np.uint16)), "ZYX")
+    '10 planes of 8 × 9 pixels, grey, uint16'
+    """
+    from napari_anyir.inference.axes import Layout
+
+    data = _layers.pixels(layer)
+    layout = Layout(axes.strip().upper(), tuple(int(n) for n in data.shape))
+    height, width = layout.plane_shape[:2]
+    count = "1 plane" if layout.count == 1 else f"{layout.count} planes"
+    look = "colour" if layout.colour else "grey"
+    lazy = "" if isinstance(data, np.ndarray) else ", read when needed"
+    return f"{count} of {height} × {width} pixels, {look}, {data.dtype}{lazy}"

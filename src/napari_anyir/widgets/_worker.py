@@ -1,0 +1,160 @@
+"""Run a job in a thread: progress out, cancel in, nothing left behind.
+
+A job is a plain callable ``job(progress, cancel)`` that knows neither Qt nor napari; tests call it
+as it is. `Runner` is the only thing that puts one into a thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from napari.qt.threading import GeneratorWorkerSignals, WorkerBase, create_worker
+from napari.utils.notifications import notification_manager, show_error
+from qtpy.QtCore import QCoreApplication, QObject, QThreadPool
+
+from napari_anyir.errors import Cancelled
+from napari_anyir.widgets._problems import sentence
+from napari_anyir.widgets._qt import Signal
+
+Job = Callable[[Callable[[int, int], None], Any], Any]
+
+REPORT_EVERY = 0.05
+"""Seconds between two reports: more would only keep the window busy with painting bars."""
+
+
+class JobWorker(WorkerBase):
+    """A worker whose job can be stopped between two of its steps.
+
+    napari's own generator workers stop at a ``yield``, which a job inside the network never
+    reaches; here the job itself asks `is_set` at every strip.
+
+    Parameters
+    ----------
+    job : callable
+        ``job(progress, cancel)``; ``str(job)`` is what napari shows when it is closed in mid-run.
+    """
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(SignalsClass=GeneratorWorkerSignals)
+        self._job: Job | None = job
+        self._reported = 0.0
+
+    def work(self) -> Any:
+        """Run the job; called by Qt in the thread."""
+        job, self._job = self._job, None  # napari keeps workers; the pixels must not stay with them
+        if job is None or self.abort_requested:
+            self.aborted.emit()
+            return None
+        try:
+            return job(self._report, self)
+        except Cancelled:
+            self.quit()
+            self.aborted.emit()
+            return None
+
+    def is_set(self) -> bool:
+        """Whether the job is to stop: what the engine asks at every strip."""
+        return bool(self.abort_requested)
+
+    def _report(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if done >= total or now - self._reported >= REPORT_EVERY:
+            self._reported = now
+            self.yielded.emit((done, total))
+
+
+class Runner(QObject):
+    """Runs one job at a time for a widget, and stops it when the widget or napari goes.
+
+    Parameters
+    ----------
+    parent : QObject
+        The widget; the job is stopped when it is destroyed.
+
+    Attributes
+    ----------
+    progressed : Signal
+        ``(done, total)`` of the running job.
+    returned : Signal
+        What the job returned.
+    failed : Signal
+        One sentence: what is wrong and what to do. It has been shown as a notification.
+    finished : Signal
+        Emitted last, whatever happened.
+    """
+
+    progressed = Signal(int, int)
+    returned = Signal(object)
+    failed = Signal(str)
+    finished = Signal()
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._worker: JobWorker | None = None
+        application = QCoreApplication.instance()
+        if application is not None:  # docks do not always get a close event when napari quits
+            application.aboutToQuit.connect(self._wait)
+
+    @property
+    def running(self) -> bool:
+        """Whether a job is under way, also one that was told to stop and has not yet."""
+        return self._worker is not None
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the job was told to stop."""
+        return self._worker is not None and self._worker.is_set()
+
+    def start(self, job: Job) -> None:
+        """Start a job; one that still runs is an error of the caller."""
+        if self._worker is not None:
+            raise RuntimeError("A job is still running; stop it first.")
+        # Errors are shown by `_errored`: raising them again would show a traceback to the user.
+        worker = create_worker(job, _worker_class=JobWorker, _ignore_errors=True)
+        worker.yielded.connect(self._yielded)
+        worker.returned.connect(self._returned)
+        worker.errored.connect(self._errored)
+        worker.finished.connect(self._finished)
+        self.destroyed.connect(worker.quit)
+        self._worker = worker
+        worker.start()
+
+    def stop(self) -> None:
+        """Ask the job to stop at its next step; `finished` tells when it has."""
+        if self._worker is not None:
+            self._worker.quit()
+
+    def _yielded(self, step: tuple[int, int]) -> None:
+        if not self.stopping:
+            self.progressed.emit(*step)
+
+    def _returned(self, result: Any) -> None:
+        if not self.stopping:
+            self.returned.emit(result)
+
+    def _errored(self, error: Exception) -> None:
+        if self.stopping:
+            return
+        text = sentence(error)
+        if text is None:  # not foreseen: let napari show all that is known of it
+            notification_manager.receive_error(type(error), error, error.__traceback__)
+            text = f"{type(error).__name__}: {error}"
+        else:
+            show_error(text)
+        self.failed.emit(text)
+
+    def _finished(self) -> None:
+        if self._worker is not None:
+            self.destroyed.disconnect(self._worker.quit)
+        self._worker = None
+        self.finished.emit()
+
+    def _wait(self) -> None:
+        """Stop, and give the last strip time to end before Python is taken down."""
+        if self._worker is not None:
+            self._worker.quit()
+            pool = QThreadPool.globalInstance()
+            if pool is not None:
+                pool.waitForDone(10_000)

@@ -1,0 +1,28 @@
+"""What the widget tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Run torch on one thread: tiny images gain nothing from more, and wait on a busy machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def finish(qtbot) -> Callable[..., None]:
+    """Return a function that waits until a widget's runner is idle."""
+
+    def wait(runner, timeout: int = 60_000) -> None:
+        qtbot.waitUntil(lambda: not runner.running, timeout=timeout)
+
+    return wait
