@@ -1,0 +1,261 @@
+"""`feature_maps`: what the blocks of the network show for one plane of an image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_anyir.inference import engine
+from napari_anyir.inference.axes import Layout, check_axes, guess_axes
+from napari_anyir.inference.channels import Reduction, check_reduction
+from napari_anyir.inference.collecting import FeatureMap, GateNumbers, collect
+from napari_anyir.inference.device import PRECISIONS, resolve_device, resolve_precision
+from napari_anyir.inference.intensity import Intensity, check_dtype, check_intensity
+from napari_anyir.inference.interventions import Intervention, make_observer
+from napari_anyir.inference.models import get_model
+from napari_anyir.inference.pixels import to_network
+from napari_anyir.inference.planes import find_range
+from napari_anyir.inference.taps import choose_blocks, choose_parts, shown_parts
+
+if TYPE_CHECKING:
+    from napari_anyir.model import AnyIR
+
+DEFAULT_PARTS = ("alpha", "beta", "gamma", "attention", "fused")
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """A network on its device, and the plane that it is to see."""
+
+    network: AnyIR
+    plane: Tensor
+
+
+def feature_maps(
+    image: Any,
+    blocks: str | Iterable[str] | None = None,
+    parts: str | Iterable[str] | None = None,
+    *,
+    axes: str | None = None,
+    index: int | Sequence[int] | None = None,
+    model: str | Path | AnyIR = "default",
+    device: str = "auto",
+    precision: str = "auto",
+    intensity: Intensity = "auto",
+    reduce: Reduction | None = None,
+    interventions: Iterable[Intervention] = (),
+    progress: engine.Progress | None = None,
+    cancel: engine.Cancel | None = None,
+) -> dict[tuple[str, str], FeatureMap]:
+    """Collect feature maps of an image in one forward pass.
+
+    The network sees the whole plane at once, as attention and gates look at all of its pixels. The
+    memory is estimated first. Nothing is attached to the network, so nothing is left behind.
+
+    Parameters
+    ----------
+    image : ndarray
+        One plane, grey or RGB(A), or a stack of which ``index`` names the plane.
+    blocks : str or iterable of str, optional
+        Addresses such as ``encoder1.0`` or ``refinement.3``, shell wildcards allowed
+        (``"decoder1.*"``). Default: all.
+    parts : str or iterable of str, optional
+        Of ``alpha``, ``beta``, ``gamma``, ``attention``, ``gated``, ``spatial``, ``frequency``,
+        ``fused`` and ``output``, wildcards allowed. Default: alpha, beta, gamma, attention and
+        fused, as far as the network has them.
+    axes : str, optional
+        One letter per axis, as for `napari_anyir.restore`.
+    index : int or sequence of int, optional
+        Which plane of a stack: one number for each axis that is not Y, X or S, in their order.
+    model, device, precision, intensity
+        As for `napari_anyir.restore`; the intensities of a stack are mapped as a whole.
+    reduce : {"mean_abs", "strongest", "pca"}, optional
+        Make a picture of each map as soon as it is there, so that little memory is needed: the mean
+        absolute value, the strongest channel, or three principal components as red, green, blue.
+        Default: all channels.
+    interventions : iterable of Intervention
+        Changes to the pass; see `napari_anyir.inference.interventions`.
+    progress : callable, optional
+        Called as ``progress(done, total)`` after each block.
+    cancel : object, optional
+        Anything with ``is_set()``; looked at before each part of each block.
+
+    Returns
+    -------
+    dict
+        (block, part) to `FeatureMap`, in the order of computation.
+
+    Raises
+    ------
+    TypeError
+        If the image is no array of intensities.
+    ValueError
+        If the image is a stack and no plane is named, a block or part is unknown, pixels are not
+        finite, or the maps would not fit into memory.
+    ModelError, FileNotFoundError
+        If the model cannot be loaded.
+    Cancelled
+        If ``cancel.is_set()`` became true.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_anyir
+    >>> image = np.random.default_rng(0).integers(0, 255, (30, 41, 3), np.uint8)
+    >>> maps = napari_anyir.feature_maps(
+    ...     image, blocks=["encoder1.0", "latent.*"], parts=["alpha", "fused"], model="nano"
+    ... )
+    >>> [found.array.shape for found in maps.values()][:2]
+    [(5, 30, 41), (16, 30, 41)]
+    """
+    reduce = check_reduction(reduce)
+    network = get_model(model).network
+    chosen = choose_blocks(network, blocks)
+    if parts is None:
+        shown = choose_parts(
+            network, [p for p in DEFAULT_PARTS if p in shown_parts(network.config)]
+        )
+    else:
+        shown = choose_parts(network, parts)
+    changes = _check_changes(network, interventions)
+    plane = _take_plane(image, axes, index, intensity)
+    prepared = _place(network, plane, device, precision)
+    maps, _ = collect(
+        prepared.network,
+        prepared.plane,
+        chosen,
+        shown,
+        reduce=reduce,
+        interventions=changes,
+        progress=progress,
+        cancel=cancel,
+    )
+    return maps
+
+
+def gate_numbers(
+    image: Any,
+    blocks: str | Iterable[str] | None = None,
+    *,
+    axes: str | None = None,
+    index: int | Sequence[int] | None = None,
+    model: str | Path | AnyIR = "default",
+    device: str = "auto",
+    precision: str = "auto",
+    intensity: Intensity = "auto",
+    interventions: Iterable[Intervention] = (),
+    progress: engine.Progress | None = None,
+    cancel: engine.Cancel | None = None,
+) -> list[GateNumbers]:
+    """Table the numbers of gates and fusions: tau_adj (Alg. 1) and lambda (Alg. 2) of each block.
+
+    Parameters
+    ----------
+    image, blocks, axes, index, model, device, precision, intensity, interventions, progress, cancel
+        As for `feature_maps`.
+
+    Returns
+    -------
+    list of GateNumbers
+        One per block, in the order of computation.
+
+    Raises
+    ------
+    TypeError, ValueError, ModelError, FileNotFoundError, Cancelled
+        As `feature_maps`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_anyir.inference import gate_numbers
+    >>> numbers = gate_numbers(np.zeros((16, 16), np.uint8), "encoder*", model="nano")
+    >>> [number.block for number in numbers][:2]
+    ['encoder1.0', 'encoder2.0']
+    """
+    network = get_model(model).network
+    chosen = choose_blocks(network, blocks)
+    changes = _check_changes(network, interventions)
+    plane = _take_plane(image, axes, index, intensity)
+    prepared = _place(network, plane, device, precision)
+    _, numbers = collect(
+        prepared.network,
+        prepared.plane,
+        chosen,
+        interventions=changes,
+        progress=progress,
+        cancel=cancel,
+    )
+    return numbers
+
+
+def _check_changes(
+    network: AnyIR, interventions: Iterable[Intervention]
+) -> tuple[Intervention, ...]:
+    """Refuse what does not fit before anything is computed."""
+    changes = tuple(interventions)
+    make_observer(network, changes)
+    return changes
+
+
+def _take_plane(
+    image: Any, axes: str | None, index: int | Sequence[int] | None, intensity: Intensity
+) -> Tensor:
+    """Return the plane as (1, 3, H, W) float32 in the network's range."""
+    if not isinstance(image, np.ndarray) or isinstance(image, np.ma.MaskedArray):
+        raise TypeError(
+            f"feature_maps takes a numpy array, not {type(image).__name__}; load the plane first, "
+            "for instance with numpy.asarray(image[0])."
+        )
+    checked, dtype = check_intensity(intensity), check_dtype(image.dtype)
+    axes = guess_axes(image.shape, dtype) if axes is None else check_axes(axes, image.shape, dtype)
+    layout = Layout(axes, image.shape)
+    position = _position(layout, index)
+    if not image.size:
+        raise ValueError(
+            f"The image has no pixels ({' x '.join(map(str, image.shape))}); give one of at least "
+            "1 x 1."
+        )
+    mapping = find_range(image, layout, checked)
+    plane = to_network(image.transpose(layout.order)[position], mapping)
+    return torch.from_numpy(plane)[None]
+
+
+def _position(layout: Layout, index: int | Sequence[int] | None) -> tuple[int, ...]:
+    """Check the index of a plane."""
+    letters = "".join(layout.axes[i] for i in layout.order)[: len(layout.planes)]
+    if index is None:
+        if layout.count > 1:
+            sizes = " x ".join(f"{n} {a}" for n, a in zip(layout.planes, letters, strict=True))
+            example = 0 if len(letters) == 1 else (0,) * len(letters)
+            raise ValueError(
+                f"Feature maps are of one plane, and the image has {layout.count} ({sizes}); name "
+                f"one, such as index={example}."
+            )
+        return (0,) * len(layout.planes)
+    numbers = (index,) if isinstance(index, int | np.integer) else tuple(index)
+    if len(numbers) != len(layout.planes):
+        raise ValueError(
+            f"index={index} has {len(numbers)} numbers and the image has {len(layout.planes)} axes "
+            f"beside its planes ({letters or 'none'}); give one number for each."
+        )
+    for number, size, letter in zip(numbers, layout.planes, letters, strict=True):
+        if not -size <= number < size:
+            raise ValueError(
+                f"index={index} lies outside the image, whose axis {letter} has {size} planes; "
+                f"choose from 0 to {size - 1}."
+            )
+    return tuple(int(n) for n in numbers)
+
+
+def _place(network: AnyIR, plane: Tensor, device: str, precision: str) -> _Prepared:
+    target = resolve_device(device)
+    working = resolve_precision(precision, target)
+    placed = engine._on_device(network, target, working)
+    moved = plane.to(device=target, dtype=PRECISIONS[working])
+    return _Prepared(placed, moved.contiguous(memory_format=torch.channels_last))
