@@ -188,3 +188,70 @@ def test_the_summary_names_what_was_done(mode, tile, words) -> None:
     assert words in text
     assert "3 planes" in text
     assert "2.0 s" in text
+
+
+def test_the_choices_are_remembered(qtbot, viewer, noise, finish, tmp_path, monkeypatch) -> None:
+    from napari_anyir.widgets import _settings
+
+    monkeypatch.setattr(_settings, "_napari_section", lambda section: None)
+    monkeypatch.setattr(_settings, "_file", lambda: tmp_path / "napari-anyir.json")
+    viewer.add_image(noise.integers(0, 255, (16, 16), np.uint8))
+    first = RestoreWidget(viewer)
+    qtbot.addWidget(first)
+    first.form.model_box.setCurrentText("nano")
+    first.form.device_box.setCurrentText("cpu")
+    first.form.tile_box.setCurrentText("512 pixels")
+    first.form.intensity_box.setCurrentText("range of the type")
+    first.strength_slider.setValue(80)
+    first.run()
+    finish(first.runner)
+    second = RestoreWidget(viewer)
+    qtbot.addWidget(second)
+    assert second.form.settings() == first.form.settings()
+    assert second.form.settings().tile == 512
+    assert second.strength == 0.8
+
+
+def test_the_script_on_the_clipboard_makes_the_layer_again(widget, viewer, noise, finish) -> None:
+    from qtpy.QtWidgets import QApplication
+
+    viewer.add_image(noise.integers(0, 255, (16, 16), np.uint8), name="noise")
+    assert not widget.script_button.isEnabled()
+    run(widget, finish)
+    widget.script_button.click()
+    names = {"viewer": viewer}
+    exec(QApplication.clipboard().text(), names)
+    np.testing.assert_array_equal(names["restored"], viewer.layers[-1].data)
+
+
+def test_a_lazy_layer_is_not_computed(widget, viewer, finish) -> None:
+    da = pytest.importorskip("dask.array")
+    read: list[int] = []
+
+    def plane(block, block_info=None):
+        read.append(block_info[0]["array-location"][0][0])
+        return block
+
+    data = da.zeros((50, 16, 20), chunks=(1, 16, 20), dtype="uint8")
+    lazy = data.map_blocks(plane, dtype="uint8", meta=np.empty((0, 0, 0), "uint8"))
+    viewer.add_image(lazy, contrast_limits=(0, 255), name="lazy")
+    assert "read when needed" in widget.form.axes_label.text()
+    read.clear()
+    run(widget, finish)
+    result = viewer.layers["lazy restored"]
+    assert isinstance(result.data, da.Array)
+    assert len(set(read)) < 5  # the shown plane and its thumbnail, not all fifty
+
+
+def test_fifty_runs_and_removals_leave_nothing(widget, viewer, noise, finish, qtbot) -> None:
+    """The numbers of a long run are in the documentation; here, that every array is freed."""
+    viewer.add_image(noise.integers(0, 255, (16, 16), np.uint8))
+    alive: list[weakref.ref] = []
+    for _ in range(50):
+        run(widget, finish)
+        alive.append(weakref.ref(widget._restored.pixels))
+        viewer.layers.pop(-1)
+    viewer.layers.selection._current = None
+    qtbot.wait(50)
+    gc.collect()
+    assert sum(pixels() is not None for pixels in alive) == 0

@@ -6,6 +6,8 @@ returns holds plain values and runs anywhere; `result_layer` makes what napari a
 
 from __future__ import annotations
 
+import math
+import zlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -75,12 +77,15 @@ class Restored:
         Provenance, of plain values.
     arguments : mapping
         What `napari_anyir.restore` was called with; a script that repeats it gives these pixels.
+    checksum : int, optional
+        CRC-32 of the source's pixels, by which a script knows them again; None if it is lazy.
     """
 
     source: Any
     pixels: Any
     record: Mapping[str, Any]
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    checksum: int | None = None
 
 
 @dataclass(frozen=True)
@@ -131,6 +136,12 @@ class RestoreJob:
         """Axis letters of the region: the plane that is shown is YX whatever it is in the stack."""
         return _regions.plane_axes(self.axes, self.region)
 
+    @property
+    def planes(self) -> int:
+        """How many planes are restored."""
+        picture = [axis for axis, letter in enumerate(self.letters) if letter in "YXS"]
+        return math.prod(n for axis, n in enumerate(self.region.shape) if axis not in picture)
+
     def __call__(self, progress: Callable[[int, int], None] | None, cancel: Any) -> Restored:
         """Restore.
 
@@ -162,7 +173,10 @@ class RestoreJob:
             # Only these pixels are read, in this thread, however large the array on disk is.
             source = np.asarray(self.data[self.region.slices])
             arguments["intensity"] = self._intensity()
-        pixels, record = restore_with_record(source, progress=progress, cancel=cancel, **arguments)
+        lazy = not isinstance(source, np.ndarray)
+        # A lazy result is computed when it is shown: there is nothing to wait for or to stop here.
+        watch = {} if lazy else {"progress": progress, "cancel": cancel}
+        pixels, record = restore_with_record(source, **watch, **arguments)
         return Restored(
             source,
             pixels,
@@ -172,6 +186,7 @@ class RestoreJob:
                 "region": None if whole else [list(self.region.start), list(self.region.stop)],
             },
             arguments,
+            None if lazy else zlib.crc32(np.ascontiguousarray(source)),
         )
 
     def _intensity(self) -> str | tuple[float, float]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
+    QApplication,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -20,8 +21,11 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_anyir.widgets import _settings
+from napari_anyir.widgets._activity import Activity, progress_text
 from napari_anyir.widgets._restoration import Restored, RestoreJob, plan, result_layer
 from napari_anyir.widgets._restore_form import RestoreForm, small_label
+from napari_anyir.widgets._script import Origin, origin, script
 from napari_anyir.widgets._worker import Runner
 from napari_anyir.widgets.blending import blend
 
@@ -49,9 +53,17 @@ class RestoreWidget(QWidget):
         self._result: weakref.ref[Any] | None = None
         self._restored: Restored | None = None
         self._started = 0.0
+        self.cancelled = False
+        self._origin: Origin | None = None
+        self._script: tuple[Origin, RestoreJob, Restored] | None = None
+        self._activity: Any = None
         self.runner = Runner(self)
         self.form = RestoreForm(napari_viewer)
         self._build()
+        remembered = _settings.load("restore")
+        self.form.set_values(remembered)
+        self.strength_slider.setValue(int(remembered.get("strength", 100)))
+        self.strength_box.setValue(self.strength_slider.value())
         self._connect()
         self._update_buttons()
 
@@ -74,6 +86,11 @@ class RestoreWidget(QWidget):
         self.run_button.setToolTip("Restore into a new layer.")
         self.cancel_button = QPushButton("&Cancel")
         self.cancel_button.setToolTip("Stop at the next strip of the image.")
+        self.script_button = QPushButton("Co&py as script")
+        self.script_button.setToolTip(
+            "Copy Python that makes the newest result again, bit for bit on a processor."
+        )
+        self.script_button.setEnabled(False)
         self.progress_bar = QProgressBar()
         self.progress_bar.setRange(0, 1)
         self.progress_bar.setTextVisible(True)
@@ -99,12 +116,14 @@ class RestoreWidget(QWidget):
         layout.addLayout(buttons)
         layout.addWidget(self.progress_bar)
         layout.addWidget(self.status_label)
+        layout.addWidget(self.script_button)
         layout.addStretch(1)
 
     def _connect(self) -> None:
         self.form.changed.connect(self._update_buttons)
         self.run_button.clicked.connect(self.run)
         self.cancel_button.clicked.connect(self.cancel)
+        self.script_button.clicked.connect(self.copy_script)
         self.strength_slider.valueChanged.connect(self.strength_box.setValue)
         self.strength_box.valueChanged.connect(self.strength_slider.setValue)
         # Dragging the slider asks for more pictures than can be blended: the last one counts.
@@ -147,11 +166,15 @@ class RestoreWidget(QWidget):
         except (TypeError, ValueError) as error:
             self._complain(str(error))
             return
+        _settings.save("restore", {**self.form.values(), "strength": self.strength_slider.value()})
         self._job = job
+        self._origin = origin(layer)
         self._source = weakref.ref(layer)
         self._started = time.monotonic()
         self.progress_bar.setRange(0, 0)  # busy: torch and the weights are loaded first
         self.status_label.setText(f"{job} with {job.settings.model} ...")
+        # napari's own bars stand in the activity dock: one for the planes, below it the strips.
+        self._activity = Activity(str(job), job.planes, self.cancel)
         self.runner.start(job)
         self._update_buttons()
 
@@ -159,6 +182,7 @@ class RestoreWidget(QWidget):
         """Stop the run at its next step."""
         if self.runner.running:
             self.runner.stop()
+            self.cancelled = True
             self.status_label.setText("Stopping at the next strip ...")
             self._update_buttons()
 
@@ -167,30 +191,41 @@ class RestoreWidget(QWidget):
     def _progressed(self, done: int, total: int) -> None:
         self.progress_bar.setRange(0, total)
         self.progress_bar.setValue(done)
-        seconds = time.monotonic() - self._started
-        if done and seconds > 2:
-            left = seconds * (total - done) / done
-            self.status_label.setText(f"{self._job}: about {left:.0f} s left.")
+        if self._job is None:
+            return
+        self._activity.show(done, total)
+        text = progress_text(done, total, self._job.planes, time.monotonic() - self._started)
+        self.status_label.setText(text)
 
     def _returned(self, restored: Restored) -> None:
-        if self._job is None:
+        if self._job is None or self._origin is None:
             return
         names = {layer.name for layer in self._viewer.layers}
         data, values, _ = result_layer(self._job, restored, names, self.strength)
         layer = self._viewer.add_image(data, **values)
         self._result, self._restored = weakref.ref(layer), restored
+        self._script = (self._origin, self._job, restored)
         self.status_label.setText(summary(restored.record))
 
     def _finished(self) -> None:
-        stopped = self.progress_bar.maximum() == 0 or self.status_label.text().startswith(
-            "Stopping"
-        )
-        if stopped and self.status_label.text().startswith("Stopping"):
+        if self.cancelled:
             self.status_label.setText("Cancelled; no layer was added.")
+        self.cancelled = False
+        if self._activity is not None:
+            self._activity.close()
         self.progress_bar.setRange(0, 1)
         self.progress_bar.setValue(0)
-        self._job = self._source = None
+        self._job = self._source = self._origin = self._activity = None
         self._update_buttons()
+
+    def copy_script(self) -> None:
+        """Put a script that makes the newest result again on the clipboard."""
+        if self._script is None:
+            return
+        clipboard = QApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(script(*self._script, self.strength))
+            self.status_label.setText("The script is on the clipboard.")
 
     # ---------------------------------------------------------------- strength afterwards
 
@@ -208,12 +243,14 @@ class RestoreWidget(QWidget):
         if self._source is not None and self._source() == event.value:
             self.cancel()
         if self._result is not None and self._result() == event.value:
-            self._result = self._restored = None
+            self._result = self._restored = self._script = None
+            self._update_buttons()
 
     def _update_buttons(self) -> None:
         running = self.runner.running
         self.run_button.setEnabled(not running and self.form.problem is None)
         self.cancel_button.setEnabled(running and not self.runner.stopping)
+        self.script_button.setEnabled(self._script is not None)
 
     def _complain(self, text: str) -> None:
         self.status_label.setText(text)

@@ -1,0 +1,126 @@
+"""How far a run is: in words under the buttons, and as nested bars in napari's activity dock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from napari.utils.progress import cancelable_progress, progress
+
+
+def progress_text(done: int, total: int, planes: int, seconds: float) -> str:
+    """Say how far a run is and how long it will still take.
+
+    Parameters
+    ----------
+    done, total : int
+        Steps over all planes.
+    planes : int
+        How many planes there are.
+    seconds : float
+        Time since the start.
+
+    Returns
+    -------
+    str
+        For the line under the buttons.
+
+    Examples
+    --------
+    >>> progress_text(30, 100, planes=10, seconds=6.0)
+    'Plane 4 of 10, 30 %, about 14 s left.'
+    >>> progress_text(1, 200, planes=1, seconds=0.5)
+    '0 %.'
+    """
+    if not total:
+        return ""
+    parts = [f"Plane {plane_of(done, total, planes)} of {planes}"] if planes > 1 else []
+    parts.append(f"{100 * done // total} %")
+    # The first second goes into loading torch and the weights and says nothing of the rest.
+    if done and seconds > 1:
+        left = seconds * (total - done) / done
+        parts.append(f"about {left / 60:.0f} min left" if left > 90 else f"about {left:.0f} s left")
+    return f"{', '.join(parts)}."
+
+
+def plane_of(done: int, total: int, planes: int) -> int:
+    """Number of the plane that is under way, from 1.
+
+    Parameters
+    ----------
+    done, total : int
+        Steps over all planes.
+    planes : int
+        How many planes there are.
+
+    Returns
+    -------
+    int
+        In [1, planes].
+
+    Examples
+    --------
+    >>> plane_of(0, 20, 5), plane_of(4, 20, 5), plane_of(20, 20, 5)
+    (1, 2, 5)
+    """
+    return min(planes, done * planes // max(1, total) + 1)
+
+
+class Activity:
+    """napari's bars of one run, made and moved in the window's thread.
+
+    Parameters
+    ----------
+    title : str
+        What runs.
+    planes : int
+        How many planes; more than one get a bar of their own.
+    cancel : callable
+        What the cancel button in the activity dock calls.
+    """
+
+    def __init__(self, title: str, planes: int, cancel: Callable[[], None]) -> None:
+        self._planes = planes
+        # tqdm would print the same bars to the terminal, where nobody asked for them.
+        quiet = _Silent()
+        self._outer = cancelable_progress(
+            total=planes if planes > 1 else 0, desc=title, cancel_callback=cancel, file=quiet
+        )
+        self._inner = (
+            progress(total=0, desc="plane 1", nest_under=self._outer, file=quiet)
+            if planes > 1
+            else None
+        )
+
+    def show(self, done: int, total: int) -> None:
+        """Move the bars to ``done`` of ``total`` steps."""
+        if self._inner is None:
+            _move(self._outer, done, total)
+            return
+        plane = plane_of(done, total, self._planes)
+        each = max(1, total // self._planes)
+        _move(self._outer, done * self._planes // max(1, total), self._planes)
+        self._inner.set_description(f"plane {plane}")
+        _move(self._inner, min(each, done - (plane - 1) * each), each)
+
+    def close(self) -> None:
+        """Take the bars away."""
+        if self._inner is not None:
+            self._inner.close()
+        self._outer.close()
+
+
+class _Silent:
+    """A file that keeps nothing."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+
+def _move(bar: progress, done: int, total: int) -> None:
+    if bar.total != total:
+        bar.total = total
+    if done != bar.n:
+        bar.update(done - bar.n)

@@ -1,0 +1,95 @@
+"""What was chosen last time: in napari's own plugin settings where it has them, else in a file.
+
+Since 0.9 napari shows the ``configurations`` of the manifest in its preferences and keeps them;
+older versions pass over them, and a JSON file beside napari's settings does the same work.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+PLUGIN = "napari-anyir"
+
+
+def load(section: str) -> dict[str, Any]:
+    """Read what was remembered.
+
+    Parameters
+    ----------
+    section : str
+        A key of ``configurations`` in the manifest, such as ``"restore"``.
+
+    Returns
+    -------
+    dict
+        Name to value; empty if nothing can be read, which is no reason to stop anyone.
+    """
+    napari_has = _napari_section(section)
+    if napari_has is not None:
+        return {name: getattr(napari_has, name) for name in type(napari_has).model_fields}
+    try:
+        values = json.loads(_file().read_text(encoding="utf-8"))[section]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return dict(values) if isinstance(values, dict) else {}
+
+
+def save(section: str, values: Mapping[str, Any]) -> None:
+    """Remember; a folder that cannot be written to is no reason to stop anyone.
+
+    Parameters
+    ----------
+    section : str
+        As for `load`.
+    values : mapping
+        Name to text, number or truth value.
+    """
+    napari_has = _napari_section(section)
+    if napari_has is not None:
+        for name, value in values.items():
+            if name in type(napari_has).model_fields:
+                setattr(napari_has, name, value)
+        return
+    path = _file()
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = {}
+    known = known if isinstance(known, dict) else {}
+    known[section] = {**known.get(section, {}), **values}
+    temporary = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _napari_section(section: str) -> Any:
+    """Find napari's settings of this plugin; None where napari has none."""
+    try:
+        from napari.settings import get_plugin_settings
+    except ImportError:  # napari before 0.9
+        return None
+    try:
+        return getattr(get_plugin_settings(PLUGIN), section, None)
+    except KeyError:  # the plugin is disabled, or was installed while napari was running
+        return None
+
+
+def _file() -> Path:
+    from napari.settings import get_settings
+
+    settings = get_settings().config_path
+    # Without a settings file napari keeps nothing, and the folder of the user's data will do.
+    if settings is None:
+        import platformdirs
+
+        return Path(platformdirs.user_config_dir(PLUGIN, appauthor=False)) / "widgets.json"
+    return Path(settings).parent / f"{PLUGIN}.json"
