@@ -44,6 +44,7 @@ ALLOWED = {
         "files",
     },
     "training": {"errors", "model", "weights", "inference", "degradations"},
+    "__main__": {"cli"},
     "cli": {
         "errors",
         "model",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -41,7 +41,7 @@ def restore_files(
     overwrite: bool = False,
     progress: Callable[[float, int], None] | None = None,
     cancel: Cancel | None = None,
-) -> Iterator[FileStatus]:
+) -> Generator[FileStatus, None, None]:
     """Restore files and folders, one file after the other.
 
     While one file is restored, the next is read and the one before is written, so at most two
@@ -71,7 +71,7 @@ def restore_files(
 
     Returns
     -------
-    iterator of FileStatus
+    generator of FileStatus
         Every change of state of every file; the work is done while it is iterated over. Its
         ``close()`` stops the work and leaves nothing half-written.
 
@@ -174,7 +174,9 @@ class _Run:
         self.cancel = cancel
         self.finished = 0
 
-    def states(self, todo: list[_Task], there: list[FileStatus]) -> Iterator[FileStatus]:
+    def states(
+        self, todo: list[_Task], there: list[FileStatus]
+    ) -> Generator[FileStatus, None, None]:
         """Do the tasks and tell of every change."""
         yield from there
         for task in todo:
@@ -191,7 +193,7 @@ class _Run:
             with contextlib.suppress(OSError):
                 self.plan.root.rmdir()  # only if it is empty: nothing came of the run
 
-    def _all(self, todo: list[_Task], run: str) -> Iterator[FileStatus]:
+    def _all(self, todo: list[_Task], run: str) -> Generator[FileStatus, None, None]:
         reader = ThreadPoolExecutor(1, thread_name_prefix="anyir-read")
         writer = ThreadPoolExecutor(1, thread_name_prefix="anyir-write")
         written: Future[FileStatus] | None = None

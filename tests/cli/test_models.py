@@ -1,0 +1,87 @@
+"""``anyir models``: list, info, verify, add."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import napari_anyir
+from napari_anyir.cli import app
+from napari_anyir.files import write_image
+from napari_anyir.weights import find_model
+
+
+@pytest.fixture(autouse=True)
+def model_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty folder for the user's models."""
+    folder = tmp_path / "models"
+    monkeypatch.setenv("NAPARI_ANYIR_MODELS", str(folder))
+    return folder
+
+
+def run(*arguments: object) -> Any:
+    """Run ``anyir models``."""
+    return CliRunner().invoke(app, ["models", *map(str, arguments)])
+
+
+@pytest.mark.parametrize("arguments", [[], ["list"]])
+def test_list_names_all_and_the_default(arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    cards = napari_anyir.list_models()
+    assert f"{cards[0].name} (default)" in result.stdout
+    for card in cards:
+        assert f"{card.parameters:,}" in result.stdout
+
+
+def test_info_prints_the_card() -> None:
+    card = napari_anyir.list_models()[0]
+    result = run("info")
+    assert result.exit_code == 0, result.output
+    for fact in (card.name, card.sha256, card.licence, f"{card.parameters:,}"):
+        assert str(fact) in result.stdout
+    for name in card.measured:
+        assert name in result.stdout
+    unknown = run("info", "enormous")
+    assert unknown.exit_code == 1
+    assert unknown.stderr.startswith("Error: Unknown model 'enormous'")
+
+
+def test_add_verify_and_use(tmp_path: Path, model_folder: Path) -> None:
+    source = tmp_path / "mine.safetensors"
+    source.write_bytes(find_model("nano").file.read_bytes())
+    assert run("add", source, "--name", "my-model").exit_code == 0
+    assert "my-model" in run().stdout
+    assert "yours" in run().stdout
+    result = run("verify", "my-model")
+    assert result.exit_code == 0
+    assert "as on its card" in result.stdout
+    write_image(tmp_path / "a.png", np.zeros((8, 8), np.uint8))
+    command = ["restore", tmp_path / "a.png", "-o", tmp_path / "b.png", "-m", "my-model"]
+    assert CliRunner().invoke(app, [str(word) for word in command]).exit_code == 0
+
+    again = run("add", source, "--name", "my-model")
+    assert again.exit_code == 1
+    assert "already a model" in again.stderr
+
+    copy = model_folder / "my-model.safetensors"
+    data = bytearray(copy.read_bytes())
+    data[-1] ^= 1
+    copy.write_bytes(data)
+    result = run("verify")
+    assert result.exit_code == 1
+    assert "damaged or changed" in result.stderr
+    assert "nano: " in result.stdout  # the others are still told of
+
+
+def test_add_refuses_what_is_no_model(tmp_path: Path, model_folder: Path) -> None:
+    assert "no checkpoint" in run("add", tmp_path / "nowhere.pth").stderr
+    (tmp_path / "text.pth").write_text("no weights")
+    result = run("add", tmp_path / "text.pth")
+    assert result.exit_code == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert not model_folder.exists() or not list(model_folder.iterdir())

@@ -1,0 +1,134 @@
+"""``anyir restore``: options reach `restore`, and what is printed is true."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from typer.testing import CliRunner
+
+import napari_anyir
+from napari_anyir.cli import app
+from napari_anyir.files import ImageFile, read_image, write_image
+
+RNG = np.random.default_rng(0)
+
+
+def run(*arguments: object) -> Any:
+    """Run ``anyir restore`` with the smallest network."""
+    return CliRunner().invoke(app, ["restore", *map(str, arguments), "--model", "nano"])
+
+
+def test_options_reach_the_network(tmp_path: Path) -> None:
+    array = RNG.integers(100, 4000, (2, 40, 36), np.uint16)
+    write_image(tmp_path / "a.tif", array, ImageFile(array, "ZYX", "npy"))
+    result = run(
+        tmp_path / "a.tif",
+        "-o",
+        tmp_path / "b.npy",
+        "--axes=tyx",
+        "--intensity=100,4000",
+        "--strength=0.5",
+        "--tile=32",
+        "--device=cpu",
+        "--precision=float32",
+    )
+    assert result.exit_code == 0, result.output
+    expected = napari_anyir.restore(
+        array,
+        axes="TYX",
+        model="nano",
+        intensity=(100, 4000),
+        strength=0.5,
+        tile=32,
+        device="cpu",
+        precision="float32",
+    )
+    np.testing.assert_array_equal(np.load(tmp_path / "b.npy"), expected)
+    log = (tmp_path / "anyir-log.jsonl").read_text()
+    assert '"strength": 0.5' in log
+    assert '"tile": 32' in log
+
+
+def test_folders_suffix_and_format(tmp_path: Path) -> None:
+    for name in ("a.png", "day1/b.png"):
+        write_image(tmp_path / "raw" / name, RNG.integers(0, 255, (16, 16), np.uint8))
+    result = run(tmp_path / "raw", "-o", tmp_path / "out", "--suffix=_r", "--format=tif")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("2 restored in ")
+    assert (tmp_path / "out" / "a_r.tif").is_file()
+    assert (tmp_path / "out" / "day1" / "b_r.tif").is_file()
+    again = run(tmp_path / "raw", "-o", tmp_path / "out", "--suffix=_r", "--format=tif")
+    assert again.stdout.startswith("0 restored, 2 there already")
+
+
+def test_one_bad_file_is_reported_at_the_end(tmp_path: Path) -> None:
+    write_image(tmp_path / "raw" / "a.png", RNG.integers(0, 255, (16, 16), np.uint8))
+    (tmp_path / "raw" / "b.png").write_text("no image")
+    write_image(tmp_path / "raw" / "c.png", RNG.integers(0, 255, (16, 16), np.uint8))
+    result = run(tmp_path / "raw", "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("2 restored, 1 failed in ")
+    assert "b.png" in result.stderr
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.png")) == ["a.png", "c.png"]
+
+
+def test_existing_files_need_overwrite(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png", RNG.integers(0, 255, (16, 16), np.uint8))
+    write_image(tmp_path / "out" / "a.png", np.zeros((4, 4), np.uint8))
+    assert "--overwrite" in run(tmp_path / "a.png", "-o", tmp_path / "out").stderr
+    assert read_image(tmp_path / "out" / "a.png").array.shape == (4, 4)
+    assert run(tmp_path / "a.png", "-o", tmp_path / "out", "--overwrite").exit_code == 0
+    assert read_image(tmp_path / "out" / "a.png").array.shape == (16, 16)
+
+
+def test_reference_prints_the_numbers_of_scikit_image(tmp_path: Path) -> None:
+    clean = np.tile(np.arange(32, dtype=np.uint8) * 8, (32, 1))
+    clean = np.stack([clean, clean.T, clean], -1)
+    for name in ("a.png", "b.png"):
+        noisy = np.clip(clean + RNG.normal(0, 25, clean.shape), 0, 255).astype(np.uint8)
+        write_image(tmp_path / "raw" / name, noisy)
+        write_image(tmp_path / "clean" / name.replace("png", "tif"), clean)
+    result = run(tmp_path / "raw", "-o", tmp_path / "out", "--reference", tmp_path / "clean")
+    assert result.exit_code == 0, result.output
+    assert "uniform 7 x 7" in result.stdout
+    cells = {
+        line.split()[0]: line.split()[1:] for line in result.stdout.splitlines() if line.strip()
+    }
+    sums = np.zeros(4)
+    for name in ("a.png", "b.png"):
+        row = []
+        for folder in ("raw", "out"):
+            image = read_image(tmp_path / folder / name).array
+            row.append(peak_signal_noise_ratio(clean, image, data_range=255))
+            row.append(structural_similarity(clean, image, data_range=255, channel_axis=-1))
+        row = [row[0], row[2], row[1], row[3]]
+        sums += row
+        assert cells[name] == [f"{row[0]:.2f}", f"{row[1]:.2f}", f"{row[2]:.4f}", f"{row[3]:.4f}"]
+    mean = sums / 2
+    assert cells["mean"][:2] == [f"{mean[0]:.2f}", f"{mean[1]:.2f}"]
+
+
+def test_a_reference_that_does_not_fit_stops_before_any_work(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        write_image(tmp_path / "raw" / name, RNG.integers(0, 255, (16, 16), np.uint8))
+    write_image(tmp_path / "clean" / "a.png", RNG.integers(0, 255, (16, 16), np.uint8))
+    for reference, says in (("clean", "no image for 'b.png'"), ("clean/a.png", "one image")):
+        result = run(tmp_path / "raw", "-o", tmp_path / "out", "--reference", tmp_path / reference)
+        assert result.exit_code == 1
+        assert says in result.stderr
+        assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("other", [np.zeros((16, 18), np.uint8), np.zeros((16, 16), np.uint16)])
+def test_references_of_another_kind_are_refused(tmp_path: Path, other: Any) -> None:
+    write_image(tmp_path / "a.png", RNG.integers(0, 255, (16, 16), np.uint8))
+    write_image(tmp_path / "clean.png", other)
+    result = run(
+        tmp_path / "a.png", "-o", tmp_path / "b.png", "--reference", tmp_path / "clean.png"
+    )
+    assert result.exit_code == 1
+    assert "compare images of one" in result.stderr
