@@ -80,6 +80,7 @@ class Activity:
 
     def __init__(self, title: str, planes: int, cancel: Callable[[], None]) -> None:
         self._planes = planes
+        self._closed = False
         # tqdm would print the same bars to the terminal, where nobody asked for them.
         quiet = _Silent()
         self._outer = cancelable_progress(
@@ -93,17 +94,29 @@ class Activity:
 
     def show(self, done: int, total: int) -> None:
         """Move the bars to ``done`` of ``total`` steps."""
+        if self._closed:
+            return
         if self._inner is None:
             _move(self._outer, done, total)
             return
-        plane = plane_of(done, total, self._planes)
+        inner, plane = self._inner, plane_of(done, total, self._planes)
         each = max(1, total // self._planes)
         _move(self._outer, done * self._planes // max(1, total), self._planes)
-        self._inner.set_description(f"plane {plane}")
-        _move(self._inner, min(each, done - (plane - 1) * each), each)
+        # Every move lets napari handle events, in which the run may end and take the bars away.
+        if self._gone():
+            return
+        inner.set_description(f"plane {plane}")
+        if not self._gone():
+            _move(inner, min(each, done - (plane - 1) * each), each)
+
+    def _gone(self) -> bool:
+        return self._closed
 
     def close(self) -> None:
-        """Take the bars away."""
+        """Take the bars away; once."""
+        if self._closed:
+            return
+        self._closed = True
         if self._inner is not None:
             self._inner.close()
         self._outer.close()

@@ -13,10 +13,13 @@ from napari_anyir.widgets._qt import Signal
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
+PREVIEW = "napari_anyir_preview"
+"""Key in the metadata of the layer that shows the live preview."""
+
 
 def is_image(layer: Any) -> bool:
-    """Whether a layer holds pixels that can be restored."""
-    return isinstance(layer, Image) and layer.ndim >= 2
+    """Whether a layer holds pixels that can be restored; the live preview is none of them."""
+    return isinstance(layer, Image) and layer.ndim >= 2 and PREVIEW not in layer.metadata
 
 
 def is_shapes(layer: Any) -> bool:

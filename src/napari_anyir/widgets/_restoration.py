@@ -186,7 +186,7 @@ class RestoreJob:
                 "region": None if whole else [list(self.region.start), list(self.region.stop)],
             },
             arguments,
-            None if lazy else zlib.crc32(np.ascontiguousarray(source)),
+            None if lazy else zlib.crc32(np.ascontiguousarray(source).data),
         )
 
     def _intensity(self) -> str | tuple[float, float]:

@@ -137,7 +137,7 @@ def _check(restored: Restored) -> list[str]:
         return []
     return [
         f"if zlib.crc32(np.ascontiguousarray(image)) != {restored.checksum}:",
-        '    raise SystemExit("These are not the pixels that were restored: the layer was changed.")',
+        '    raise SystemExit("These are not the restored pixels: the layer was changed.")',
     ]
 
 

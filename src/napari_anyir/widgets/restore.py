@@ -10,6 +10,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QApplication,
+    QCheckBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -23,6 +24,7 @@ from qtpy.QtWidgets import (
 
 from napari_anyir.widgets import _settings
 from napari_anyir.widgets._activity import Activity, progress_text
+from napari_anyir.widgets._preview import LivePreview
 from napari_anyir.widgets._restoration import Restored, RestoreJob, plan, result_layer
 from napari_anyir.widgets._restore_form import RestoreForm, small_label
 from napari_anyir.widgets._script import Origin, origin, script
@@ -109,10 +111,17 @@ class RestoreWidget(QWidget):
         buttons = QHBoxLayout()
         buttons.addWidget(self.run_button, 2)
         buttons.addWidget(self.cancel_button, 1)
+        self.preview_box = QCheckBox("Li&ve preview")
+        self.preview_box.setToolTip(
+            "Restore what is in view, or the rectangle, again whenever something changes; of a "
+            "large view only its middle. The network looks at all pixels of an image, so that "
+            "the full result can differ a little."
+        )
         layout = QVBoxLayout(self)
         layout.setSpacing(6)
         layout.addWidget(self.form)
         layout.addLayout(row)
+        layout.addWidget(self.preview_box)
         layout.addLayout(buttons)
         layout.addWidget(self.progress_bar)
         layout.addWidget(self.status_label)
@@ -120,6 +129,10 @@ class RestoreWidget(QWidget):
         layout.addStretch(1)
 
     def _connect(self) -> None:
+        self.preview = LivePreview(self._viewer, self.form, lambda: self.strength, self)
+        self.preview.told.connect(self.status_label.setText)
+        self.preview_box.toggled.connect(self.preview.set_enabled)
+        self.strength_slider.valueChanged.connect(self.preview.blend_again)
         self.form.changed.connect(self._update_buttons)
         self.run_button.clicked.connect(self.run)
         self.cancel_button.clicked.connect(self.cancel)
@@ -175,6 +188,7 @@ class RestoreWidget(QWidget):
         self.status_label.setText(f"{job} with {job.settings.model} ...")
         # napari's own bars stand in the activity dock: one for the planes, below it the strips.
         self._activity = Activity(str(job), job.planes, self.cancel)
+        self.preview.pause()
         self.runner.start(job)
         self._update_buttons()
 
@@ -193,9 +207,10 @@ class RestoreWidget(QWidget):
         self.progress_bar.setValue(done)
         if self._job is None:
             return
+        seconds = time.monotonic() - self._started
+        self.status_label.setText(progress_text(done, total, self._job.planes, seconds))
+        # Last, because napari handles events in there, the end of this run among them.
         self._activity.show(done, total)
-        text = progress_text(done, total, self._job.planes, time.monotonic() - self._started)
-        self.status_label.setText(text)
 
     def _returned(self, restored: Restored) -> None:
         if self._job is None or self._origin is None:
@@ -216,6 +231,7 @@ class RestoreWidget(QWidget):
         self.progress_bar.setRange(0, 1)
         self.progress_bar.setValue(0)
         self._job = self._source = self._origin = self._activity = None
+        self.preview.resume()
         self._update_buttons()
 
     def copy_script(self) -> None:
@@ -262,8 +278,9 @@ class RestoreWidget(QWidget):
         self.form.find_devices()
 
     def closeEvent(self, event: Any) -> None:
-        """Stop the run; a dock that is closed is gone."""
+        """Stop what runs; a dock that is closed is gone."""
         self.runner.stop()
+        self.preview_box.setChecked(False)
         super().closeEvent(event)
 
 
