@@ -1,0 +1,579 @@
+"""A degradation adaptation block (DAB) on a window of the image: exact, in two passes.
+
+The network looks at all pixels, but only through sums over pixels: the Gram matrix and the squared
+norms of q and k in the attention, the mean and the variance of each channel in the gate. So a
+first pass over windows gathers these sums (`PreparedDAB.measure`), `PreparedDAB.settle` turns them
+into one matrix for v and one scale for alpha, and a second pass applies the block window by window
+(`PreparedDAB.apply`) with a halo for the depthwise kernels: 3 pixels for the 7x7 and 1 for the
+feed-forward part, or 4 in all.
+
+Two layouts meet here. What is normalised over channels is *planar*, (C, pixels): a sum over
+channels then runs along long rows of pixels. What a depthwise convolution reads is *interleaved*,
+(pixels, channels). Each 1x1 convolution is a matrix product that changes between the two for free.
+
+What is linear is folded into the weights, once: the affine part of each layer normalisation goes
+into the 1x1 convolution behind it, as one more row of the matrix that meets a row of ones. That row
+is zero beyond the border of the image, and so are the normalised features, so the depthwise
+convolutions find there the zeros that they expect. beta is never formed: W_gate acts on it
+linearly, so its part of the product is a matrix on the normalised features.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from napari_anyir.inference.scratch import Scratch
+from napari_anyir.model.blocks import DAB, STD_DELTA, GatedDA
+
+HALO = 4
+"""Pixels around a window that `PreparedDAB.apply` looks at: 3 of the 7x7, 1 of the 3x3."""
+
+_NORM_EPS = 1e-12  # torch.nn.functional.normalize
+_VECTOR = 8  # channels of a depthwise convolution are padded to whole vectors
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of an image, and how large the image is.
+
+    Parameters
+    ----------
+    top, left, height, width : int
+        In pixels of the level.
+    image_height, image_width : int
+        Of the level.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+    image_height: int
+    image_width: int
+
+    def beyond(self, halo: int) -> tuple[int, int, int, int]:
+        """Rows above, rows below, columns left and right of a halo that lie beyond the image."""
+        return (
+            max(halo - self.top, 0),
+            max(self.top + self.height + halo - self.image_height, 0),
+            max(halo - self.left, 0),
+            max(self.left + self.width + halo - self.image_width, 0),
+        )
+
+
+@dataclass
+class Sums:
+    """What the first pass gathers in each window, kept apart so that their order cannot matter.
+
+    Parameters
+    ----------
+    gram : Tensor
+        (windows, c, c): q^T k.
+    squares : Tensor
+        (windows, 2 c): squared norms of q and k.
+    mean, deviation : Tensor
+        (windows, c): of the normalised gate channels, the mean and the sum of squared deviations
+        from it.
+    pixels : Tensor
+        (windows,), float64.
+    """
+
+    gram: Tensor
+    squares: Tensor
+    mean: Tensor
+    deviation: Tensor
+    pixels: Tensor
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What the whole image says to each of its windows.
+
+    Parameters
+    ----------
+    attention : Tensor
+        (c, c), block-diagonal over the heads.
+    alpha : Tensor or None
+        (c, padded |alpha|): W_gate on alpha with ``1 + tau_adj`` in it.
+    """
+
+    attention: Tensor
+    alpha: Tensor | None
+
+
+def fill_window(target: Tensor, source: Tensor, window: Window, halo: int) -> None:
+    """Copy a window and its halo, with zeros beyond the image.
+
+    Parameters
+    ----------
+    target : Tensor
+        (C, height + 2 halo, width + 2 halo).
+    source : Tensor
+        (C, image height, image width).
+    window : Window
+        The window.
+    halo : int
+        Pixels on each side.
+    """
+    above, below, left, right = window.beyond(halo)
+    rows, columns = target.shape[1:]
+    inside = target[:, above : rows - below, left : columns - right]
+    top, first = window.top - halo + above, window.left - halo + left
+    inside.copy_(
+        source[:, top : top + inside.shape[1], first : first + inside.shape[2]], non_blocking=True
+    )
+    clear_beyond(target, (above, below, left, right))
+
+
+def clear_beyond(target: Tensor, beyond: tuple[int, int, int, int]) -> None:
+    """Set the border of (C, rows, columns) to zero, as wide as `Window.beyond` says."""
+    above, below, left, right = beyond
+    rows, columns = target.shape[1:]
+    if above:
+        target[:, :above].zero_()
+    if below:
+        target[:, rows - below :].zero_()
+    if left:
+        target[:, :, :left].zero_()
+    if right:
+        target[:, :, columns - right :].zero_()
+
+
+def _fill_inside(row: Tensor, beyond: tuple[int, int, int, int]) -> None:
+    """Write ones inside the image and zeros beyond to (1, rows, columns)."""
+    row.fill_(1)
+    clear_beyond(row, beyond)
+
+
+def _normalise(
+    x: Tensor, out: Tensor, squares: Tensor, row: Tensor, average: Tensor, eps: float
+) -> None:
+    """Write ``(x - mean) / sqrt(variance + eps)`` over the channels of x (C, P) to ``out``."""
+    # A product with a row of 1 / C is twice as fast as a mean over the rows.
+    torch.mm(average, x, out=row)
+    torch.sub(x, row, out=out)
+    torch.mul(out, out, out=squares)
+    torch.mm(average, squares, out=row)
+    row.add_(eps).rsqrt_()
+    out.mul_(row)
+
+
+def _with_bias(weight: Tensor, bias: Tensor) -> Tensor:
+    return torch.cat((weight, bias[:, None]), dim=1)
+
+
+def _folded(weight: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """Join a 1x1 convolution and the affine map in front of it: (out, in) to (out, in + 1)."""
+    return _with_bias(weight * scale, weight @ shift)
+
+
+def _matrix(convolution: torch.nn.Module) -> Tensor:
+    weight = convolution.weight
+    assert isinstance(weight, Tensor)  # noqa: S101 - for the type checker
+    return weight.detach().double().flatten(1)
+
+
+class _PreparedGate:
+    """GatedDA (Alg. 1) with its linear parts joined."""
+
+    def __init__(self, gate: GatedDA, device: torch.device, dtype: torch.dtype) -> None:
+        def final(tensor: Tensor) -> Tensor:
+            return tensor.to(device, dtype).contiguous()
+
+        alpha, beta, gamma = gate.widths
+        norm = gate.norm
+        assert isinstance(norm, torch.nn.LayerNorm | torch.nn.BatchNorm2d)  # noqa: S101
+        self.layer_norm = isinstance(norm, torch.nn.LayerNorm)
+        scale, shift = (value.detach().double() for value in (norm.weight, norm.bias))
+        if isinstance(norm, torch.nn.BatchNorm2d):
+            assert norm.running_mean is not None  # noqa: S101 - for the type checker
+            assert norm.running_var is not None  # noqa: S101
+            scale = scale * (norm.running_var.double() + norm.eps).rsqrt()
+            shift = shift - norm.running_mean.double() * scale
+        self.eps = norm.eps
+        self.scale, self.shift = scale.to(device), shift.to(device)
+        self.tau = gate.tau.detach().double().flatten().to(device)
+        self.gelu = isinstance(gate.activation, torch.nn.GELU)
+        self.has_gamma = bool(gamma)
+
+        expand = _folded(_matrix(gate.expand), scale, shift)
+        for_gamma, for_beta, for_alpha = expand.split((gamma, beta, alpha))
+        mix = _matrix(gate.gate)
+        by_beta = mix[:, :beta] @ for_beta
+        self.gamma_beta = final(torch.cat((for_gamma, by_beta)))
+        self.project = final(_matrix(gate.project))
+        self.alpha_width = alpha
+        self.padded = -(-alpha // _VECTOR) * _VECTOR
+        if alpha:
+            more = self.padded - alpha
+            self.for_alpha = final(F.pad(for_alpha, (0, 0, 0, more)).T)
+            kernels = gate.alpha_depthwise.weight
+            assert isinstance(kernels, Tensor)  # noqa: S101 - for the type checker
+            self.kernels = final(F.pad(kernels.detach(), (0, 0, 0, 0, 0, 0, 0, more)))
+            self.by_alpha = F.pad(mix[:, beta:], (0, more)).to(device)
+
+
+class PreparedDAB:
+    """A DAB with weights arranged for windows.
+
+    Parameters
+    ----------
+    block : DAB
+        Only read.
+    device : torch.device
+        Where to compute.
+    dtype : torch.dtype
+        Type to compute in.
+    """
+
+    def __init__(
+        self, block: DAB, device: torch.device, dtype: torch.dtype = torch.float32
+    ) -> None:
+        def final(tensor: Tensor) -> Tensor:
+            return tensor.to(device, dtype).contiguous()
+
+        self.device, self.dtype = device, dtype
+        norm = block.norm_mixer
+        self.channels = channels = norm.normalized_shape[0]
+        self.half = half = channels // 2
+        self.heads = block.attention.heads
+        self.skip = block.skip_split
+        self.average = torch.full((1, channels), 1 / channels, device=device, dtype=dtype)
+        self.average_half = torch.full((1, half), 1 / half, device=device, dtype=dtype)
+        self.eps = norm.eps
+
+        def split(tensor: Tensor) -> tuple[Tensor, Tensor]:
+            return (tensor[0::2], tensor[1::2]) if self.skip else (tensor[:half], tensor[half:])
+
+        scale, gate_scale = split(norm.weight.detach().double())
+        shift, gate_shift = split(norm.bias.detach().double())
+        qkv = _folded(_matrix(block.attention.qkv), scale, shift)
+        self.qk, self.v = final(qkv[: 2 * half].T), final(qkv[2 * half :].T)
+        kernels = block.attention.qkv_depthwise.weight.detach()
+        self.qk_kernels, self.v_kernels = final(kernels[: 2 * half]), final(kernels[2 * half :])
+        self.temperature = block.attention.temperature.detach().double().to(device)
+
+        self.gate_scale, self.gate_shift = final(gate_scale[:, None]), final(gate_shift[:, None])
+        self.gate = None if block.gated is None else _PreparedGate(block.gated, device, dtype)
+        weight = block.fusion.weight
+        self.mix = None if weight is None else weight.item()
+        self.fuse = final(_matrix(block.fusion.project))
+
+        feed = block.feed_forward
+        norm = block.norm_feed_forward
+        self.feed_eps = norm.eps
+        expand = _folded(
+            _matrix(feed.expand), norm.weight.detach().double(), norm.bias.detach().double()
+        )
+        # Gate and value apart: activations on a part of the rows of a matrix are slow.
+        self.feed_in = [final(part.T) for part in expand.chunk(2)]
+        self.feed_kernels = [final(part) for part in feed.mix.weight.detach().chunk(2)]
+        self.feed_out = final(_matrix(feed.project))
+        self.feed_width = self.feed_out.shape[1]
+
+    # ------------------------------------------------------------------ the first pass
+
+    def new_sums(self, windows: int) -> Sums:
+        """Return room for the sums of a number of windows."""
+
+        def zeros(*shape: int) -> Tensor:
+            return torch.zeros(windows, *shape, device=self.device, dtype=self.dtype)
+
+        half = self.half
+        return Sums(
+            zeros(half, half),
+            zeros(2 * half),
+            zeros(half),
+            zeros(half),
+            torch.zeros(windows, dtype=torch.float64),
+        )
+
+    def _for_attention(self, normalised: Tensor) -> Tensor:
+        """Of (C + 1, P) with the row of ones, what enters the attention, with that row."""
+        if self.skip:  # C is even, so the row of ones is the last of every second row
+            return normalised[0::2]
+        return torch.cat((normalised[: self.half], normalised[-1:]))
+
+    def _for_gate(self, normalised: Tensor) -> Tensor:
+        return normalised[1 : self.channels : 2] if self.skip else normalised[self.half : -1]
+
+    def measure(
+        self, source: Tensor, window: Window, index: int, sums: Sums, scratch: Scratch
+    ) -> None:
+        """Gather the sums of one window.
+
+        Parameters
+        ----------
+        source : Tensor
+            (C, image height, image width).
+        window : Window
+            Which pixels.
+        index : int
+            Number of the window.
+        sums : Sums
+            Where to write them.
+        scratch : Scratch
+            Memory of this worker.
+        """
+        channels, half = self.channels, self.half
+        rows, columns = window.height + 2, window.width + 2
+        area, inner = rows * columns, window.height * window.width
+        x = scratch.take("x", channels, area)
+        normalised = scratch.take("normalised", channels + 1, area)
+        squares = scratch.take("squares", channels, area)
+        row = scratch.take("row", 1, area)
+        beyond = window.beyond(1)
+        fill_window(x.view(channels, rows, columns), source, window, 1)
+        _normalise(x, normalised[:channels], squares, row, self.average, self.eps)
+        _fill_inside(normalised[channels:].view(1, rows, columns), beyond)
+
+        qk = scratch.take("hidden", area, 2 * half)
+        torch.mm(self._for_attention(normalised).T, self.qk, out=qk)
+        mixed = _depthwise(qk, self.qk_kernels, rows, columns)
+        torch.mm(mixed[:, :half].T, mixed[:, half:], out=sums.gram[index])
+        torch.sum(mixed.mul_(mixed), 0, out=sums.squares[index])
+        sums.pixels[index] = inner
+
+        if self.gate is None or not self.gate.alpha_width:
+            return
+        entering = scratch.take("entering", half, area)
+        gated = scratch.take("gated", half, area)
+        self._enter_gate(normalised, entering, gated, squares[:half], row)
+        inside = scratch.take("inside", area, 1)
+        plane = inside.view(1, rows, columns)
+        plane.zero_()
+        plane[:, 1:-1, 1:-1] = 1
+        mean = sums.mean[index].unsqueeze(1)
+        torch.mm(gated, inside, out=mean)
+        mean.div_(inner)
+        gated.sub_(mean).square_()
+        torch.mm(gated, inside, out=sums.deviation[index].unsqueeze(1))
+
+    def _enter_gate(
+        self, normalised: Tensor, entering: Tensor, out: Tensor, squares: Tensor, row: Tensor
+    ) -> None:
+        """Write F_in, and what is normalised of it without the affine part, each (c, P)."""
+        torch.mul(self._for_gate(normalised), self.gate_scale, out=entering)
+        entering.add_(self.gate_shift)
+        if self.gate is None or not self.gate.layer_norm:
+            out.copy_(entering)
+        else:
+            _normalise(entering, out, squares, row, self.average_half, self.gate.eps)
+
+    def settle(self, sums: Sums) -> Settled:
+        """Join the sums of all windows, in float64 and in a fixed order.
+
+        Parameters
+        ----------
+        sums : Sums
+            Of all windows.
+
+        Returns
+        -------
+        Settled
+            The attention map and the scaled W_gate.
+        """
+        half, heads = self.half, self.heads
+        gram = sums.gram.sum(0, dtype=torch.float64)
+        norms = sums.squares.sum(0, dtype=torch.float64).sqrt_().clamp_min_(_NORM_EPS)
+        scores = gram / (norms[:half, None] * norms[half:])
+        width = half // heads
+        attention = torch.zeros_like(scores)
+        for head in range(heads):
+            part = slice(head * width, (head + 1) * width)
+            attention[part, part] = (scores[part, part] * self.temperature[head]).softmax(-1)
+        alpha = None
+        gate = self.gate
+        if gate is not None and gate.alpha_width:
+            pixels = sums.pixels.to(self.device)[:, None]
+            total = pixels.sum()
+            mean = (sums.mean * pixels).sum(0) / total
+            # Deviations from each window's own mean, and of those from the common one.
+            variance = (sums.deviation + pixels * (sums.mean - mean) ** 2).sum(0) / total
+            statistics = (
+                gate.scale * mean + gate.shift + (gate.scale**2 * variance + STD_DELTA) ** 0.5
+            )
+            tau_adj = (gate.tau * torch.sigmoid(statistics))[: gate.alpha_width]
+            scale = F.pad(1 + tau_adj, (0, gate.padded - gate.alpha_width))
+            alpha = (gate.by_alpha * scale).to(self.dtype)
+        return Settled(attention.to(self.dtype), alpha)
+
+    # ------------------------------------------------------------------ the second pass
+
+    def apply(
+        self, source: Tensor, target: Tensor, window: Window, settled: Settled, scratch: Scratch
+    ) -> None:
+        """Run the block on one window.
+
+        Parameters
+        ----------
+        source, target : Tensor
+            (C, image height, image width); ``target`` must not hold what another window still
+            reads.
+        window : Window
+            Which pixels.
+        settled : Settled
+            From the first pass.
+        scratch : Scratch
+            Memory of this worker.
+        """
+        channels = self.channels
+        rows, columns = window.height + 2, window.width + 2
+        mixed = scratch.take("mixed", channels, rows * columns)
+        self._mix(source, window, settled, scratch, mixed)
+        clear_beyond(mixed.view(channels, rows, columns), window.beyond(1))
+        self._feed_forward(mixed, target, window, scratch)
+
+    def _mix(
+        self, source: Tensor, window: Window, settled: Settled, scratch: Scratch, out: Tensor
+    ) -> None:
+        """Write x + W_fuse(F) on the window and 1 pixel around it."""
+        channels, half = self.channels, self.half
+        rows, columns = window.height + 2, window.width + 2
+        area = rows * columns
+        wide_rows, wide_columns = rows + 6, columns + 6
+        wide = wide_rows * wide_columns
+        x = scratch.take("x", channels, wide)
+        normalised = scratch.take("normalised", channels + 1, wide)
+        squares = scratch.take("squares", channels, wide)
+        row = scratch.take("row", 1, wide)
+        x_plane = x.view(channels, wide_rows, wide_columns)
+        fill_window(x_plane, source, window, HALO)
+        _normalise(x, normalised[:channels], squares, row, self.average, self.eps)
+        ones = normalised[channels:]
+        beyond = window.beyond(HALO)
+        _fill_inside(ones.view(1, wide_rows, wide_columns), beyond)
+
+        branches = scratch.take("branches", channels, area)
+        attention, gated = branches[:half], branches[half:]
+        # v needs 1 pixel around; the planar rows are cropped before the product.
+        entering = self._for_attention(normalised).view(half + 1, wide_rows, wide_columns)
+        v_rows, v_columns = rows + 2, columns + 2
+        cropped = scratch.take("cropped", half + 1, v_rows * v_columns)
+        cropped.view(half + 1, v_rows, v_columns).copy_(entering[:, 2:-2, 2:-2])
+        v = scratch.take("hidden", v_rows * v_columns, half)
+        torch.mm(cropped.T, self.v, out=v)
+        torch.mm(
+            settled.attention, _depthwise(v, self.v_kernels, v_rows, v_columns).T, out=attention
+        )
+
+        self._gate(normalised, settled, (wide_rows, wide_columns), any(beyond), scratch, gated)
+
+        fused = branches
+        if self.mix is not None:
+            fused = scratch.take("fused", channels, area)
+            weight = self.mix
+            if weight:
+                torch.sigmoid(gated, out=fused[:half])
+                torch.sigmoid(attention, out=fused[half:])
+                torch.add(branches, fused, alpha=weight, out=fused)
+            else:
+                fused.copy_(branches)
+            if weight != 1:
+                fused[:half].add_(gated, alpha=1 - weight)
+                fused[half:].add_(attention, alpha=1 - weight)
+        torch.mm(self.fuse, fused, out=out)
+        out.view(channels, rows, columns).add_(x_plane[:, 3:-3, 3:-3])
+
+    def _gate(
+        self,
+        normalised: Tensor,
+        settled: Settled,
+        size: tuple[int, int],
+        touches_border: bool,
+        scratch: Scratch,
+        out: Tensor,
+    ) -> None:
+        """Write the gated branch G (c, area) from the normalised features, 3 pixels wider."""
+        half, gate = self.half, self.gate
+        rows, columns = size
+        wide = rows * columns
+        area = out.shape[1]
+        planes = (half, rows, columns)
+        entering = scratch.take("entering", half, wide)
+        if gate is None:
+            torch.mul(self._for_gate(normalised), self.gate_scale, out=entering)
+            entering.add_(self.gate_shift)
+            out.view(half, rows - 6, columns - 6).copy_(entering.view(planes)[:, 3:-3, 3:-3])
+            return
+        gated = scratch.take("gated", half + 1, wide)
+        self._enter_gate(
+            normalised,
+            entering,
+            gated[:half],
+            scratch.take("squares", half, wide),
+            scratch.take("row", 1, wide),
+        )
+        gated[half:].copy_(normalised[-1:])
+        narrow = scratch.take("cropped", half + 1, area)
+        narrow.view(half + 1, rows - 6, columns - 6).copy_(
+            gated.view(half + 1, rows, columns)[:, 3:-3, 3:-3]
+        )
+        both = scratch.take("both", gate.gamma_beta.shape[0], area)
+        torch.mm(gate.gamma_beta, narrow, out=both)
+        gamma, opened = (both[:half], both[half:]) if gate.has_gamma else (None, both)
+        if gate.alpha_width:
+            if touches_border:  # the convolution must find zeros there
+                gated[:half].mul_(gated[half:])
+            alpha = scratch.take("hidden", wide, gate.padded)
+            torch.mm(gated.T, gate.for_alpha, out=alpha)
+            assert settled.alpha is not None  # noqa: S101 - for the type checker
+            opened.addmm_(settled.alpha, _depthwise(alpha, gate.kernels, rows, columns).T)
+        crop = narrow[:half]
+        crop.view(half, rows - 6, columns - 6).copy_(entering.view(planes)[:, 3:-3, 3:-3])
+        if gamma is None:
+            crop.add_(opened)
+        else:
+            if gate.gelu:
+                torch.ops.aten.gelu.out(gamma, out=gamma)
+            else:
+                gamma.sigmoid_()
+            crop.addcmul_(gamma, opened)
+        torch.mm(gate.project, crop, out=out)
+
+    def _feed_forward(
+        self, mixed: Tensor, target: Tensor, window: Window, scratch: Scratch
+    ) -> None:
+        """Write mixed + GDFN(LayerNorm(mixed)) on the window; ``mixed`` has 1 pixel around it."""
+        channels, width = self.channels, self.feed_width
+        rows, columns = window.height + 2, window.width + 2
+        area, inner = rows * columns, window.height * window.width
+        normalised = scratch.take("normalised", channels + 1, area)
+        _normalise(
+            mixed,
+            normalised[:channels],
+            scratch.take("squares", channels, area),
+            scratch.take("row", 1, area),
+            self.average,
+            self.feed_eps,
+        )
+        _fill_inside(normalised[channels:].view(1, rows, columns), window.beyond(1))
+        hidden = scratch.take("hidden", area, width)
+        torch.mm(normalised.T, self.feed_in[0], out=hidden)
+        gate = _depthwise(hidden, self.feed_kernels[0], rows, columns)
+        torch.ops.aten.gelu.out(gate, out=gate)
+        torch.mm(normalised.T, self.feed_in[1], out=hidden)
+        gate.mul_(_depthwise(hidden, self.feed_kernels[1], rows, columns))
+        projected = scratch.take("squares", channels, inner)
+        torch.mm(self.feed_out, gate.T, out=projected)
+        planes = (channels, window.height, window.width)
+        torch.add(
+            projected.view(planes),
+            mixed.view(channels, rows, columns)[:, 1:-1, 1:-1],
+            out=target[
+                :,
+                window.top : window.top + window.height,
+                window.left : window.left + window.width,
+            ],
+        )
+
+
+def _depthwise(pixels: Tensor, kernels: Tensor, rows: int, columns: int) -> Tensor:
+    """Convolve (rows x columns, C) with (C, 1, k, k) without padding, to (fewer pixels, C)."""
+    channels = pixels.shape[1]
+    image = pixels.view(1, rows, columns, channels).permute(0, 3, 1, 2)
+    return F.conv2d(image, kernels, groups=channels).permute(0, 2, 3, 1).reshape(-1, channels)

@@ -1,0 +1,313 @@
+"""The whole network in strips of windows: the numbers of the whole image in bounded memory.
+
+Nothing is approximated. What looks at all pixels are sums, and they are gathered in a first pass;
+see `napari_anyir.inference.fast_dab`. Each level holds one feature map, worked on in place; see
+`napari_anyir.inference.maps`. Everything else lives in a few megabytes for each worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from napari_anyir.inference.fast_dab import PreparedDAB, Window, fill_window
+from napari_anyir.inference.maps import Maps, level_shapes
+from napari_anyir.inference.scratch import Scratch
+from napari_anyir.inference.team import MOST_WORKERS, Cancel, Progress, Team, Watch
+from napari_anyir.model import AnyIR, pad_to_multiple
+
+_STAGES = (
+    "encoder1",
+    "encoder2",
+    "encoder3",
+    "latent",
+    "decoder3",
+    "decoder2",
+    "decoder1",
+    "refinement",
+)
+_CONVOLUTIONS = 8  # embed, three down, three up, output: one pass each
+_SMALL_IMAGE = 256 * 256  # pixels up to which a worker takes a whole image of a batch
+
+
+class StripNetwork:
+    """A network with weights arranged for strips.
+
+    Parameters
+    ----------
+    model : AnyIR
+        Only read; taken as in evaluation mode.
+    device : torch.device
+        Where to compute.
+    features : torch.dtype
+        In which feature maps are kept between passes. The arithmetic is in float32.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from napari_anyir.inference.strips import StripNetwork
+    >>> from napari_anyir.model import build_model
+    >>> network = build_model("nano").eval()
+    >>> image = torch.rand(1, 3, 50, 41)
+    >>> with torch.inference_mode():
+    ...     whole = network(image)
+    >>> bool((StripNetwork(network)(image) - whole).abs().max() < 1e-5)
+    True
+    """
+
+    def __init__(
+        self,
+        model: AnyIR,
+        device: torch.device | None = None,
+        features: torch.dtype = torch.float32,
+    ) -> None:
+        self.config = model.config
+        self.device = torch.device("cpu") if device is None else device
+        self.features = features
+        with torch.inference_mode():
+            self.stages = {
+                name: [PreparedDAB(block, self.device) for block in getattr(model, name)]
+                for name in _STAGES
+            }
+
+            def weight(name: str) -> Tensor:
+                tensor = model.get_parameter(f"{name}.weight").detach()
+                return tensor.to(self.device, torch.float32, copy=True)
+
+            self.embed, self.output = weight("embed"), weight("output")
+            self.down = [weight(f"down{level}") for level in (1, 2, 3)]
+            self.up = [weight(f"up{level}") for level in (1, 2, 3)]
+            self.reduce_latent = weight("reduce_latent").flatten(1)
+            self.reduce = {level: weight(f"reduce{level}").flatten(1) for level in (2, 3)}
+
+    # ------------------------------------------------------------------ running
+
+    def __call__(
+        self,
+        images: Tensor,
+        *,
+        progress: Progress | None = None,
+        cancel: Cancel | None = None,
+    ) -> Tensor:
+        """Restore images.
+
+        Parameters
+        ----------
+        images : Tensor
+            (B, 3, H, W), float32.
+        progress : callable, optional
+            ``progress(done, total)`` in windows, called by this thread.
+        cancel : Cancel, optional
+            Looked at before each window.
+
+        Returns
+        -------
+        Tensor
+            (B, 3, H, W), float32, on the device of ``images``, not clipped.
+
+        Raises
+        ------
+        Cancelled
+            If ``cancel.is_set()`` became true.
+        """
+        batch, _, height, width = images.shape
+        workers = 1
+        if self.device.type == "cpu":
+            workers = min(torch.get_num_threads(), MOST_WORKERS)
+            settle_allocator()
+        with torch.inference_mode(), Team(self.device, workers) as team:
+            restored = torch.empty(images.shape, dtype=torch.float32, device=images.device)
+            # Each worker a whole image: nobody waits for anybody.
+            alone = workers > 1 and batch > 1 and height * width <= _SMALL_IMAGE
+            each = batch if alone else self._steps(height, width)
+            watch = Watch(each if alone else each * batch, progress, cancel)
+            if alone:
+
+                def restore(index: int, scratch: Scratch) -> None:
+                    lone = Team(self.device, 1)
+                    lone.scratches = [scratch]
+                    quiet = Watch(0, None, cancel)
+                    self._restore(images[index], restored[index], lone, quiet)
+
+                team.each(range(batch), restore, watch)
+            else:
+                for index in range(batch):
+                    self._restore(images[index], restored[index], team, watch)
+        return restored
+
+    def _steps(self, height: int, width: int) -> int:
+        """Number of windows of all passes."""
+        shapes = level_shapes(self.config, -(-height // 8) * 8, -(-width // 8) * 8)
+        windows = [
+            len(Maps(0, rows, columns, side=side, device=self.device, dtype=self.features).windows)
+            for _, rows, columns, side in shapes
+        ]
+        blocks = [
+            len(self.stages["encoder1"] + self.stages["decoder1"] + self.stages["refinement"]),
+            len(self.stages["encoder2"] + self.stages["decoder2"]),
+            len(self.stages["encoder3"] + self.stages["decoder3"]),
+            len(self.stages["latent"]),
+        ]
+        # A convolution is counted where it reads: embed, down, up and output.
+        convolutions = (3, 2, 2, 1)
+        return sum(
+            count * (2 * block + convolution)
+            for count, block, convolution in zip(windows, blocks, convolutions, strict=True)
+        )
+
+    def _restore(self, image: Tensor, restored: Tensor, team: Team, watch: Watch) -> None:
+        """Restore one image (3, H, W)."""
+        padded = pad_to_multiple(image[None])[0].to(self.device)
+        maps = [
+            Maps(channels, rows, columns, side=side, device=self.device, dtype=self.features)
+            for channels, rows, columns, side in level_shapes(self.config, *padded.shape[1:])
+        ]
+        level1, level2, level3, latent = maps
+        skip = self.config.channels[0]  # planes of level 1 from here on are the encoder's
+
+        def convolve(level: Maps, task: Callable[[Window, Scratch], None]) -> None:
+            team.each(level.windows, task, watch)
+
+        convolve(level1, lambda w, s: _embed(padded, level1.planes(skip), self.embed, w, s))
+        self._blocks("encoder1", level1, team, watch, skip)
+        convolve(level1, lambda w, s: _down(level1.planes(skip), level2, self.down[0], w, s))
+        self._blocks("encoder2", level2, team, watch)
+        convolve(level2, lambda w, s: _down(level2.planes(), level3, self.down[1], w, s))
+        self._blocks("encoder3", level3, team, watch)
+        convolve(level3, lambda w, s: _down(level3.planes(), latent, self.down[2], w, s))
+        self._blocks("latent", latent, team, watch)
+
+        def up_to_level3(window: Window, scratch: Scratch) -> None:
+            _up(latent, level3, self.up[2], window, scratch, self.reduce[3], self.reduce_latent)
+
+        convolve(latent, up_to_level3)
+        self._blocks("decoder3", level3, team, watch)
+        convolve(level3, lambda w, s: _up(level3, level2, self.up[1], w, s, self.reduce[2]))
+        self._blocks("decoder2", level2, team, watch)
+        convolve(level2, lambda w, s: _up(level2, level1, self.up[0], w, s))
+        self._blocks("decoder1", level1, team, watch)
+        self._blocks("refinement", level1, team, watch)
+
+        def finish(window: Window, scratch: Scratch) -> None:
+            y = _convolve(level1.planes(), self.output, window, scratch)
+            place = _place(window)
+            y.add_(padded[place])
+            # The padding is cut off.
+            target = restored[place]
+            target.copy_(y[:, : target.shape[1], : target.shape[2]])
+
+        convolve(level1, finish)
+
+    def _blocks(self, stage: str, level: Maps, team: Team, watch: Watch, first: int = 0) -> None:
+        """Run the blocks of a stage on the planes from ``first`` on."""
+        for block in self.stages[stage]:
+            source, target = level.planes(first), level.other_end(first)
+            windows, bands = level.order()
+            sums = block.new_sums(len(windows))
+            numbered = {id(window): index for index, window in enumerate(level.windows)}
+
+            def measure(window: Window, scratch: Scratch) -> None:
+                block.measure(source, window, numbered[id(window)], sums, scratch)  # noqa: B023
+
+            team.each(windows, measure, watch)
+            settled = block.settle(sums)
+
+            def apply(window: Window, scratch: Scratch) -> None:
+                block.apply(source, target, window, settled, scratch)  # noqa: B023
+
+            team.each(windows, apply, watch, bands)
+            level.swap()
+
+
+def settle_allocator() -> None:
+    """Let the C library keep pieces of up to 32 MiB instead of handing them back to the system.
+
+    The convolutions allocate their results. glibc maps pieces above a threshold anew each time,
+    and the page faults cost as much as the arithmetic; the threshold follows the largest mapped
+    piece that was freed, up to 32 MiB. So one such piece is taken, never touched, and freed.
+    Elsewhere it is a no-op.
+
+    Examples
+    --------
+    >>> from napari_anyir.inference.strips import settle_allocator
+    >>> settle_allocator()
+    """
+    torch.empty(32 * 2**20 - 2**16, dtype=torch.uint8)
+
+
+def _place(window: Window) -> tuple[slice, slice, slice]:
+    return (
+        slice(None),
+        slice(window.top, window.top + window.height),
+        slice(window.left, window.left + window.width),
+    )
+
+
+def _scaled(window: Window, up: int = 1, down: int = 1) -> tuple[slice, slice, slice]:
+    top, left = window.top * up // down, window.left * up // down
+    return (
+        slice(None),
+        slice(top, top + window.height * up // down),
+        slice(left, left + window.width * up // down),
+    )
+
+
+def _convolve(source: Tensor, weight: Tensor, window: Window, scratch: Scratch) -> Tensor:
+    """Convolve a window of (C, H, W) with a 3x3 kernel, to (C', height, width)."""
+    shape = (source.shape[0], window.height + 2, window.width + 2)
+    x = scratch.take("x", *shape)
+    fill_window(x, source, window, 1)
+    return F.conv2d(x[None], weight)[0]
+
+
+def _embed(image: Tensor, target: Tensor, weight: Tensor, window: Window, scratch: Scratch) -> None:
+    target[_place(window)] = _convolve(image, weight, window, scratch)
+
+
+def _down(source: Tensor, below: Maps, weight: Tensor, window: Window, scratch: Scratch) -> None:
+    """Convolve and halve the size (pixel unshuffle)."""
+    y = _convolve(source, weight, window, scratch)
+    below.planes()[_scaled(window, down=2)] = F.pixel_unshuffle(y, 2)
+
+
+def _up(
+    source: Maps,
+    above: Maps,
+    weight: Tensor,
+    window: Window,
+    scratch: Scratch,
+    reduce: Tensor | None = None,
+    before: Tensor | None = None,
+) -> None:
+    """Convolve, double the size (pixel shuffle), and join the encoder's features.
+
+    With ``reduce`` (out, up + skip) the concatenation is projected onto the skip's own memory; a
+    pixel needs itself only. ``before`` is a 1x1 convolution in front.
+    """
+    planes = source.planes()
+    if before is None:
+        y = _convolve(planes, weight, window, scratch)
+    else:
+        rows, columns = window.height + 2, window.width + 2
+        x = scratch.take("x", planes.shape[0], rows, columns)
+        fill_window(x, planes, window, 1)
+        reduced = scratch.take("hidden", before.shape[0], rows * columns)
+        torch.mm(before, x.flatten(1), out=reduced)
+        y = F.conv2d(reduced.view(1, -1, rows, columns), weight)[0]
+    shuffled = F.pixel_shuffle(y, 2)
+    place = _scaled(window, up=2)
+    if reduce is None:
+        above.planes()[: shuffled.shape[0]][place] = shuffled
+        return
+    target = above.planes()[place]
+    channels, area = target.shape[0], target.shape[1] * target.shape[2]
+    skip = scratch.take("normalised", channels, area)
+    skip.view(target.shape).copy_(target)
+    joined = scratch.take("mixed", channels, area)
+    split = reduce.shape[1] - channels
+    torch.mm(reduce[:, :split], shuffled.flatten(1), out=joined)
+    joined.addmm_(reduce[:, split:], skip)
+    target.copy_(joined.view(target.shape))

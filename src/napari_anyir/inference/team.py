@@ -1,0 +1,238 @@
+"""Workers that share the windows of a pass: one thread for each core, each with its own memory.
+
+Each worker computes on a single thread. Two workers on two windows wait for each other once in a
+pass; two threads inside each small operation would wait after every one of them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Generic, Protocol, TypeVar
+
+import torch
+
+from napari_anyir.errors import Cancelled
+from napari_anyir.inference.scratch import Scratch
+
+Item = TypeVar("Item")
+
+Progress = Callable[[int, int], None]
+
+MOST_WORKERS = 16
+"""More than this would wait for Python's interpreter lock."""
+
+
+class Cancel(Protocol):
+    """Anything that can say that the work is to stop, such as a ``threading.Event``."""
+
+    def is_set(self) -> bool:
+        """Whether to stop."""
+        ...
+
+
+class Watch:
+    """Counts finished steps for a progress callback, and stops the work when asked to.
+
+    Parameters
+    ----------
+    total : int
+        Number of steps.
+    progress : callable, optional
+        ``progress(done, total)``; called by the thread that waits for the work.
+    cancel : Cancel, optional
+        Looked at before each step.
+    """
+
+    def __init__(
+        self, total: int, progress: Progress | None = None, cancel: Cancel | None = None
+    ) -> None:
+        self.total, self.done = total, 0
+        self._progress, self._cancel = progress, cancel
+        self._told = 0
+
+    def check(self) -> None:
+        """Raise `Cancelled` if the work is to stop."""
+        if self._cancel is not None and self._cancel.is_set():
+            raise Cancelled("The restoration was cancelled.")
+
+    def tell(self) -> None:
+        """Report what is new since the last report."""
+        if self._progress is not None and self.done > self._told:
+            self._told = self.done
+            self._progress(self._told, self.total)
+
+
+class _Pass(Generic[Item]):
+    """The items of one pass, handed out in order."""
+
+    def __init__(
+        self,
+        items: Sequence[Item],
+        task: Callable[[Item, Scratch], None],
+        bands: Sequence[int] | None,
+        watch: Watch,
+    ) -> None:
+        self.items, self.task, self.watch = items, task, watch
+        self.changed = threading.Condition()
+        self.next, self.left, self.failed = 0, len(items), False
+        self.bands = bands
+        self.open_bands: dict[int, int] = {}
+        for band in bands or ():
+            self.open_bands[band] = self.open_bands.get(band, 0) + 1
+        self.first_open = 0
+
+    def _take(self) -> int | None:
+        """Return the next item when it may be begun, or None when there is nothing to do."""
+        with self.changed:
+            index = self.next
+            if self.failed or index >= len(self.items):
+                return None
+            self.next += 1
+            if self.bands is not None:
+                # Of the bands before, only the last may still be unfinished; see
+                # `napari_anyir.inference.maps.Maps`.
+                band = self.bands[index]
+                while self.first_open < band - 1:
+                    self.changed.wait()
+                    if self.failed:
+                        return None
+            return index
+
+    def _finish(self, index: int) -> None:
+        with self.changed:
+            self.left -= 1
+            self.watch.done += 1
+            if self.bands is not None:
+                self.open_bands[self.bands[index]] -= 1
+                while self.open_bands.get(self.first_open) == 0:
+                    self.first_open += 1
+            self.changed.notify_all()
+
+    def drain(self, scratch: Scratch) -> None:
+        """Do items until there are none left."""
+        try:
+            with torch.inference_mode():
+                while (index := self._take()) is not None:
+                    self.watch.check()
+                    self.task(self.items[index], scratch)
+                    self._finish(index)
+        except BaseException:
+            with self.changed:
+                self.failed = True
+                self.changed.notify_all()
+            raise
+
+
+class Team:
+    """A context in which `each` spreads work over the cores.
+
+    Parameters
+    ----------
+    device : torch.device
+        Workers above one only make sense on the CPU.
+    workers : int
+        Threads. With 1 the calling thread does the work, with all its intra-op threads.
+    dtype : torch.dtype
+        Of the scratch memory.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from napari_anyir.inference.team import Team, Watch
+    >>> squares = {}
+    >>> with Team(torch.device("cpu"), 2) as team:
+    ...     team.each(range(4), lambda i, scratch: squares.update({i: i * i}), Watch(4))
+    >>> sorted(squares.values())
+    [0, 1, 4, 9]
+    """
+
+    def __init__(
+        self, device: torch.device, workers: int, dtype: torch.dtype = torch.float32
+    ) -> None:
+        self.workers = max(1, workers)
+        self.scratches = [Scratch(device, dtype) for _ in range(self.workers)]
+        self._pool: ThreadPoolExecutor | None = None
+
+    def __enter__(self) -> Team:
+        if self.workers > 1:
+            threads = torch.get_num_threads()
+            ready = threading.Barrier(self.workers + 1)
+
+            def prepare() -> None:
+                # A thread that has not computed yet takes the number of threads that was last set
+                # anywhere, so it is asked first. Setting it also concerns later threads, which
+                # is undone below.
+                torch.get_num_threads()
+                torch.set_num_threads(1)
+                ready.wait()
+
+            self._pool = ThreadPoolExecutor(self.workers, "napari-anyir", prepare)
+            for _ in range(self.workers):
+                self._pool.submit(int)
+            ready.wait()
+            torch.set_num_threads(threads)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+
+    def each(
+        self,
+        items: Sequence[Item],
+        task: Callable[[Item, Scratch], None],
+        watch: Watch,
+        bands: Sequence[int] | None = None,
+    ) -> None:
+        """Do a task for each item, and return when all are done.
+
+        Parameters
+        ----------
+        items : sequence
+            Taken in this order.
+        task : callable
+            ``task(item, scratch)``, where no two tasks at a time get the same scratch.
+        watch : Watch
+            Progress and cancelling.
+        bands : sequence of int, optional
+            For each item a number that starts at 0 and grows by at most 1: an item begins when
+            all items of the bands before the last one are done.
+
+        Raises
+        ------
+        Cancelled
+            If the watch says so. Whatever a task raises is raised here; the others are then not
+            begun.
+        """
+        work = _Pass(items, task, bands, watch)
+        if self._pool is None:
+            work.bands = None
+            for index, item in enumerate(items):
+                watch.check()
+                task(item, self.scratches[0])
+                work._finish(index)
+                watch.tell()
+            return
+        crew: list[Future[None]] = [
+            self._pool.submit(work.drain, scratch) for scratch in self.scratches[: len(items)]
+        ]
+        try:
+            seen, going = len(items), bool(items)
+            while going:
+                with work.changed:
+                    while work.left == seen and not work.failed:
+                        work.changed.wait()
+                    seen, going = work.left, bool(work.left) and not work.failed
+                if not work.failed:
+                    watch.tell()  # not under the lock: a callback may take its time
+        finally:
+            with work.changed:
+                work.failed = work.failed or bool(work.left)
+                work.changed.notify_all()
+            for future in crew:
+                future.exception()  # waits
+        for future in crew:
+            future.result()
