@@ -102,8 +102,8 @@ def test_constant_and_tiny_images_are_handled(net: AnyIR, image: np.ndarray) -> 
         (np.zeros((0, 4)), ValueError, r"no pixels \(0 x 4\)"),
         (np.array([[0.0, np.nan]]), ValueError, "1 NaN pixel"),
         (np.zeros((4, 4), bool), TypeError, "is a mask"),
-        ([[1, 2]], TypeError, "takes a numpy array, not list"),
-        (np.ma.masked_array(np.zeros((4, 4))), TypeError, "not MaskedArray"),
+        ([[1, 2]], TypeError, "must be a numpy, dask or zarr array, not list"),
+        (np.ma.masked_array(np.zeros((4, 4))), TypeError, "is masked"),
         (np.zeros(5), ValueError, "at least rows and columns"),
     ],
 )
@@ -160,3 +160,13 @@ def test_gate_numbers_are_those_of_the_maps(net: AnyIR) -> None:
         COLOUR, "latent.0", model=net, interventions=[Intervention("*", "lambda", 1)]
     )
     assert changed[0].lam == 1.0
+
+
+def test_lazy_arrays_give_their_plane(net: AnyIR) -> None:
+    da = pytest.importorskip("dask.array")
+    stack = RNG.integers(0, 4000, (3, 19, 26)).astype(np.uint16)
+    lazy = da.from_array(stack, chunks=(1, 19, 26))
+    assert same(
+        napari_anyir.feature_maps(lazy, "latent.*", axes="ZYX", index=1, model=net),
+        napari_anyir.feature_maps(stack, "latent.*", axes="ZYX", index=1, model=net),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +13,17 @@ import torch
 from torch import Tensor
 
 from napari_anyir.inference import engine
-from napari_anyir.inference.axes import Layout, check_axes, guess_axes
+from napari_anyir.inference.axes import Layout
 from napari_anyir.inference.channels import Reduction, check_reduction
-from napari_anyir.inference.collecting import FeatureMap, GateNumbers, collect
+from napari_anyir.inference.collecting import FeatureMap, GateNumbers, collect, map_shapes
 from napari_anyir.inference.device import PRECISIONS, resolve_device, resolve_precision
 from napari_anyir.inference.intensity import Intensity, check_dtype, check_intensity
 from napari_anyir.inference.interventions import Intervention, make_observer
 from napari_anyir.inference.models import get_model
 from napari_anyir.inference.pixels import to_network
-from napari_anyir.inference.planes import find_range
+from napari_anyir.inference.planes import find_range, read_plane
+from napari_anyir.inference.restoration import as_array, make_layout
+from napari_anyir.inference.room import check_room, maps_bytes, pass_bytes
 from napari_anyir.inference.taps import choose_blocks, choose_parts, shown_parts
 
 if TYPE_CHECKING:
@@ -60,8 +63,9 @@ def feature_maps(
 
     Parameters
     ----------
-    image : ndarray
-        One plane, grey or RGB(A), or a stack of which ``index`` names the plane.
+    image : array
+        One plane, grey or RGB(A), or a stack of which ``index`` names the plane: numpy, dask or
+        zarr.
     blocks : str or iterable of str, optional
         Addresses such as ``encoder1.0`` or ``refinement.3``, shell wildcards allowed
         (``"decoder1.*"``). Default: all.
@@ -125,7 +129,12 @@ def feature_maps(
         shown = choose_parts(network, parts)
     changes = _check_changes(network, interventions)
     plane = _take_plane(image, axes, index, intensity)
-    prepared = _place(network, plane, device, precision)
+    height, width = plane.shape[-2:]
+    kept = maps_bytes(map_shapes(network, height, width, chosen, shown, reduce).values())
+    remedy = "name fewer blocks or parts, or give a smaller part of the image"
+    if reduce is None:
+        remedy = f"say reduce='mean_abs', {remedy}"
+    prepared = _place(network, plane, device, precision, kept, remedy)
     maps, _ = collect(
         prepared.network,
         prepared.plane,
@@ -182,7 +191,7 @@ def gate_numbers(
     chosen = choose_blocks(network, blocks)
     changes = _check_changes(network, interventions)
     plane = _take_plane(image, axes, index, intensity)
-    prepared = _place(network, plane, device, precision)
+    prepared = _place(network, plane, device, precision, 0, "give a smaller part of the image")
     _, numbers = collect(
         prepared.network,
         prepared.plane,
@@ -207,22 +216,18 @@ def _take_plane(
     image: Any, axes: str | None, index: int | Sequence[int] | None, intensity: Intensity
 ) -> Tensor:
     """Return the plane as (1, 3, H, W) float32 in the network's range."""
-    if not isinstance(image, np.ndarray) or isinstance(image, np.ma.MaskedArray):
-        raise TypeError(
-            f"feature_maps takes a numpy array, not {type(image).__name__}; load the plane first, "
-            "for instance with numpy.asarray(image[0])."
-        )
-    checked, dtype = check_intensity(intensity), check_dtype(image.dtype)
-    axes = guess_axes(image.shape, dtype) if axes is None else check_axes(axes, image.shape, dtype)
-    layout = Layout(axes, image.shape)
+    image = as_array(image)
+    checked = check_intensity(intensity)
+    check_dtype(image.dtype)
+    layout = make_layout(image, axes)
     position = _position(layout, index)
-    if not image.size:
+    if not math.prod(layout.shape):
         raise ValueError(
-            f"The image has no pixels ({' x '.join(map(str, image.shape))}); give one of at least "
+            f"The image has no pixels ({' x '.join(map(str, layout.shape))}); give one of at least "
             "1 x 1."
         )
     mapping = find_range(image, layout, checked)
-    plane = to_network(image.transpose(layout.order)[position], mapping)
+    plane = to_network(read_plane(image, layout, position), mapping)
     return torch.from_numpy(plane)[None]
 
 
@@ -250,12 +255,18 @@ def _position(layout: Layout, index: int | Sequence[int] | None) -> tuple[int, .
                 f"index={index} lies outside the image, whose axis {letter} has {size} planes; "
                 f"choose from 0 to {size - 1}."
             )
-    return tuple(int(n) for n in numbers)
+    return tuple(int(n) % size for n, size in zip(numbers, layout.planes, strict=True))
 
 
-def _place(network: AnyIR, plane: Tensor, device: str, precision: str) -> _Prepared:
+def _place(
+    network: AnyIR, plane: Tensor, device: str, precision: str, kept: int, remedy: str
+) -> _Prepared:
+    """Bring network and plane to the device, if the pass and what is kept of it fit."""
     target = resolve_device(device)
     working = resolve_precision(precision, target)
+    height, width = plane.shape[-2:]
+    passing = pass_bytes(network.config, height, width, PRECISIONS[working].itemsize)
+    check_room(target, passing, kept, remedy)
     placed = engine._on_device(network, target, working)
     moved = plane.to(device=target, dtype=PRECISIONS[working])
     return _Prepared(placed, moved.contiguous(memory_format=torch.channels_last))

@@ -34,6 +34,7 @@ from napari_anyir.inference.intensity import (
     choose_range,
     needs,
 )
+from napari_anyir.inference.interventions import make_observer
 from napari_anyir.inference.models import get_model
 from napari_anyir.inference.options import Options
 from napari_anyir.inference.planes import colours, restore_plane
@@ -141,6 +142,7 @@ def restore_block(
             precision=resolve_precision(task.options.precision, device),
             tile=task.options.tile,
             strength=task.options.strength,
+            interventions=task.options.interventions,
         )
     return restored.reshape(block.shape)
 
@@ -233,6 +235,7 @@ def restore_lazily(
     dtype = check_dtype(image.dtype)
     intensity = check_intensity(intensity)
     loaded = get_model(model)
+    make_observer(loaded.network, options.interventions)  # refuses what the network has not
     mapping: Any = None
     result = as_dask(image)
     if result.size:
@@ -269,6 +272,7 @@ def restore_lazily(
         axes=layout.axes,
         intensity=(mapping.low, mapping.high) if known else None,
         strength=options.strength,
+        interventions=tuple(map(str, options.interventions)),
         planes=layout.count if result.size else 0,
         seconds=None,
     )

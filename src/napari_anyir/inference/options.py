@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numbers
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import torch
 
 from napari_anyir.inference.device import PRECISIONS
+from napari_anyir.inference.interventions import Intervention
 
 
 @dataclass(frozen=True)
@@ -20,12 +22,15 @@ class Options:
         As for `restore`.
     strength : float
         In [0, 1].
+    interventions : tuple of Intervention
+        Changes to the network's parts.
     """
 
     device: str = "auto"
     precision: str = "auto"
     tile: str | int | None = "auto"
     strength: float = 1.0
+    interventions: tuple[Intervention, ...] = ()
 
 
 def check_options(
@@ -56,8 +61,8 @@ def check_options(
     Examples
     --------
     >>> from napari_anyir.inference.options import check_options
-    >>> check_options("cpu", "auto", 512, 1)
-    Options(device='cpu', precision='auto', tile=512, strength=1.0)
+    >>> check_options("cpu", "auto", 512, 1).strength
+    1.0
     """
     if not isinstance(device, str | torch.device):
         raise TypeError(f"device must be a name such as 'cpu', not {type(device).__name__}.")
@@ -88,3 +93,46 @@ def check_options(
             "has not."
         )
     return Options(str(device), str(precision), side, float(strength))
+
+
+def with_interventions(options: Options, interventions: Iterable[Intervention]) -> Options:
+    """Add changes to the network's parts.
+
+    Parameters
+    ----------
+    options : Options
+        The options without them.
+    interventions : iterable of Intervention
+        Whether the network has these parts is seen when it is there.
+
+    Returns
+    -------
+    Options
+        The options with them.
+
+    Raises
+    ------
+    TypeError
+        If something else than interventions is given.
+    ValueError
+        If tiles are asked for, too: an intervention sees whole planes.
+
+    Examples
+    --------
+    >>> from napari_anyir.inference.interventions import switch_off
+    >>> from napari_anyir.inference.options import Options, with_interventions
+    >>> str(with_interventions(Options(), [switch_off("alpha")]).interventions[0])
+    '*:alpha=off'
+    """
+    changes = tuple(interventions)
+    for change in changes:
+        if not isinstance(change, Intervention):
+            raise TypeError(
+                f"interventions must hold Intervention objects, not {type(change).__name__}."
+            )
+    if changes and isinstance(options.tile, int):
+        raise ValueError(
+            f"Interventions see whole planes, and tile={options.tile} would cut them; leave tile "
+            "at 'auto' or None."
+        )
+    return replace(options, interventions=changes)

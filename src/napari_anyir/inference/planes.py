@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,14 @@ from numpy.typing import NDArray
 
 from napari_anyir.inference import engine
 from napari_anyir.inference.axes import Layout
+from napari_anyir.inference.changing import run_changed
 from napari_anyir.inference.intensity import (
     Intensity,
     IntensityRange,
     choose_range,
     needs,
 )
+from napari_anyir.inference.interventions import Intervention
 from napari_anyir.inference.models import LoadedModel
 from napari_anyir.inference.pixels import from_network, to_network
 from napari_anyir.inference.statistics import measure, merge, sampling_step
@@ -128,6 +131,7 @@ def restore_plane(
     precision: str,
     tile: str | int | None,
     strength: float,
+    interventions: Sequence[Intervention] = (),
     progress: engine.Progress | None = None,
     cancel: engine.Cancel | None = None,
 ) -> engine.RunRecord | None:
@@ -143,7 +147,7 @@ def restore_plane(
         Of the whole volume.
     loaded : LoadedModel
         The network.
-    device, precision, tile, strength, progress, cancel
+    device, precision, tile, strength, interventions, progress, cancel
         Resolved and checked.
 
     Returns
@@ -155,15 +159,27 @@ def restore_plane(
         out[...] = plane
         return None
     images = torch.from_numpy(to_network(plane, mapping)).unsqueeze(0)
-    restored, record = engine.run(
-        loaded.network,
-        images,
-        device=device,
-        precision=precision,
-        tile=tile,
-        progress=progress,
-        cancel=cancel,
-    )
+    record: engine.RunRecord
+    if interventions:
+        restored, record = run_changed(
+            loaded.network,
+            images,
+            interventions,
+            device=device,
+            precision=precision,
+            progress=progress,
+            cancel=cancel,
+        )
+    else:
+        restored, record = engine.run(
+            loaded.network,
+            images,
+            device=device,
+            precision=precision,
+            tile=tile,
+            progress=progress,
+            cancel=cancel,
+        )
     from_network(restored[0].numpy(), plane, mapping, strength, out)
     return record
 

@@ -42,6 +42,8 @@ class Provenance:
         Planes that were restored.
     seconds : float or None
         Wall-clock time.
+    interventions : tuple of str
+        Changes to the network's parts, as ``Intervention.parse`` reads them.
 
     Examples
     --------
@@ -70,6 +72,7 @@ class Provenance:
     strength: float
     planes: int
     seconds: float | None
+    interventions: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON and for ``layer.metadata``.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,9 @@ from napari_anyir.inference import engine
 from napari_anyir.inference.axes import Layout, check_axes, guess_axes
 from napari_anyir.inference.device import resolve_device, resolve_precision
 from napari_anyir.inference.intensity import Intensity, check_dtype, check_intensity
+from napari_anyir.inference.interventions import Intervention, make_observer
 from napari_anyir.inference.models import get_model
-from napari_anyir.inference.options import check_options
+from napari_anyir.inference.options import check_options, with_interventions
 from napari_anyir.inference.planes import (
     PlaneProgress,
     find_range,
@@ -47,6 +49,7 @@ def restore(
     tile: str | int | None = "auto",
     intensity: Intensity = "auto",
     strength: float = 1.0,
+    interventions: Iterable[Intervention] = (),
     progress: engine.Progress | None = None,
     cancel: engine.Cancel | None = None,
 ) -> Any:
@@ -78,6 +81,9 @@ def restore(
         ``"dtype"`` for uint8 and for floats inside [0, 1], ``"range"`` otherwise.
     strength : float
         From 0 (the input) to 1 (the restored image); between, their mixture.
+    interventions : iterable of Intervention
+        Parts of the network to switch off or to set, to see what they do; see
+        `napari_anyir.inference.interventions`. Each plane is then run as a whole.
     progress : callable, optional
         Called as ``progress(done, total)``, ``done`` rising to ``total``.
     cancel : object, optional
@@ -116,6 +122,7 @@ def restore(
         tile=tile,
         intensity=intensity,
         strength=strength,
+        interventions=interventions,
         progress=progress,
         cancel=cancel,
     )
@@ -132,6 +139,7 @@ def restore_with_record(
     tile: str | int | None = "auto",
     intensity: Intensity = "auto",
     strength: float = 1.0,
+    interventions: Iterable[Intervention] = (),
     progress: engine.Progress | None = None,
     cancel: engine.Cancel | None = None,
 ) -> tuple[Any, Provenance]:
@@ -139,7 +147,9 @@ def restore_with_record(
 
     Parameters
     ----------
-    image, axes, model, device, precision, tile, intensity, strength, progress, cancel
+    image, axes, model, device, precision, tile, intensity, strength
+        As for `restore`.
+    interventions, progress, cancel
         As for `restore`.
 
     Returns
@@ -162,7 +172,7 @@ def restore_with_record(
     >>> record.axes, record.planes
     ('ZYX', 2)
     """
-    image = _as_array(image)
+    image = as_array(image)
     if not isinstance(image, np.ndarray):
         from napari_anyir.inference.lazy import restore_lazily  # dask, only when it is needed
 
@@ -175,7 +185,9 @@ def restore_with_record(
             image,
             make_layout(image, axes),
             model=model,
-            options=check_options(device, precision, tile, strength),
+            options=with_interventions(
+                check_options(device, precision, tile, strength), interventions
+            ),
             intensity=check_intensity(intensity),
         )
     result = np.empty(image.shape, check_dtype(image.dtype))
@@ -189,6 +201,7 @@ def restore_with_record(
         tile=tile,
         intensity=intensity,
         strength=strength,
+        interventions=interventions,
         progress=progress,
         cancel=cancel,
     )
@@ -206,6 +219,7 @@ def restore_into(
     tile: str | int | None = "auto",
     intensity: Intensity = "auto",
     strength: float = 1.0,
+    interventions: Iterable[Intervention] = (),
     progress: engine.Progress | None = None,
     cancel: engine.Cancel | None = None,
 ) -> Provenance:
@@ -220,7 +234,7 @@ def restore_into(
         plane is read once, or twice where the intensity mapping has to be found first.
     target : array
         Anything of that shape and type that takes indices and assignments; not ``image`` itself.
-    axes, model, device, precision, tile, intensity, strength, progress, cancel
+    axes, model, device, precision, tile, intensity, strength, interventions, progress, cancel
         As for `restore`.
 
     Returns
@@ -244,6 +258,7 @@ def restore_into(
     """
     started = time.perf_counter()
     options = check_options(device, precision, tile, strength, progress, cancel)
+    options = with_interventions(options, interventions)
     intensity = check_intensity(intensity)
     dtype = check_dtype(image.dtype)
     layout = make_layout(image, axes)
@@ -255,6 +270,7 @@ def restore_into(
     place = resolve_device(options.device)
     working = resolve_precision(options.precision, place)
     loaded = get_model(model)
+    make_observer(loaded.network, options.interventions)  # refuses what the network has not
     mapping = find_range(image, layout, intensity) if math.prod(layout.shape) else None
     run: engine.RunRecord | None = None
     report = PlaneProgress(progress, layout.count)
@@ -274,6 +290,7 @@ def restore_into(
             precision=working,
             tile=options.tile,
             strength=options.strength,
+            interventions=options.interventions,
             progress=report if progress is not None else None,
             cancel=cancel,
         )
@@ -293,6 +310,7 @@ def restore_into(
         axes=layout.axes,
         intensity=(mapping.low, mapping.high) if mapping else None,
         strength=options.strength,
+        interventions=tuple(map(str, options.interventions)),
         planes=layout.count if mapping else 0,
         seconds=time.perf_counter() - started,
     )
@@ -328,8 +346,24 @@ def make_layout(image: Any, axes: str | None) -> Layout:
     return Layout(check_axes(axes, shape, image.dtype), shape)
 
 
-def _as_array(image: Any) -> Any:
-    """Return a numpy or dask array; refuse what is neither, nor a zarr array."""
+def as_array(image: Any) -> Any:
+    """Return an array that the rest of this room can read, or refuse it.
+
+    Parameters
+    ----------
+    image : object
+        What a user gave.
+
+    Returns
+    -------
+    array
+        A numpy, dask or zarr array.
+
+    Raises
+    ------
+    TypeError
+        If it is none of these; the sentence says how to make one of it.
+    """
     if isinstance(image, np.ma.MaskedArray):
         raise TypeError(
             "The image is masked; fill its masked pixels first, for instance with filled(0)."
