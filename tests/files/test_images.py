@@ -239,3 +239,10 @@ def test_zarr_missing_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(ValueError, match="pip install"):
         write_image(tmp_path / "b.ome.zarr", pixels((4, 4), "uint8"))
     assert [path.name for path in tmp_path.iterdir()] == ["a.ome.zarr"]
+
+
+def test_arrays_without_pixels(tmp_path: Path) -> None:
+    path = tmp_path / "none.npy"
+    np.save(path, np.zeros((0, 5), np.uint8))
+    with pytest.raises(ValueError, match=r"none\.npy' cannot be read.*no pixels"):
+        read_image(path)

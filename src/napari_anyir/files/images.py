@@ -125,6 +125,10 @@ def _numbers(image: ImageFile, path: Path) -> ImageFile:
             f"'{path}' cannot be read: an array of shape {array.shape} is no image; "
             "it needs two axes."
         )
+    if 0 in array.shape:
+        raise ValueError(
+            f"'{path}' cannot be read: an array of shape {array.shape} holds no pixels."
+        )
     return image
 
 
