@@ -22,7 +22,7 @@ help:
 	@echo "make clean   remove $(VENV) and demo-output/"
 
 demo: $(VENV)/package.stamp
-	$(BIN)/anyir demo
+	$(BIN)/anyir demo --output demo-output
 
 test: $(VENV)/test.stamp display
 	$(HEADLESS) $(BIN)/python -X faulthandler -m pytest $(PYTEST_ARGS)
