@@ -1,0 +1,229 @@
+"""Two layers against each other, and against a reference: pixels and numbers; no Qt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_anyir.errors import Cancelled
+from napari_anyir.widgets import _layers
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+
+
+def check_pair(one: Image, other: Image) -> None:
+    """Check that two layers can be compared pixel by pixel.
+
+    Parameters
+    ----------
+    one, other : napari.layers.Image
+        The layers.
+
+    Raises
+    ------
+    ValueError
+        If they are the same layer, or their shapes differ; one sentence says so.
+
+    Examples
+    --------
+    >>> from napari.layers import Image
+    >>> check_pair(Image(np.zeros((8, 8)), name="a"), Image(np.zeros((8, 9)), name="b"))
+    Traceback (most recent call last):
+    ...
+    ValueError: 'a' has 8 × 8 pixels and 'b' has 8 × 9; choose two layers of one size.
+    """
+    if one == other:
+        raise ValueError(f"{one.name!r} cannot be compared with itself; choose another layer.")
+    shapes = [tuple(int(n) for n in _layers.pixels(item).shape) for item in (one, other)]
+    if shapes[0] != shapes[1]:
+        first, second = (" × ".join(str(n) for n in shape) for shape in shapes)
+        raise ValueError(
+            f"{one.name!r} has {first} pixels and {other.name!r} has {second}; choose two layers "
+            "of one size."
+        )
+
+
+def wipe(layer: Image, axis: int, share: float) -> tuple[Any, tuple[int, ...]]:
+    """Cut away what lies before the wipe's edge; no pixel is copied.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        The upper layer.
+    axis : int
+        Its dimension across the canvas.
+    share : float
+        Where the edge is, 0 to 1.
+
+    Returns
+    -------
+    data : array
+        The part behind the edge, at least one pixel wide.
+    origin : tuple of int
+        Its first pixel in the layer.
+
+    Examples
+    --------
+    >>> from napari.layers import Image
+    >>> data, origin = wipe(Image(np.zeros((8, 10))), axis=1, share=0.3)
+    >>> data.shape, origin
+    ((8, 7), (0, 3))
+    """
+    data = _layers.pixels(layer)
+    size = int(data.shape[axis])
+    edge = min(size - 1, max(0, round(size * share)))
+    origin = tuple(edge if other == axis else 0 for other in range(layer.ndim))
+    return data[tuple(slice(start, None) for start in origin)], origin
+
+
+def difference(one: Any, other: Any) -> Any:
+    """Subtract, sample by sample, and take the mean of the samples.
+
+    Parameters
+    ----------
+    one, other : array
+        (..., Y, X) or, of colour, (..., Y, X, S) with three samples.
+
+    Returns
+    -------
+    array of float32
+        ``other - one``; lazy if they are.
+
+    Examples
+    --------
+    >>> difference(np.array([200], np.uint8), np.array([100], np.uint8))
+    array([-100.], dtype=float32)
+    """
+    return other.astype(np.float32) - one.astype(np.float32)
+
+
+def symmetric_limits(values: Any) -> tuple[float, float]:
+    """Contrast limits around 0, so that no difference is the middle of the colormap.
+
+    Parameters
+    ----------
+    values : array
+        Differences.
+
+    Returns
+    -------
+    tuple of float
+        The 99.5 percentile of their size, negative and positive.
+
+    Examples
+    --------
+    >>> symmetric_limits(np.array([-3.0, 0.0, 1.0]))
+    (-2.98, 2.98)
+    """
+    sample = np.abs(np.asarray(values).ravel()[:: max(1, values.size // 2**20)])
+    top = round(float(np.percentile(sample, 99.5)), 6) if sample.size else 0.0
+    return (-top, top) if top > 0 else (-1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class MeasureJob:
+    """Compares images with a reference.
+
+    Parameters
+    ----------
+    images : dict of str to array
+        Name to one plane, (Y, X) or (Y, X, S).
+    reference : array
+        The truth, of the same shape.
+
+    Examples
+    --------
+    >>> rows = MeasureJob({"dark": np.zeros((16, 16))}, np.full((16, 16), 0.1))(None, None)
+    >>> round(rows["dark"][0], 6)
+    20.0
+    """
+
+    images: dict[str, Any]
+    reference: Any
+
+    def __str__(self) -> str:
+        return "Measuring PSNR and SSIM"
+
+    __repr__ = __str__
+
+    def __call__(self, progress: Any, cancel: Any) -> dict[str, tuple[float, float]]:
+        """Measure.
+
+        Parameters
+        ----------
+        progress : callable or None
+            ``progress(done, total)``.
+        cancel : object or None
+            Anything with ``is_set()``.
+
+        Returns
+        -------
+        dict
+            Name to PSNR in dB (infinite if equal) and SSIM.
+
+        Raises
+        ------
+        Cancelled
+            If ``cancel.is_set()`` became true.
+        """
+        from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+        truth = _values(self.reference)
+        span = data_range(np.asarray(self.reference))
+        rows: dict[str, tuple[float, float]] = {}
+        for number, (name, image) in enumerate(self.images.items()):
+            if cancel is not None and cancel.is_set():
+                raise Cancelled("The measurement was cancelled.")
+            values = _values(image)
+            same = np.array_equal(values, truth)
+            psnr = float("inf") if same else peak_signal_noise_ratio(truth, values, data_range=span)
+            side = min(truth.shape[:2])
+            ssim = float("nan")
+            if side >= 3:  # SSIM looks at windows
+                ssim = structural_similarity(
+                    truth,
+                    values,
+                    data_range=span,
+                    win_size=min(7, side if side % 2 else side - 1),
+                    channel_axis=-1 if truth.ndim == 3 else None,
+                )
+            rows[name] = float(psnr), float(ssim)
+            if progress is not None:
+                progress(number + 1, len(self.images))
+        return rows
+
+
+def data_range(reference: np.ndarray[Any, Any]) -> float:
+    """Span of values that PSNR and SSIM are measured against.
+
+    Parameters
+    ----------
+    reference : array
+        The truth.
+
+    Returns
+    -------
+    float
+        255 for uint8; 1 for floats inside [0, 1]; else the reference's own span, at least a tiny
+        number.
+
+    Examples
+    --------
+    >>> data_range(np.array([100, 4100], np.uint16))
+    4000.0
+    """
+    if reference.dtype == np.uint8:
+        return 255.0
+    low, high = float(reference.min()), float(reference.max())
+    if reference.dtype.kind == "f" and low >= 0 and high <= 1:
+        return 1.0
+    return max(high - low, 1e-12)
+
+
+def _values(image: Any) -> np.ndarray[Any, Any]:
+    """Return float values without alpha."""
+    values = np.asarray(image, dtype=np.float64)
+    return values[..., :3] if values.ndim == 3 else values
