@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_anyir.files.blocks import is_lazy, plane_chunks, store
 from napari_anyir.files.image_file import ImageFile
+from napari_anyir.files.mapped import Mapped
 
 __all__ = ["read_npy", "write_npy"]
 
@@ -40,7 +41,10 @@ def read_npy(path: Path, *, lazy_above: int) -> ImageFile:
         return ImageFile(np.load(path, allow_pickle=False), None, "npy", path)
     import dask.array as da
 
-    mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    found = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not found.flags.c_contiguous:
+        return ImageFile(np.array(found), None, "npy", path)
+    mapped = Mapped(path, found.dtype, found.shape, found.offset)
     # Without name=False dask reads the whole file to give it a name.
     lazy = da.from_array(mapped, chunks=plane_chunks(mapped.shape, None), name=False)
     return ImageFile(lazy, None, "npy", path)
@@ -61,6 +65,5 @@ def write_npy(path: Path, array: Any, like: ImageFile) -> None:
     if not is_lazy(array):
         np.save(path, array, allow_pickle=False)
         return
-    target = np.lib.format.open_memmap(path, "w+", array.dtype, array.shape)
-    store(array, target)
-    target.flush()
+    laid_out = np.lib.format.open_memmap(path, "w+", array.dtype, array.shape)
+    store(array, Mapped(path, laid_out.dtype, laid_out.shape, laid_out.offset))

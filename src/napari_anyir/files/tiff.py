@@ -10,6 +10,7 @@ import tifffile
 
 from napari_anyir.files.blocks import is_lazy, plane_chunks, store
 from napari_anyir.files.image_file import ImageFile
+from napari_anyir.files.mapped import Mapped
 from napari_anyir.files.tiff_metadata import (
     imagej_to_write,
     ome_from_scale,
@@ -122,7 +123,7 @@ def _lazy(path: Path, series: Any, axes: str) -> Any:
     dtype = series.dtype.newbyteorder(series.keyframe.parent.byteorder)
     source: Any
     if series.dataoffset is not None:
-        source = np.memmap(path, dtype, "r", series.dataoffset, series.shape)
+        source = Mapped(path, dtype, series.shape, series.dataoffset)
     else:
         source = Pages.of(path, series)
         if source is None:
@@ -207,9 +208,8 @@ def write_tiff(path: Path, array: Any, like: ImageFile, *, software: str = "") -
 
 def _write_lazily(path: Path, array: Any, options: dict[str, Any]) -> None:
     """Lay out an empty file and fill its pixels block by block."""
-    target = tifffile.memmap(path, shape=array.shape, dtype=array.dtype, **options)
-    store(array, target)
-    target.flush()
+    laid_out = tifffile.memmap(path, shape=array.shape, dtype=array.dtype, **options)
+    store(array, Mapped(path, laid_out.dtype, array.shape, laid_out.offset))
 
 
 def _options(array: Any, like: ImageFile, software: str) -> dict[str, Any]:

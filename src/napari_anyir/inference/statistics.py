@@ -105,17 +105,19 @@ def merge(parts: Iterable[Statistics]) -> Statistics:
     Statistics
         Those of the whole.
     """
-    parts = list(parts)
-    histograms = [part.histogram for part in parts if part.histogram is not None]
-    return Statistics(
-        nan=sum(part.nan for part in parts),
-        infinite=sum(part.infinite for part in parts),
-        low=min((part.low for part in parts), default=math.inf),
-        high=max((part.high for part in parts), default=-math.inf),
-        histogram=np.sum(histograms, axis=0) if histograms else None,
-        first=min((part.first for part in parts), default=0),
-        samples=tuple(sample for part in parts for sample in part.samples),
-    )
+    nan = infinite = first = 0
+    low, high = math.inf, -math.inf
+    histogram: NDArray[np.int64] | None = None
+    samples: list[NDArray[Any]] = []
+    # One after the other: a histogram of 16 bits weighs half a megabyte, and planes are many.
+    for part in parts:
+        nan, infinite = nan + part.nan, infinite + part.infinite
+        low, high = min(low, part.low), max(high, part.high)
+        first = min(first, part.first)
+        samples += part.samples
+        if part.histogram is not None:
+            histogram = part.histogram + (0 if histogram is None else histogram)
+    return Statistics(nan, infinite, low, high, histogram, first, tuple(samples))
 
 
 def sampling_step(layout: Layout) -> int:
