@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from napari_anyir import __version__
-from napari_anyir.cli import degrade, demo, models, restore
+from napari_anyir.cli import degrade, demo, features, models, restore
 from napari_anyir.errors import Cancelled, ModelError
 
 __all__ = ["app", "main"]
@@ -48,6 +48,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("restore")(restore.restore)
+app.command("features")(features.features)
 app.add_typer(models.app, name="models")
 app.command("demo")(demo.demo)
 app.command("degrade", context_settings=degrade.ANY_OPTION)(degrade.degrade)
