@@ -57,6 +57,13 @@ def test_a_sample_is_opened_and_restored(window, qtbot, finish) -> None:
     assert after < 0.8 * before
     assert len(gaps) > 3  # the window's own timer went on while the network computed
 
+    # napari passes a proxy of the viewer; the slider must find the layer nevertheless.
+    full = result.data.copy()
+    widget.strength_slider.setValue(50)
+    qtbot.waitUntil(lambda: not np.array_equal(result.data, full))
+    widget.strength_slider.setValue(100)
+    qtbot.waitUntil(lambda: np.array_equal(result.data, full))
+
     # What the canvas shows is the result, not black: compare its mean with that of the pixels.
     for layer in window.layers:
         layer.visible = layer == result
@@ -94,3 +101,21 @@ def test_closing_the_window_stops_the_run(window, qtbot, finish) -> None:
     window.close()
     assert worker.is_set()
     qtbot.waitUntil(lambda: not worker.is_running, timeout=10_000)
+
+
+def test_comparisons_and_axes_survive_new_layers(window, qtbot, finish) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (5, 32, 40)).astype(np.uint8)
+    window.add_image(noise, name="a")
+    window.add_image(noise // 2, name="b")
+    _, restore = window.window.add_plugin_dock_widget("napari-anyir", "Restore image")
+    finish(restore.form._probe)
+    restore.form.axes_edit.setText("TYX")
+    _, compare = window.window.add_plugin_dock_widget("napari-anyir", "Compare layers")
+    compare.set_mode("&Wipe")
+    compare.wipe_slider.setValue(20)
+    assert compare.mode_buttons["&Wipe"].isChecked()
+    window.add_image(noise, name="c")
+    assert restore.form.axes == "TYX"
+    compare.set_mode(None)
+    finish(compare.runner)
+    assert [layer.name for layer in window.layers] == ["a", "b", "c"]

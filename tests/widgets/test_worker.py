@@ -92,6 +92,29 @@ def test_the_job_ends_with_its_widget(qtbot) -> None:
     assert job.done < job.count
 
 
+def test_a_job_outlives_its_application_without_a_crash(run_python) -> None:
+    code = """
+import time
+from qtpy.QtWidgets import QApplication, QWidget
+application = QApplication([])
+from napari_anyir.widgets._worker import Runner
+widget = QWidget()
+def job(progress, cancel):
+    for step in range(200):
+        time.sleep(0.005)
+        progress(step, 200)
+        if cancel.is_set():
+            return
+Runner(widget).start(job)
+end = time.time() + 0.2
+while time.time() < end:
+    application.processEvents()
+del widget, application
+print("over")
+"""
+    assert run_python(code) == "over"
+
+
 def test_nothing_of_a_job_is_kept(qtbot, runner: Runner, finish) -> None:
     class Pixels(np.ndarray):
         pass

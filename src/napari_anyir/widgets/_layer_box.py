@@ -121,7 +121,7 @@ class LayerBox(QComboBox):
     def _chosen(self, _index: int = 0) -> None:
         index = self.currentIndex()
         layer = self._layers[index] if 0 <= index < len(self._layers) else None
-        changed = layer is not self._current
+        changed = layer != self._current
         self._current = layer
         if changed:
             self.layer_changed.emit()

@@ -50,3 +50,29 @@ def grid(viewer: Any) -> Any:
     canvas = getattr(viewer, "canvas", None)
     found = getattr(canvas, "grid", None)
     return viewer.grid if found is None else found
+
+
+def unwrapped(viewer: Any) -> Any:
+    """Return the viewer behind the proxy that napari may pass to widgets.
+
+    The proxy makes a new proxy of a layer for everyone who asks: two of one layer are not the same
+    object, and a weak reference to one is dead at once.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        The viewer, or napari's proxy of it.
+
+    Returns
+    -------
+    napari.components.ViewerModel
+        The viewer itself.
+
+    Examples
+    --------
+    >>> from napari.components import ViewerModel
+    >>> viewer = ViewerModel()
+    >>> unwrapped(viewer) is viewer
+    True
+    """
+    return getattr(viewer, "__wrapped__", viewer)

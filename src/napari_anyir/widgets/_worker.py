@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from napari.qt.threading import GeneratorWorkerSignals, WorkerBase, create_worker
@@ -40,6 +41,13 @@ class JobWorker(WorkerBase):
         super().__init__(SignalsClass=GeneratorWorkerSignals)
         self._job: Job | None = job
         self._reported = 0.0
+
+    def run(self) -> None:
+        """Run the job and tell how it ended; called by Qt in the thread."""
+        # At the end of the application Qt deletes the signals under a job that still runs: then
+        # nobody is left to tell, and an exception here would end the process with a crash.
+        with suppress(RuntimeError):
+            super().run()
 
     def work(self) -> Any:
         """Run the job; called by Qt in the thread."""

@@ -32,7 +32,7 @@ from napari_anyir.widgets._comparison import (
 from napari_anyir.widgets._layer_box import PREVIEW, LayerBox
 from napari_anyir.widgets._regions import displayed_axes, shown_plane
 from napari_anyir.widgets._restore_form import small_label
-from napari_anyir.widgets._viewer import grid
+from napari_anyir.widgets._viewer import grid, unwrapped
 from napari_anyir.widgets._worker import Runner
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class CompareWidget(QWidget):
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__()
-        self._viewer = napari_viewer
+        self._viewer = unwrapped(napari_viewer)
         self._mode: str | None = None
         self._visible: list[tuple[Any, bool]] = []
         self._grid: tuple[bool, int, tuple[int, int]] | None = None
@@ -74,8 +74,8 @@ class CompareWidget(QWidget):
         for box in (self.before_box, self.after_box):
             box.layer_changed.connect(self._pair_changed)
         self.reference_box.layer_changed.connect(self.measure)
-        napari_viewer.dims.events.current_step.connect(self._moved)
-        napari_viewer.dims.events.order.connect(self._moved)
+        self._viewer.dims.events.current_step.connect(self._moved)
+        self._viewer.dims.events.order.connect(self._moved)
 
     def _build(self) -> None:
         self.before_box, self.after_box = LayerBox(self._viewer), LayerBox(self._viewer)

@@ -30,6 +30,7 @@ from napari_anyir.widgets._degradation import (
 )
 from napari_anyir.widgets._layer_box import LayerBox
 from napari_anyir.widgets._restore_form import small_label
+from napari_anyir.widgets._viewer import unwrapped
 from napari_anyir.widgets._worker import Runner
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class DegradeWidget(QWidget):
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__()
-        self._viewer = napari_viewer
+        self._viewer = unwrapped(napari_viewer)
         self._kinds: Kinds = {}
         self._fields: dict[str, RangeField | QComboBox] = {}
         self._job: DegradeJob | None = None

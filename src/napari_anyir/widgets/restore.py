@@ -28,6 +28,7 @@ from napari_anyir.widgets._preview import LivePreview
 from napari_anyir.widgets._restoration import Restored, RestoreJob, plan, result_layer
 from napari_anyir.widgets._restore_form import RestoreForm, small_label
 from napari_anyir.widgets._script import Origin, origin, script
+from napari_anyir.widgets._viewer import unwrapped
 from napari_anyir.widgets._worker import Runner
 from napari_anyir.widgets.blending import blend
 
@@ -49,7 +50,7 @@ class RestoreWidget(QWidget):
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__()
-        self._viewer = napari_viewer
+        self._viewer = unwrapped(napari_viewer)
         self._job: RestoreJob | None = None
         self._source: weakref.ref[Any] | None = None
         self._result: weakref.ref[Any] | None = None
@@ -60,7 +61,7 @@ class RestoreWidget(QWidget):
         self._script: tuple[Origin, RestoreJob, Restored] | None = None
         self._activity: Any = None
         self.runner = Runner(self)
-        self.form = RestoreForm(napari_viewer)
+        self.form = RestoreForm(self._viewer)
         self._build()
         remembered = _settings.load("restore")
         self.form.set_values(remembered)
