@@ -56,3 +56,31 @@ def test_a_set_event_cancels(nano: AnyIR) -> None:
     cancel.set()
     with pytest.raises(Cancelled):
         run(nano, torch.rand(1, 3, 8, 8), cancel=cancel, **CPU)
+
+
+def test_a_processor_takes_strips_and_a_side_length_tiles(nano: AnyIR) -> None:
+    images = torch.rand(1, 3, 80, 100, generator=torch.Generator().manual_seed(0))
+    whole, exact = run(nano, images, **CPU)
+    tiled, record = run(nano, images, tile=64, **CPU)
+    assert (exact.mode, exact.tile) == ("strips", None)
+    assert (record.mode, record.tile) == ("tiles", 64)
+    difference = (tiled - whole).abs().max()
+    assert difference > 1e-4  # tiles are not exact, and the record says so
+
+
+def test_running_out_of_memory_in_a_tile_is_told(
+    nano: AnyIR, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_anyir.inference.strips import StripNetwork
+
+    call = StripNetwork.__call__
+
+    def short(self: StripNetwork, images: torch.Tensor, **options: object) -> torch.Tensor:
+        if images.shape[-1] > 64:
+            raise MemoryError
+        return call(self, images, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(StripNetwork, "__call__", short)
+    restored, record = run(nano, torch.rand(1, 3, 128, 136), tile=128, **CPU)
+    assert record.tile == 64
+    assert bool(restored.isfinite().all())

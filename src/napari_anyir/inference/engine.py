@@ -8,26 +8,21 @@ from __future__ import annotations
 import copy
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from napari_anyir.errors import Cancelled
 from napari_anyir.inference.device import PRECISIONS
+from napari_anyir.inference.memory import plan_run
+from napari_anyir.inference.strips import StripNetwork
+from napari_anyir.inference.team import Cancel, Progress, Watch
+from napari_anyir.inference.tiles import TiledRun
 from napari_anyir.model import AnyIR
 
-Progress = Callable[[int, int], None]
-
-
-class Cancel(Protocol):
-    """Anything that can say that the work is to stop, such as a ``threading.Event``."""
-
-    def is_set(self) -> bool:
-        """Whether to stop."""
-        ...
+__all__ = ["Cancel", "Progress", "RunRecord", "run"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +34,7 @@ class RunRecord:
     mode : str
         ``"whole"``, ``"strips"`` (exact: equal to whole) or ``"tiles"``.
     tile : int or None
-        Side length of the tiles in pixels.
+        Side length of the tiles in pixels; where memory ran short, that of the smallest.
     device : str
         For instance ``"cuda:0"``.
     precision : str
@@ -55,8 +50,10 @@ class RunRecord:
     seconds: float
 
 
+Prepared = TypeVar("Prepared", AnyIR, StripNetwork)
+
 _placed: weakref.WeakKeyDictionary[
-    AnyIR, dict[tuple[torch.device, str], tuple[tuple[int, ...], AnyIR]]
+    AnyIR, dict[Hashable, tuple[tuple[int, ...], AnyIR | StripNetwork]]
 ] = weakref.WeakKeyDictionary()
 
 
@@ -69,17 +66,43 @@ def _weights_version(model: AnyIR) -> tuple[int, ...]:
     )
 
 
+def _prepared(model: AnyIR, key: Hashable, prepare: Callable[[], Prepared]) -> Prepared:
+    """Return what was prepared for a key before, unless the weights have changed since."""
+    copies = _placed.setdefault(model, {})
+    version = _weights_version(model)
+    if key not in copies or copies[key][0] != version:
+        copies[key] = (version, prepare())
+    return copies[key][1]  # type: ignore[return-value]
+
+
 def _on_device(model: AnyIR, device: torch.device, precision: str) -> AnyIR:
     """Return a copy of the model on a device; the caller's stays where and as it is."""
-    copies = _placed.setdefault(model, {})
-    key, version = (device, precision), _weights_version(model)
-    if key not in copies or copies[key][0] != version:
+
+    def prepare() -> AnyIR:
         placed = copy.deepcopy(model).eval().requires_grad_(False)
         placed = placed.to(device=device, dtype=PRECISIONS[precision])
         # nn.Module.to takes a memory format by keyword, which its overloads do not say.
         placed.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        copies[key] = (version, placed)
-    return copies[key][1]
+        return placed
+
+    return _prepared(model, (device, precision), prepare)
+
+
+def _for_strips(model: AnyIR, device: torch.device, precision: str) -> StripNetwork:
+    """Return the model's weights arranged for strips."""
+
+    def prepare() -> StripNetwork:
+        return StripNetwork(model, device, PRECISIONS[precision])
+
+    return _prepared(model, ("strips", device, precision), prepare)
+
+
+def _run_whole(model: AnyIR, images: Tensor, device: torch.device, precision: str) -> Tensor:
+    placed = _on_device(model, device, precision)
+    with torch.inference_mode():
+        prepared = images.to(device=device, dtype=PRECISIONS[precision])
+        result = placed(prepared.contiguous(memory_format=torch.channels_last))
+        return result.to(device="cpu", dtype=torch.float32)
 
 
 def run(
@@ -103,13 +126,15 @@ def run(
     device : torch.device
         Where to compute.
     precision : str
-        One of `napari_anyir.inference.device.PRECISIONS`.
+        One of `napari_anyir.inference.device.PRECISIONS`. On the CPU the features are kept in it
+        and the arithmetic is in float32.
     tile : str, int or None
-        ``"auto"``, a side length in pixels, or None for the whole image.
+        ``"auto"``: exact, in strips, where the memory suffices, in tiles otherwise. A side length
+        in pixels: tiles. None: exact, whatever the memory.
     progress : callable, optional
-        Called as ``progress(done, total)``.
+        Called as ``progress(done, total)``, in windows of strips or in tiles.
     cancel : Cancel, optional
-        Looked at between steps.
+        Looked at before each window or tile.
 
     Returns
     -------
@@ -122,6 +147,10 @@ def run(
     ------
     Cancelled
         If ``cancel.is_set()`` became true.
+    ValueError
+        If ``tile`` is none of these.
+    MemoryError
+        If even the smallest tile does not fit.
 
     Examples
     --------
@@ -136,14 +165,24 @@ def run(
     torch.Size([1, 3, 16, 16])
     """
     start = time.perf_counter()
-    if cancel is not None and cancel.is_set():
-        raise Cancelled("The restoration was cancelled.")
-    placed = _on_device(model, device, precision)
-    with torch.inference_mode():
-        prepared = images.to(device=device, dtype=PRECISIONS[precision])
-        result = placed(prepared.contiguous(memory_format=torch.channels_last))
-        restored = result.to(device="cpu", dtype=torch.float32)
-    if progress is not None:
-        progress(1, 1)
+    plan = plan_run(model.config, tuple(images.shape), device, precision, tile)
+    watch = Watch(1, progress, cancel)
+    watch.check()
+
+    def exact(part: Tensor, progress: Progress | None = None) -> Tensor:
+        if plan.inner == "whole":
+            return _run_whole(model, part, device, precision)
+        network = _for_strips(model, device, precision)
+        return network(part, progress=progress, cancel=cancel)
+
+    side = plan.tile
+    if plan.mode == "tiles":
+        tiled = TiledRun(exact, plan.tile or 0, watch)
+        restored = tiled(images)
+        side = tiled.tile
+    else:
+        restored = exact(images, progress)
+        if plan.mode == "whole" and progress is not None:
+            progress(1, 1)
     seconds = time.perf_counter() - start
-    return restored, RunRecord("whole", None, str(device), precision, seconds)
+    return restored, RunRecord(plan.mode, side, str(device), precision, seconds)

@@ -87,7 +87,7 @@ class _Pass(Generic[Item]):
         """Return the next item when it may be begun, or None when there is nothing to do."""
         with self.changed:
             index = self.next
-            if self.failed or index >= len(self.items):
+            if self._stopped() or index >= len(self.items):
                 return None
             self.next += 1
             if self.bands is not None:
@@ -96,9 +96,12 @@ class _Pass(Generic[Item]):
                 band = self.bands[index]
                 while self.first_open < band - 1:
                     self.changed.wait()
-                    if self.failed:
+                    if self._stopped():
                         return None
             return index
+
+    def _stopped(self) -> bool:
+        return self.failed
 
     def _finish(self, index: int) -> None:
         with self.changed:

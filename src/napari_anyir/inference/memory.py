@@ -1,0 +1,163 @@
+"""Whole, in strips or in tiles: chosen from an estimate before anything is computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from napari_anyir.inference.device import PRECISIONS
+from napari_anyir.inference.fast_dab import HALO
+from napari_anyir.inference.maps import level_shapes, spare_rows
+from napari_anyir.inference.room import free_bytes, pass_bytes
+from napari_anyir.inference.team import MOST_WORKERS
+from napari_anyir.model import AnyIRConfig
+from napari_anyir.model.config import SIZE_MULTIPLE
+
+SHARE = 0.8
+"""Of the free memory that a run may plan with; the rest is for what an estimate does not see."""
+
+LEAST_TILE = 32
+"""Side length below which a tile has too little around it to be worth restoring."""
+
+_LARGEST_TILE = 2048
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a run will be made.
+
+    Parameters
+    ----------
+    mode : str
+        ``"whole"``, ``"strips"`` or ``"tiles"``.
+    tile : int or None
+        Side length of the tiles.
+    inner : str
+        How each tile is restored: ``"whole"`` or ``"strips"``.
+    """
+
+    mode: str
+    tile: int | None
+    inner: str
+
+
+def strip_bytes(
+    config: AnyIRConfig, height: int, width: int, itemsize: int = 4, workers: int = 2
+) -> int:
+    """Memory that a run in strips takes, besides the image and its result.
+
+    Parameters
+    ----------
+    config : AnyIRConfig
+        The network's sizes.
+    height, width : int
+        Of the image.
+    itemsize : int
+        Bytes per number of the kept features.
+    workers : int
+        Threads.
+
+    Returns
+    -------
+    int
+        Bytes, without the weights.
+
+    Examples
+    --------
+    >>> from napari_anyir.inference.memory import strip_bytes
+    >>> from napari_anyir.model import VARIANTS
+    >>> round(strip_bytes(VARIANTS["tiny"], 2048, 2048) / 1e9, 1)
+    1.6
+    """
+    rows, columns = (-(-size // SIZE_MULTIPLE) * SIZE_MULTIPLE for size in (height, width))
+    maps = scratch = 0
+    for channels, high, wide, side in level_shapes(config, rows, columns):
+        maps += channels * (high + spare_rows(high, side)) * wide * itemsize
+        # Of a window and its halo: 6 maps of its channels, and the feed-forward part's 3.
+        window = min(side * 3 // 2, high) + 2 * HALO, min(side * 3 // 2, wide) + 2 * HALO
+        numbers = channels * (6 + 3 * config.feed_forward_factor)
+        scratch = max(scratch, 4 * window[0] * window[1] * numbers)
+    padded = 4 * 3 * rows * columns
+    return maps + scratch * workers + padded
+
+
+def plan_run(
+    config: AnyIRConfig,
+    shape: tuple[int, ...],
+    device: torch.device,
+    precision: str,
+    tile: str | int | None,
+) -> Plan:
+    """Choose how to run.
+
+    Parameters
+    ----------
+    config : AnyIRConfig
+        The network's sizes.
+    shape : tuple of int
+        (B, 3, H, W).
+    device : torch.device
+        Where.
+    precision : str
+        Working precision.
+    tile : str, int or None
+        ``"auto"``: exact where the memory suffices, tiles otherwise. A side length: tiles, rounded
+        up to a multiple of 8. None: exact, whatever the memory.
+
+    Returns
+    -------
+    Plan
+        The choice.
+
+    Raises
+    ------
+    ValueError
+        If ``tile`` is neither, or too small.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from napari_anyir.inference.memory import plan_run
+    >>> from napari_anyir.model import VARIANTS
+    >>> plan_run(VARIANTS["nano"], (1, 3, 512, 512), torch.device("cpu"), "float32", 128)
+    Plan(mode='tiles', tile=128, inner='strips')
+    """
+    batch, _, height, width = shape
+    itemsize = PRECISIONS[precision].itemsize
+    cpu = device.type == "cpu"
+    workers = min(torch.get_num_threads(), MOST_WORKERS) if cpu else 1
+    free = free_bytes(device)
+    room = None if free is None else int(SHARE * free)
+
+    def takes(mode: str, rows: int, columns: int, count: int = 1) -> int:
+        if mode == "strips":
+            return strip_bytes(config, rows, columns, itemsize, workers)
+        return count * pass_bytes(config, rows, columns, itemsize)
+
+    def fits(mode: str, rows: int, columns: int, count: int = 1) -> bool:
+        return room is None or takes(mode, rows, columns, count) <= room
+
+    # On a processor strips are the faster way; elsewhere they are the way when memory is short.
+    # Their sums need float64, which Apple's GPUs lack.
+    exact = "strips" if cpu else "whole"
+    if device.type == "cuda" and not fits("whole", height, width, batch):
+        exact = "strips"
+    if tile is None:
+        return Plan(exact, None, exact)
+    if tile == "auto":
+        if fits(exact, height, width, batch):
+            return Plan(exact, None, exact)
+        side = _LARGEST_TILE
+        while side > LEAST_TILE and not fits(exact, side, side):
+            side //= 2
+        return Plan("tiles", side, exact)
+    if isinstance(tile, bool) or not isinstance(tile, int) or tile < LEAST_TILE:
+        raise ValueError(
+            f"tile must be 'auto', None or a side length of at least {LEAST_TILE} pixels, "
+            f"not {tile!r}."
+        )
+    side = -(-tile // SIZE_MULTIPLE) * SIZE_MULTIPLE
+    if side >= height and side >= width:
+        return Plan(exact, None, exact)
+    return Plan("tiles", side, exact)
