@@ -23,7 +23,7 @@ def run(*arguments: object) -> Any:
 
 
 def test_options_reach_the_network(tmp_path: Path) -> None:
-    array = RNG.integers(100, 4000, (2, 40, 36), np.uint16)
+    array = RNG.integers(100, 4000, (2, 80, 72), np.uint16)
     write_image(tmp_path / "a.tif", array, ImageFile(array, "ZYX", "npy"))
     result = run(
         tmp_path / "a.tif",
@@ -32,7 +32,7 @@ def test_options_reach_the_network(tmp_path: Path) -> None:
         "--axes=tyx",
         "--intensity=100,4000",
         "--strength=0.5",
-        "--tile=32",
+        "--tile=64",
         "--device=cpu",
         "--precision=float32",
     )
@@ -43,14 +43,14 @@ def test_options_reach_the_network(tmp_path: Path) -> None:
         model="nano",
         intensity=(100, 4000),
         strength=0.5,
-        tile=32,
+        tile=64,
         device="cpu",
         precision="float32",
     )
     np.testing.assert_array_equal(np.load(tmp_path / "b.npy"), expected)
     log = (tmp_path / "anyir-log.jsonl").read_text()
     assert '"strength": 0.5' in log
-    assert '"tile": 32' in log
+    assert '"tile": 64' in log
 
 
 def test_folders_suffix_and_format(tmp_path: Path) -> None:

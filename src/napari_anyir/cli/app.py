@@ -35,7 +35,7 @@ class _Commands(TyperGroup):
             typer.echo(f"Error: {lines[0]}", err=True)
             raise typer.Exit(1) from error
         except (KeyboardInterrupt, Cancelled) as error:
-            typer.echo("Stopped; what was finished is whole, and a new start goes on.", err=True)
+            typer.echo("Stopped; every file that was written is whole.", err=True)
             raise typer.Exit(INTERRUPTED) from error
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from napari_anyir.degradations import Degradation, describe
+from napari_anyir.inference.arrays import make_layout
 from napari_anyir.inference.intensity import check_dtype, check_intensity
 from napari_anyir.inference.pixels import from_network, to_network
 from napari_anyir.inference.planes import find_range, read_plane, write_plane
-from napari_anyir.inference.restoration import make_layout
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
