@@ -15,8 +15,6 @@ import torch
 
 import napari_anyir
 from napari_anyir.inference import restore, restore_into, restore_with_record, statistics
-from napari_anyir.inference.lazy import Task, restore_block
-from napari_anyir.inference.options import Options
 from napari_anyir.model import AnyIR
 
 
@@ -262,25 +260,16 @@ def test_a_device_that_is_not_there(micro_file: Path) -> None:
         lazy.compute()
 
 
-def test_a_worker_with_another_model_says_so(micro_file: Path) -> None:
-    from napari_anyir.inference.intensity import IntensityRange
-
-    task = Task(micro_file, "0" * 64, Options(), 1)
-    with pytest.raises(napari_anyir.ModelError, match="another than the caller's"):
-        restore_block(np.zeros((8, 8), np.uint8), IntensityRange(0, 255, True), task, False)
-
-
-def test_the_number_of_threads_travels_with_the_task(movie: np.ndarray, micro_file: Path) -> None:
-    image = da.from_array(movie, chunks=(1, 1, 26, 21))
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_the_workers_threads_do_not_matter(
+    movie: np.ndarray, micro_file: Path, threads: int
+) -> None:
+    lazy = restore(da.from_array(movie), axes="TCYX", model=micro_file)
+    expected = restore(movie, axes="TCYX", model=micro_file)
     before = torch.get_num_threads()
     try:
-        torch.set_num_threads(2)
-        expected = restore(movie, axes="TCYX", model=micro_file)
-        lazy = restore(image, axes="TCYX", model=micro_file)
-        torch.set_num_threads(1)
-        with dask.config.set(scheduler="sync"):
-            np.testing.assert_array_equal(lazy.compute(), expected)
-        assert torch.get_num_threads() == 1
+        torch.set_num_threads(threads)
+        np.testing.assert_array_equal(lazy.compute(scheduler="sync"), expected)
     finally:
         torch.set_num_threads(before)
 

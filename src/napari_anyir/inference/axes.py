@@ -269,13 +269,15 @@ class Layout:
         """
         return itertools.product(*(range(size) for size in self.planes))
 
-    def index(self, plane: tuple[int, ...]) -> tuple[int | slice, ...]:
+    def index(self, plane: tuple[int, ...], rows: slice = slice(None)) -> tuple[int | slice, ...]:
         """Index of a plane in the array itself.
 
         Parameters
         ----------
         plane : tuple of int
             As from `indices`.
+        rows : slice
+            Which of its rows.
 
         Returns
         -------
@@ -293,4 +295,5 @@ class Layout:
         entries: list[int | slice] = [slice(None)] * len(self.axes)
         for axis, position in zip(self.order, plane, strict=False):
             entries[axis] = position
+        entries[self.axes.index("Y")] = rows
         return tuple(entries)

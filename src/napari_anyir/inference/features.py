@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from napari_anyir.inference import engine
+from napari_anyir.inference.arrays import as_array, make_layout
 from napari_anyir.inference.axes import Layout
 from napari_anyir.inference.channels import Reduction, check_reduction
 from napari_anyir.inference.collecting import FeatureMap, GateNumbers, collect, map_shapes
@@ -22,7 +23,6 @@ from napari_anyir.inference.interventions import Intervention, make_observer
 from napari_anyir.inference.models import get_model
 from napari_anyir.inference.pixels import to_network
 from napari_anyir.inference.planes import find_range, read_plane
-from napari_anyir.inference.restoration import as_array, make_layout
 from napari_anyir.inference.room import check_room, maps_bytes, pass_bytes
 from napari_anyir.inference.taps import choose_blocks, choose_parts, shown_parts
 

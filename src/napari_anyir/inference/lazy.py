@@ -1,16 +1,13 @@
 """Dask arrays in, dask arrays out: nothing is read or computed before the result is asked for.
 
-Every plane becomes one task of a function of this module, which any worker of a dask.distributed
-cluster can import; it is told the model's name, and loads it once per process.
+Every plane becomes one task of a function of `napari_anyir.inference.tasks`, which any worker of a
+dask.distributed cluster can import; it is told the model's name, and loads it once per process.
 """
 
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +17,8 @@ import torch
 from dask.base import tokenize
 from dask.delayed import delayed
 from dask.graph_manipulation import clone
-from numpy.typing import NDArray
 
 from napari_anyir import __version__
-from napari_anyir.errors import ModelError
 from napari_anyir.inference.axes import Layout
 from napari_anyir.inference.device import resolve_device, resolve_precision
 from napari_anyir.inference.intensity import (
@@ -35,17 +30,14 @@ from napari_anyir.inference.intensity import (
     needs,
 )
 from napari_anyir.inference.interventions import make_observer
-from napari_anyir.inference.models import get_model
+from napari_anyir.inference.lazy_tiles import restore_lazily_in_tiles
+from napari_anyir.inference.models import LoadedModel, get_model
 from napari_anyir.inference.options import Options
-from napari_anyir.inference.planes import colours, restore_plane
+from napari_anyir.inference.planes import colours
 from napari_anyir.inference.provenance import Provenance
-from napari_anyir.inference.statistics import (
-    Statistics,
-    check_finite,
-    measure,
-    merge,
-    sampling_step,
-)
+from napari_anyir.inference.statistics import Statistics, measure, merge, sampling_step
+from napari_anyir.inference.tasks import Task, restore_block
+from napari_anyir.inference.tiled_planes import tile_side
 from napari_anyir.weights import DEFAULT, find_model, list_models
 
 if TYPE_CHECKING:
@@ -53,98 +45,6 @@ if TYPE_CHECKING:
 
 _MERGED = 16
 """Statistics put together by one task: histograms of 16 bits weigh half a megabyte each."""
-
-# A plane's features fill memory and its arithmetic fills the processor: one plane per process.
-_turn = threading.Lock()
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a worker has to know to restore a plane; small and picklable.
-
-    Parameters
-    ----------
-    model : str, Path or AnyIR
-        Where the worker takes the network from.
-    sha256 : str
-        Hash that it must have there.
-    options : Options
-        Device and precision are resolved by the worker.
-    threads : int
-        Threads of torch on the processor, on which the last bits of float32 sums depend.
-    """
-
-    model: str | Path | AnyIR
-    sha256: str
-    options: Options
-    threads: int
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    if count != before:
-        torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        if count != before:
-            torch.set_num_threads(before)
-
-
-def restore_block(
-    block: NDArray[Any], mapping: IntensityRange, task: Task, colour: bool
-) -> NDArray[Any]:
-    """Restore one block on a worker.
-
-    Parameters
-    ----------
-    block : array (1, ..., Y, X) or (1, ..., Y, X, S)
-        One plane.
-    mapping : IntensityRange
-        Of the whole volume.
-    task : Task
-        How.
-    colour : bool
-        Whether there are samples.
-
-    Returns
-    -------
-    array
-        Of the same shape and type.
-
-    Raises
-    ------
-    ValueError
-        If the plane is not finite.
-    ModelError
-        If the worker's model is another than the caller's.
-    """
-    plane = block.reshape(block.shape[-3 if colour else -2 :])
-    if plane.dtype.kind == "f":
-        seen = plane[..., :3] if colour else plane[..., np.newaxis]
-        check_finite(measure(seen, percentiles=False), "plane")
-    loaded = get_model(task.model)
-    if loaded.sha256 != task.sha256:
-        raise ModelError(
-            f"The model {loaded.name!r} of this worker is another than the caller's (SHA-256 "
-            f"{loaded.sha256[:12]}... and {task.sha256[:12]}...); install the same one on both."
-        )
-    device = resolve_device(task.options.device)
-    restored = np.empty(plane.shape, check_dtype(plane.dtype))
-    with _turn, _threads(task.threads):
-        restore_plane(
-            plane,
-            restored,
-            mapping,
-            loaded,
-            device=device,
-            precision=resolve_precision(task.options.precision, device),
-            tile=task.options.tile,
-            strength=task.options.strength,
-            interventions=task.options.interventions,
-        )
-    return restored.reshape(block.shape)
 
 
 def as_dask(image: Any) -> da.Array:
@@ -209,6 +109,8 @@ def restore_lazily(
 ) -> tuple[da.Array, Provenance]:
     """Restore a dask or zarr array when its result is computed, one block per plane.
 
+    Planes for which the memory does not suffice, or that are to be cut, have one block per tile.
+
     Parameters
     ----------
     image : dask or zarr array
@@ -237,24 +139,33 @@ def restore_lazily(
     loaded = get_model(model)
     make_observer(loaded.network, options.interventions)  # refuses what the network has not
     mapping: Any = None
+    side: int | None = None
     result = as_dask(image)
     if result.size:
         planes = result.transpose(layout.order)
         mapping = find_range_lazily(planes, layout, intensity)
-        whole = len(layout.plane_shape)
-        planes = planes.rechunk((*(1 for _ in layout.planes), *(-1 for _ in range(whole))))
-        task = Task(_portable(model), loaded.sha256, options, torch.get_num_threads())
+        threads = torch.get_num_threads() if options.interventions else None
+        task = Task(_portable(model), loaded.sha256, options, threads)
         named = tokenize(replace(task, model=type(model).__name__))
-        result = da.map_blocks(
-            restore_block,
-            planes,
-            mapping=mapping,
-            # Named by hand: a network inside is neither searched nor hashed, and sent only once.
-            task=delayed(task, f"anyir-task-{named}", traverse=False),
-            colour=layout.colour,
-            dtype=dtype,
-            meta=np.empty((0,) * planes.ndim, dtype),
-        ).transpose(layout.inverse)
+        # Named by hand: a network inside is neither searched nor hashed, and sent only once.
+        told = delayed(task, f"anyir-task-{named}", traverse=False)
+        side = _planned_side(layout, loaded, options)
+        if side is not None:
+            restored = restore_lazily_in_tiles(
+                planes, layout, mapping, told, strength=options.strength, side=side
+            )
+        else:
+            whole = (-1,) * len(layout.plane_shape)
+            restored = da.map_blocks(
+                restore_block,
+                planes.rechunk((*(1,) * len(layout.planes), *whole)),
+                mapping=mapping,
+                task=told,
+                colour=layout.colour,
+                dtype=dtype,
+                meta=np.empty((0,) * planes.ndim, dtype),
+            )
+        result = restored.transpose(layout.inverse)
     elif result.dtype != dtype:
         result = result.astype(dtype)
     known = isinstance(mapping, IntensityRange)
@@ -267,8 +178,8 @@ def restore_lazily(
         device=options.device,
         precision=options.precision,
         threads=torch.get_num_threads(),
-        mode=None,
-        tile=options.tile if isinstance(options.tile, int) else None,
+        mode="tiles" if side is not None else None,
+        tile=side,
         axes=layout.axes,
         intensity=(mapping.low, mapping.high) if known else None,
         strength=options.strength,
@@ -276,6 +187,15 @@ def restore_lazily(
         planes=layout.count if result.size else 0,
         seconds=None,
     )
+
+
+def _planned_side(layout: Layout, loaded: LoadedModel, options: Options) -> int | None:
+    """Choose between blocks and tiles, by the memory here: a graph must be made somewhere."""
+    try:
+        device = resolve_device(options.device)
+    except ValueError:  # a device that only the workers have; if they lack it, too, they say so
+        device = torch.device("cpu")
+    return tile_side(layout, loaded, device, resolve_precision(options.precision, device), options)
 
 
 def _portable(model: str | Path | AnyIR) -> str | Path | AnyIR:

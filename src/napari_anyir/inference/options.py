@@ -10,6 +10,7 @@ import torch
 
 from napari_anyir.inference.device import PRECISIONS
 from napari_anyir.inference.interventions import Intervention
+from napari_anyir.inference.memory import LEAST_TILE
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,16 @@ def check_options(
     side: str | int | None
     if tile is None or tile == "auto":
         side = None if tile is None else "auto"
-    elif not isinstance(tile, bool) and isinstance(tile, numbers.Integral) and int(tile) > 0:
+    elif (
+        not isinstance(tile, bool)
+        and isinstance(tile, numbers.Integral)
+        and int(tile) >= LEAST_TILE
+    ):
         side = int(tile)
     else:
         raise ValueError(
-            f"tile must be 'auto', a side length in pixels or None for the whole image, not "
-            f"{tile!r}."
+            f"tile must be 'auto', a side length of at least {LEAST_TILE} pixels or None for the "
+            f"whole image, not {tile!r}."
         )
     if not isinstance(strength, numbers.Real) or not 0 <= float(strength) <= 1:
         raise ValueError(f"strength must be a number from 0 to 1, not {strength!r}.")

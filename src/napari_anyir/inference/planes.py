@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,9 +24,20 @@ from napari_anyir.inference.models import LoadedModel
 from napari_anyir.inference.pixels import from_network, to_network
 from napari_anyir.inference.statistics import measure, merge, sampling_step
 
+_VALUES = 2**24
+"""Values that are looked at in one piece."""
 
-def read_plane(image: Any, layout: Layout, plane: tuple[int, ...]) -> NDArray[Any]:
-    """Read one plane of an array of any kind.
+SMALL_PLANE = 256 * 256
+"""Pixels up to which several planes go to the network together."""
+
+TOGETHER = 32
+"""How many planes at most."""
+
+
+def read_plane(
+    image: Any, layout: Layout, plane: tuple[int, ...], rows: slice = slice(None)
+) -> NDArray[Any]:
+    """Read one plane, or some rows of it, of an array of any kind.
 
     Parameters
     ----------
@@ -36,6 +47,8 @@ def read_plane(image: Any, layout: Layout, plane: tuple[int, ...]) -> NDArray[An
         Where its planes are.
     plane : tuple of int
         As from `Layout.indices`.
+    rows : slice
+        Which rows.
 
     Returns
     -------
@@ -50,11 +63,17 @@ def read_plane(image: Any, layout: Layout, plane: tuple[int, ...]) -> NDArray[An
     >>> read_plane(np.zeros((3, 5, 7)), Layout("SYX", (3, 5, 7)), ()).shape
     (5, 7, 3)
     """
-    return np.asarray(image[layout.index(plane)]).transpose(layout.plane_order)
+    return np.asarray(image[layout.index(plane, rows)]).transpose(layout.plane_order)
 
 
-def write_plane(target: Any, layout: Layout, plane: tuple[int, ...], values: NDArray[Any]) -> None:
-    """Write one plane of an array of any kind; the inverse of `read_plane`.
+def write_plane(
+    target: Any,
+    layout: Layout,
+    plane: tuple[int, ...],
+    values: NDArray[Any],
+    rows: slice = slice(None),
+) -> None:
+    """Write one plane, or some rows of it, of an array of any kind; the inverse of `read_plane`.
 
     Parameters
     ----------
@@ -66,9 +85,11 @@ def write_plane(target: Any, layout: Layout, plane: tuple[int, ...], values: NDA
         As from `Layout.indices`.
     values : array (Y, X) or (Y, X, S)
         What to write.
+    rows : slice
+        Which rows.
     """
     order = np.argsort(layout.plane_order)
-    target[layout.index(plane)] = values.transpose(order)
+    target[layout.index(plane, rows)] = values.transpose(order)
 
 
 def find_range(image: Any, layout: Layout, intensity: Intensity) -> IntensityRange:
@@ -77,7 +98,7 @@ def find_range(image: Any, layout: Layout, intensity: Intensity) -> IntensityRan
     Parameters
     ----------
     image : array
-        Not empty, of any kind that `read_plane` reads; each plane is read once.
+        Not empty, of any kind that `read_plane` reads; each pixel is read once.
     layout : Layout
         Where its planes are.
     intensity : str or tuple
@@ -105,15 +126,51 @@ def find_range(image: Any, layout: Layout, intensity: Intensity) -> IntensityRan
     dtype = np.dtype(image.dtype).newbyteorder("=")
     need = needs(intensity, dtype)
     step = sampling_step(layout)
+    bands = list(row_bands(image, layout)) if need != "nothing" else ()
     parts = (
         measure(
-            colours(read_plane(image, layout, plane), layout),
+            colours(read_plane(image, layout, plane, rows), layout),
             step,
+            (-rows.start % step, 0),
             percentiles=need == "percentiles",
         )
-        for plane in (layout.indices() if need != "nothing" else ())
+        for plane in layout.indices()
+        for rows in bands
     )
     return choose_range(intensity, dtype, merge(parts))
+
+
+def row_bands(image: Any, layout: Layout) -> Iterator[slice]:
+    """Cut planes into bands of rows that fit into memory, and along the chunks of the array.
+
+    Parameters
+    ----------
+    image : array
+        Its ``chunks``, if it has any, are those of zarr or of dask.
+    layout : Layout
+        Where its planes are.
+
+    Yields
+    ------
+    slice
+        Rows; together all.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_anyir.inference.axes import Layout
+    >>> from napari_anyir.inference.planes import row_bands
+    >>> [rows.stop for rows in row_bands(None, Layout("YX", (30_000, 2000)))]
+    [8388, 16776, 25164, 30000]
+    """
+    height, *others = layout.plane_shape
+    rows = max(1, _VALUES // max(1, math.prod(others)))
+    chunks = getattr(image, "chunks", None)
+    if chunks is not None:
+        chunk = chunks[layout.axes.index("Y")]
+        chunk = max(1, max(chunk) if isinstance(chunk, tuple) else chunk)
+        rows = max(rows // chunk, 1) * chunk
+    return (slice(start, min(start + rows, height)) for start in range(0, height, rows))
 
 
 def colours(planes: Any, layout: Layout) -> Any:
@@ -121,9 +178,41 @@ def colours(planes: Any, layout: Layout) -> Any:
     return planes[..., :3] if layout.colour else planes[..., np.newaxis]
 
 
-def restore_plane(
-    plane: NDArray[Any],
-    out: NDArray[Any],
+def planes_together(layout: Layout, device: torch.device, *, changed: bool) -> int:
+    """Number of planes that go to the network at once: several where they are small.
+
+    Only on a processor, where strips treat each image of a batch by itself, so that the company of
+    a plane does not change its last bits; on a GPU it would.
+
+    Parameters
+    ----------
+    layout : Layout
+        Where the planes are.
+    device : torch.device
+        Where they are restored.
+    changed : bool
+        Whether parts of the network are changed; planes are then run one by one.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from napari_anyir.inference.axes import Layout
+    >>> from napari_anyir.inference.planes import planes_together
+    >>> planes_together(Layout("ZYX", (500, 64, 64)), torch.device("cpu"), changed=False)
+    32
+    """
+    small = math.prod(layout.plane_shape[:2]) <= SMALL_PLANE
+    return TOGETHER if small and device.type == "cpu" and not changed else 1
+
+
+def restore_planes(
+    planes: Sequence[NDArray[Any]],
+    outs: Sequence[NDArray[Any]],
     mapping: IntensityRange,
     loaded: LoadedModel,
     *,
@@ -135,14 +224,14 @@ def restore_plane(
     progress: engine.Progress | None = None,
     cancel: engine.Cancel | None = None,
 ) -> engine.RunRecord | None:
-    """Restore one plane: the step that every way into this package shares.
+    """Restore planes of one size: the step that every way into this package shares.
 
     Parameters
     ----------
-    plane : array (Y, X) or (Y, X, S)
+    planes : sequence of arrays (Y, X) or (Y, X, S)
         Finite values.
-    out : array
-        Where the result goes, of the same shape.
+    outs : sequence of arrays
+        Where the results go, of the same shapes.
     mapping : IntensityRange
         Of the whole volume.
     loaded : LoadedModel
@@ -156,9 +245,10 @@ def restore_plane(
         How it was done; None if there was nothing to do, at strength 0.
     """
     if strength == 0:
-        out[...] = plane
+        for plane, out in zip(planes, outs, strict=True):
+            out[...] = plane
         return None
-    images = torch.from_numpy(to_network(plane, mapping)).unsqueeze(0)
+    images = torch.from_numpy(np.stack([to_network(plane, mapping) for plane in planes]))
     record: engine.RunRecord
     if interventions:
         restored, record = run_changed(
@@ -180,14 +270,16 @@ def restore_plane(
             progress=progress,
             cancel=cancel,
         )
-    from_network(restored[0].numpy(), plane, mapping, strength, out)
+    del images
+    for output, plane, out in zip(restored.numpy(), planes, outs, strict=True):
+        from_network(output, plane, mapping, strength, out)
     return record
 
 
 class PlaneProgress:
     """One rising count over all planes, of the steps that the engine reports for each.
 
-    The first plane tells how many steps a plane has. Should a later one take more, as after a lack
+    The first planes tell how many steps a plane has. Should a later one take more, as after a lack
     of memory, its steps are counted in the measure of the first.
 
     Parameters
@@ -201,11 +293,11 @@ class PlaneProgress:
     --------
     >>> from napari_anyir.inference.planes import PlaneProgress
     >>> report = PlaneProgress(lambda done, total: print(done, total), planes=2)
-    >>> report(1, 2), report.finish(), report.finish()
+    >>> report.begin(1), report(1, 2), report.finish(), report.begin(1), report.finish()
     1 4
     2 4
     4 4
-    (None, None, None)
+    (None, None, None, None, None)
     """
 
     def __init__(self, progress: engine.Progress | None, planes: int) -> None:
@@ -213,19 +305,25 @@ class PlaneProgress:
         self._planes = planes
         self._steps: int | None = None
         self._finished = 0
+        self._present = 0
         self._told = 0
 
+    def begin(self, count: int) -> None:
+        """Say how many planes come next, together."""
+        self._present = count
+
     def __call__(self, done: int, total: int) -> None:
-        """Report steps of the present plane."""
+        """Report steps of the present planes."""
         if self._steps is None:
-            self._steps = max(1, total)
-        share = math.floor(self._steps * done / max(1, total))
-        self._tell(self._finished * self._steps + min(share, self._steps))
+            self._steps = max(1, total // self._present)
+        present = self._present * self._steps
+        share = math.floor(present * done / max(1, total))
+        self._tell(self._finished * self._steps + min(share, present))
 
     def finish(self) -> None:
-        """Report that the present plane is done."""
+        """Report that the present planes are done."""
         self._steps = self._steps or 1
-        self._finished += 1
+        self._finished += self._present
         self._tell(self._finished * self._steps)
 
     def _tell(self, done: int) -> None:

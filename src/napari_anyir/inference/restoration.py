@@ -1,13 +1,13 @@
 """`restore`: an array in, the same array restored out.
 
 One path for pixels: array, axes, intensity, network, and back through the same. The widget, the
-command line and lazy arrays all take it, plane by plane: several planes at once would be no faster
-on a processor, and the last bits of a sum depend on what it is computed together with, so that the
-same plane could come out differently in another array.
+command line and lazy arrays all take it. A plane comes out the same, to the last bit, whichever
+kind of array it came in and whichever planes were beside it.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Iterable
@@ -20,20 +20,28 @@ import torch
 from napari_anyir import __version__
 from napari_anyir.errors import Cancelled
 from napari_anyir.inference import engine
-from napari_anyir.inference.axes import Layout, check_axes, guess_axes
+from napari_anyir.inference.arrays import as_array, make_layout
+from napari_anyir.inference.axes import Layout
 from napari_anyir.inference.device import resolve_device, resolve_precision
-from napari_anyir.inference.intensity import Intensity, check_dtype, check_intensity
+from napari_anyir.inference.intensity import (
+    Intensity,
+    IntensityRange,
+    check_dtype,
+    check_intensity,
+)
 from napari_anyir.inference.interventions import Intervention, make_observer
-from napari_anyir.inference.models import get_model
-from napari_anyir.inference.options import check_options, with_interventions
+from napari_anyir.inference.models import LoadedModel, get_model
+from napari_anyir.inference.options import Options, check_options, with_interventions
 from napari_anyir.inference.planes import (
     PlaneProgress,
     find_range,
+    planes_together,
     read_plane,
-    restore_plane,
+    restore_planes,
     write_plane,
 )
 from napari_anyir.inference.provenance import Provenance
+from napari_anyir.inference.tiled_planes import TileRunner, restore_in_tiles, tile_side
 
 if TYPE_CHECKING:
     from napari_anyir.model import AnyIR
@@ -273,29 +281,19 @@ def restore_into(
     make_observer(loaded.network, options.interventions)  # refuses what the network has not
     mapping = find_range(image, layout, intensity) if math.prod(layout.shape) else None
     run: engine.RunRecord | None = None
-    report = PlaneProgress(progress, layout.count)
-    for index in layout.indices():
-        if mapping is None:  # no pixels, hence no planes to see
-            break
-        if cancel is not None and cancel.is_set():
-            raise Cancelled("The restoration was cancelled.")
-        plane = read_plane(image, layout, index)
-        restored = np.empty(plane.shape, dtype)
-        run = restore_plane(
-            plane,
-            restored,
+    if mapping is not None:
+        run = _restore_all(
+            image,
+            target,
+            layout,
             mapping,
             loaded,
+            options,
             device=place,
             precision=working,
-            tile=options.tile,
-            strength=options.strength,
-            interventions=options.interventions,
-            progress=report if progress is not None else None,
+            progress=progress,
             cancel=cancel,
         )
-        write_plane(target, layout, index, restored)
-        report.finish()
     return Provenance(
         package="napari-anyir",
         version=__version__,
@@ -316,70 +314,66 @@ def restore_into(
     )
 
 
-def make_layout(image: Any, axes: str | None) -> Layout:
-    """Find the planes of an array, by its letters or by a guess.
-
-    Parameters
-    ----------
-    image : array
-        Anything with ``shape`` and ``dtype``.
-    axes : str, optional
-        As for `restore`.
-
-    Returns
-    -------
-    Layout
-        Where its planes are.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `guess_axes` and `check_axes`, and if a dask array does not know its own size.
-    """
-    shape = tuple(image.shape)
-    if any(math.isnan(size) for size in shape):
-        raise ValueError(
-            "The dask array does not know its own size; call its compute_chunk_sizes() first."
+def _restore_all(
+    image: Any,
+    target: Any,
+    layout: Layout,
+    mapping: IntensityRange,
+    loaded: LoadedModel,
+    options: Options,
+    *,
+    device: torch.device,
+    precision: str,
+    progress: engine.Progress | None,
+    cancel: engine.Cancel | None,
+) -> engine.RunRecord | None:
+    """Restore all planes, in tiles or several at once; say how the last one was done."""
+    started = time.perf_counter()
+    dtype = check_dtype(image.dtype)
+    report = PlaneProgress(progress, layout.count)
+    inner = report if progress is not None else None
+    side = tile_side(layout, loaded, device, precision, options)
+    record: engine.RunRecord | None = None
+    if side is not None:
+        tiles = TileRunner(loaded, side, device, precision, cancel)
+        for index in layout.indices():
+            report.begin(1)
+            restore_in_tiles(
+                image,
+                target,
+                layout,
+                index,
+                mapping,
+                tiles,
+                strength=options.strength,
+                progress=inner,
+                cancel=cancel,
+            )
+            report.finish()
+        seconds = time.perf_counter() - started
+        return engine.RunRecord("tiles", tiles.side, str(device), precision, seconds)
+    indices = layout.indices()
+    together = planes_together(layout, device, changed=bool(options.interventions))
+    while batch := list(itertools.islice(indices, together)):
+        if cancel is not None and cancel.is_set():
+            raise Cancelled("The restoration was cancelled.")
+        report.begin(len(batch))
+        planes = [read_plane(image, layout, index) for index in batch]
+        restored = [np.empty(plane.shape, dtype) for plane in planes]
+        record = restore_planes(
+            planes,
+            restored,
+            mapping,
+            loaded,
+            device=device,
+            precision=precision,
+            tile=options.tile,
+            strength=options.strength,
+            interventions=options.interventions,
+            progress=inner,
+            cancel=cancel,
         )
-    if axes is None:
-        return Layout(guess_axes(shape, image.dtype), shape)
-    return Layout(check_axes(axes, shape, image.dtype), shape)
-
-
-def as_array(image: Any) -> Any:
-    """Return an array that the rest of this room can read, or refuse it.
-
-    Parameters
-    ----------
-    image : object
-        What a user gave.
-
-    Returns
-    -------
-    array
-        A numpy, dask or zarr array.
-
-    Raises
-    ------
-    TypeError
-        If it is none of these; the sentence says how to make one of it.
-    """
-    if isinstance(image, np.ma.MaskedArray):
-        raise TypeError(
-            "The image is masked; fill its masked pixels first, for instance with filled(0)."
-        )
-    if isinstance(image, np.ndarray):
-        return np.asarray(image)
-    room = type(image).__module__.partition(".")[0]
-    if room in ("dask", "zarr") and hasattr(image, "chunks") and hasattr(image, "dtype"):
-        return image
-    remedy = "convert it with numpy.asarray"
-    if isinstance(image, torch.Tensor):
-        remedy = "call its numpy(), with its channels last"
-    elif room == "xarray":
-        remedy = "pass its .data, and its dimensions as axes"
-    elif room == "zarr":
-        remedy = "take one of the arrays in it, for instance group['0']"
-    raise TypeError(
-        f"The image must be a numpy, dask or zarr array, not {type(image).__name__}; {remedy}."
-    )
+        for index, plane in zip(batch, restored, strict=True):
+            write_plane(target, layout, index, plane)
+        report.finish()
+    return record
