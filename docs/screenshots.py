@@ -10,6 +10,7 @@ Pictures go to docs/images/, or to the folder given as the only argument.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -106,15 +107,35 @@ def degrade(folder: Path) -> None:
     viewer.close()
 
 
+def folder(images: Path) -> None:
+    from napari_anyir.samples import FOLDER, SAMPLES
+
+    with tempfile.TemporaryDirectory() as place:
+        raw = Path(place) / "raw"
+        raw.mkdir()
+        for key in ("noise", "rain", "haze", "micrograph"):
+            shutil.copy(FOLDER / SAMPLES[key].degraded, raw)
+        (raw / "broken.tif").write_bytes(b"no image")
+        viewer = open_viewer("haze")
+        _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Restore a folder")
+        wait(lambda: not widget._probe.running)
+        widget.input_field.edit.setText(str(raw))
+        widget.output_field.edit.setText(str(Path(place) / "restored"))
+        widget.run()
+        wait(lambda: not widget.runner.running)
+        save(viewer, images, "folder")
+        viewer.close()
+
+
 def main() -> None:
     default = Path(__file__).parent / "images"
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else default
-    folder.mkdir(parents=True, exist_ok=True)
+    images = Path(sys.argv[1]) if len(sys.argv) > 1 else default
+    images.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as settings:
         # Otherwise the pictures show the settings of whoever makes them, and change them.
         os.environ["NAPARI_CONFIG"] = str(Path(settings) / "settings.yaml")
-        for picture in (restore, preview, compare, degrade):
-            picture(folder)
+        for picture in (restore, preview, compare, degrade, folder):
+            picture(images)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ from napari_anyir.errors import Cancelled
 from napari_anyir.widgets._problems import sentence
 from napari_anyir.widgets._qt import Signal
 
-Job = Callable[[Callable[[int, int], None], Any], Any]
+Job = Callable[[Callable[..., None], Any], Any]
+"""``job(progress, cancel)``, with ``progress(done, total)`` or ``progress(0, 0, news)``."""
 
 REPORT_EVERY = 0.05
 """Seconds between two reports: more would only keep the window busy with painting bars."""
@@ -66,11 +67,13 @@ class JobWorker(WorkerBase):
         """Whether the job is to stop: what the engine asks at every strip."""
         return bool(self.abort_requested)
 
-    def _report(self, done: int, total: int) -> None:
+    def _report(self, done: int, total: int, news: Any = None) -> None:
         now = time.monotonic()
-        if done >= total or now - self._reported >= REPORT_EVERY:
+        if news is not None:
+            self.yielded.emit((None, news))
+        elif done >= total or now - self._reported >= REPORT_EVERY:
             self._reported = now
-            self.yielded.emit((done, total))
+            self.yielded.emit(((done, total), None))
 
 
 class Runner(QObject):
@@ -85,6 +88,8 @@ class Runner(QObject):
     ----------
     progressed : Signal
         ``(done, total)`` of the running job.
+    told : Signal
+        News of the running job other than a count, such as what became of a file.
     returned : Signal
         What the job returned.
     failed : Signal
@@ -94,6 +99,7 @@ class Runner(QObject):
     """
 
     progressed = Signal(int, int)
+    told = Signal(object)
     returned = Signal(object)
     failed = Signal(str)
     finished = Signal()
@@ -134,8 +140,11 @@ class Runner(QObject):
         if self._worker is not None:
             self._worker.quit()
 
-    def _yielded(self, step: tuple[int, int]) -> None:
-        if not self.stopping:
+    def _yielded(self, report: tuple[tuple[int, int] | None, Any]) -> None:
+        step, news = report
+        if news is not None:
+            self.told.emit(news)
+        elif step is not None and not self.stopping:
             self.progressed.emit(*step)
 
     def _returned(self, result: Any) -> None:
