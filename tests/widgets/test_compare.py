@@ -5,7 +5,7 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_anyir.widgets._comparison import MeasureJob, data_range, difference, symmetric_limits
-from napari_anyir.widgets._viewer import grid
+from napari_anyir.widgets._viewer import camera, grid
 from napari_anyir.widgets.compare import WIPE, CompareWidget
 
 
@@ -57,14 +57,19 @@ def test_the_wipe_shows_the_result_behind_its_edge(widget, viewer) -> None:
 def test_ending_puts_everything_back(widget, viewer) -> None:
     names = [layer.name for layer in viewer.layers]
     before = [layer.visible for layer in viewer.layers]
+    camera(viewer).zoom, camera(viewer).center = 3.0, (0.0, 10.0, 20.0)
     for button in widget.mode_buttons.values():
         button.click()
         assert button.isChecked()
+        if grid(viewer).enabled:
+            camera(viewer).zoom = 0.5  # what fits two pictures
         button.click()
         assert not button.isChecked()
         assert [layer.name for layer in viewer.layers] == names
         assert [layer.visible for layer in viewer.layers] == before
         assert not grid(viewer).enabled
+        assert camera(viewer).zoom == 3.0
+        assert camera(viewer).center == (0.0, 10.0, 20.0)
 
 
 def test_blink_shows_them_in_turn(widget, viewer, qtbot) -> None:

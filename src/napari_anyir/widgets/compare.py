@@ -32,7 +32,7 @@ from napari_anyir.widgets._comparison import (
 from napari_anyir.widgets._layer_box import PREVIEW, LayerBox
 from napari_anyir.widgets._regions import displayed_axes, shown_plane
 from napari_anyir.widgets._restore_form import small_label
-from napari_anyir.widgets._viewer import grid, unwrapped
+from napari_anyir.widgets._viewer import camera, grid, unwrapped
 from napari_anyir.widgets._worker import Runner
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class CompareWidget(QWidget):
         self._mode: str | None = None
         self._visible: list[tuple[Any, bool]] = []
         self._grid: tuple[bool, int, tuple[int, int]] | None = None
+        self._eye: tuple[float, tuple[float, float, float]] = (1.0, (0.0, 0.0, 0.0))
         self.runner = Runner(self)
         self.runner.returned.connect(self._measured)
         self.runner.failed.connect(self._say)
@@ -202,6 +203,8 @@ class CompareWidget(QWidget):
             view = grid(self._viewer)
             view.enabled, view.stride, view.shape = self._grid
             self._grid = None
+            eye = camera(self._viewer)
+            eye.zoom, eye.center = self._eye
         for layer in [item for item in self._viewer.layers if WIPE in item.metadata]:
             self._viewer.layers.remove(layer)
         for layer, visible in self._visible:
@@ -251,6 +254,8 @@ class CompareWidget(QWidget):
         layers.move(layers.index(after), layers.index(before) + 1)
         view = grid(self._viewer)
         self._grid = (view.enabled, view.stride, view.shape)
+        eye = camera(self._viewer)
+        self._eye = (eye.zoom, eye.center)
         view.shape, view.stride, view.enabled = (1, 2), 1, True
 
     def add_difference(self) -> None:
