@@ -292,6 +292,10 @@ def test_a_cluster_of_two_processes_equals_numpy(
         for source in (image, stores[0], image.persist()):
             lazy = restore(source, axes="TCYX", model=micro_file)
             np.testing.assert_array_equal(lazy.compute(), expected)
+        wide = da.from_array(np.concatenate([movie] * 3, axis=3), chunks=(1, 1, 26, 40))
+        options: dict[str, Any] = {"axes": "TCYX", "model": micro_file, "tile": 32}
+        tiled = restore(wide, **options)
+        np.testing.assert_array_equal(tiled.compute(), restore(wide.compute(), **options))
         used = client.run(
             lambda: len(__import__("sys").modules["napari_anyir.inference.models"]._kept)
         )

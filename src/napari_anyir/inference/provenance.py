@@ -27,7 +27,7 @@ class Provenance:
     precision : str
         Working precision, ``"auto"`` as above.
     threads : int
-        Threads of torch on the processor, on which the last bits of float32 sums depend.
+        Threads of torch; only under interventions do the last bits of a result depend on them.
     mode : str or None
         ``"whole"``, ``"strips"`` (exact, equal to whole but for rounding) or ``"tiles"``.
     tile : int or None

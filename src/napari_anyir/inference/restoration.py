@@ -7,7 +7,6 @@ kind of array it came in and whichever planes were beside it.
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
 from collections.abc import Iterable
@@ -18,30 +17,16 @@ import numpy as np
 import torch
 
 from napari_anyir import __version__
-from napari_anyir.errors import Cancelled
 from napari_anyir.inference import engine
 from napari_anyir.inference.arrays import as_array, make_layout
-from napari_anyir.inference.axes import Layout
 from napari_anyir.inference.device import resolve_device, resolve_precision
-from napari_anyir.inference.intensity import (
-    Intensity,
-    IntensityRange,
-    check_dtype,
-    check_intensity,
-)
+from napari_anyir.inference.intensity import Intensity, check_dtype, check_intensity
 from napari_anyir.inference.interventions import Intervention, make_observer
-from napari_anyir.inference.models import LoadedModel, get_model
-from napari_anyir.inference.options import Options, check_options, with_interventions
-from napari_anyir.inference.planes import (
-    PlaneProgress,
-    find_range,
-    planes_together,
-    read_plane,
-    restore_planes,
-    write_plane,
-)
+from napari_anyir.inference.models import get_model
+from napari_anyir.inference.options import check_options, with_interventions
+from napari_anyir.inference.planes import find_range
 from napari_anyir.inference.provenance import Provenance
-from napari_anyir.inference.tiled_planes import TileRunner, restore_in_tiles, tile_side
+from napari_anyir.inference.volume import restore_volume
 
 if TYPE_CHECKING:
     from napari_anyir.model import AnyIR
@@ -282,7 +267,7 @@ def restore_into(
     mapping = find_range(image, layout, intensity) if math.prod(layout.shape) else None
     run: engine.RunRecord | None = None
     if mapping is not None:
-        run = _restore_all(
+        run = restore_volume(
             image,
             target,
             layout,
@@ -312,68 +297,3 @@ def restore_into(
         planes=layout.count if mapping else 0,
         seconds=time.perf_counter() - started,
     )
-
-
-def _restore_all(
-    image: Any,
-    target: Any,
-    layout: Layout,
-    mapping: IntensityRange,
-    loaded: LoadedModel,
-    options: Options,
-    *,
-    device: torch.device,
-    precision: str,
-    progress: engine.Progress | None,
-    cancel: engine.Cancel | None,
-) -> engine.RunRecord | None:
-    """Restore all planes, in tiles or several at once; say how the last one was done."""
-    started = time.perf_counter()
-    dtype = check_dtype(image.dtype)
-    report = PlaneProgress(progress, layout.count)
-    inner = report if progress is not None else None
-    side = tile_side(layout, loaded, device, precision, options)
-    record: engine.RunRecord | None = None
-    if side is not None:
-        tiles = TileRunner(loaded, side, device, precision, cancel)
-        for index in layout.indices():
-            report.begin(1)
-            restore_in_tiles(
-                image,
-                target,
-                layout,
-                index,
-                mapping,
-                tiles,
-                strength=options.strength,
-                progress=inner,
-                cancel=cancel,
-            )
-            report.finish()
-        seconds = time.perf_counter() - started
-        return engine.RunRecord("tiles", tiles.side, str(device), precision, seconds)
-    indices = layout.indices()
-    together = planes_together(layout, device, changed=bool(options.interventions))
-    while batch := list(itertools.islice(indices, together)):
-        if cancel is not None and cancel.is_set():
-            raise Cancelled("The restoration was cancelled.")
-        report.begin(len(batch))
-        planes = [read_plane(image, layout, index) for index in batch]
-        restored = [np.empty(plane.shape, dtype) for plane in planes]
-        record = restore_planes(
-            planes,
-            restored,
-            mapping,
-            loaded,
-            device=device,
-            precision=precision,
-            tile=options.tile,
-            strength=options.strength,
-            interventions=options.interventions,
-            progress=inner,
-            cancel=cancel,
-        )
-        for index, plane in zip(batch, restored, strict=True):
-            write_plane(target, layout, index, plane)
-        report.finish()
-    return record
