@@ -258,6 +258,9 @@ def test_into_a_target(micro: AnyIR) -> None:
     found = restore_into(image, target, axes="ZYX", model=micro)
     np.testing.assert_array_equal(target, expected)
     assert found.intensity == record.intensity
+    swapped = np.zeros(image.shape, ">u2")  # the order of bytes is the target's own business
+    restore_into(image, swapped, axes="ZYX", model=micro)
+    np.testing.assert_array_equal(swapped, expected)
     for wrong in (image, np.zeros((3, 12, 11), np.uint16), np.zeros((3, 12, 10), np.uint8)):
         with pytest.raises(ValueError, match="target must be another array"):
             restore_into(image, wrong, axes="ZYX", model=micro)

@@ -23,7 +23,9 @@ def _row_slices(rows: int, values_per_row: int) -> Iterator[slice]:
     return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
 
 
-def to_network(plane: NDArray[Any], mapping: IntensityRange) -> NDArray[np.float32]:
+def to_network(
+    plane: NDArray[Any], mapping: IntensityRange, out: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
     """Bring a plane into the network's range.
 
     Parameters
@@ -32,6 +34,8 @@ def to_network(plane: NDArray[Any], mapping: IntensityRange) -> NDArray[np.float
         Grey, RGB or RGBA; alpha is left out, grey repeated three times.
     mapping : IntensityRange
         ``low`` becomes 0, ``high`` becomes 1, linearly and without clipping.
+    out : array (3, Y, X) of float32, optional
+        Where the result goes.
 
     Returns
     -------
@@ -49,7 +53,7 @@ def to_network(plane: NDArray[Any], mapping: IntensityRange) -> NDArray[np.float
            [0., 1.]], dtype=float32)
     """
     rows, columns = plane.shape[:2]
-    result = np.empty((3, rows, columns), np.float32)
+    result = np.empty((3, rows, columns), np.float32) if out is None else out
     for part in _row_slices(rows, columns * (3 if plane.ndim == 3 else 1)):
         colours = plane[part, :, :3].transpose(2, 0, 1) if plane.ndim == 3 else plane[part]
         # Far outside the mapping float32 overflows; `from_network` then says so.

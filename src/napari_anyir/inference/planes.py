@@ -248,7 +248,10 @@ def restore_planes(
         for plane, out in zip(planes, outs, strict=True):
             out[...] = plane
         return None
-    images = torch.from_numpy(np.stack([to_network(plane, mapping) for plane in planes]))
+    seen = np.empty((len(planes), 3, *planes[0].shape[:2]), np.float32)
+    for plane, place in zip(planes, seen, strict=True):
+        to_network(plane, mapping, out=place)
+    images = torch.from_numpy(seen)
     record: engine.RunRecord
     if interventions:
         restored, record = run_changed(
@@ -270,7 +273,7 @@ def restore_planes(
             progress=progress,
             cancel=cancel,
         )
-    del images
+    del images, seen
     for output, plane, out in zip(restored.numpy(), planes, outs, strict=True):
         from_network(output, plane, mapping, strength, out)
     return record

@@ -255,7 +255,8 @@ def restore_into(
     intensity = check_intensity(intensity)
     dtype = check_dtype(image.dtype)
     layout = make_layout(image, axes)
-    if target is image or tuple(target.shape) != layout.shape or target.dtype != dtype:
+    fits = tuple(target.shape) == layout.shape and check_dtype(target.dtype) == dtype
+    if target is image or not fits:
         raise ValueError(
             f"The target must be another array of the shape {layout.shape} and type {dtype} of "
             "the image."
