@@ -26,14 +26,18 @@ def window_side(channels: int) -> int:
     int
         Pixels of the level, a multiple of 8.
     """
-    if channels <= 112:
-        return 64
-    return 48
+    # Measured on a processor with 1 MB of L2 and 16 MB of L3 cache for each core; the cost is flat
+    # within 5 % from half to twice the area. Below, halos cost; above, the hidden features of a
+    # window leave the cache.
+    if channels <= 32:
+        return 96
+    return 64 if channels <= 112 else 48
 
 
 def _cut(size: int, side: int) -> list[tuple[int, int]]:
     """Cut a length into equal parts near ``side``: (start, length) each."""
-    parts = max(1, round(size / side))
+    # Small levels are cut as well, though their halos cost more: there are several cores.
+    parts = max(1 if size < 32 else 2, round(size / side))
     step = -(-size // (parts * _SIDE_MULTIPLE)) * _SIDE_MULTIPLE
     return [(start, min(step, size - start)) for start in range(0, size, step)]
 

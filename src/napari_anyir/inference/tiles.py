@@ -59,7 +59,7 @@ def tile_starts(size: int, tile: int) -> list[int]:
     --------
     >>> from napari_anyir.inference.tiles import tile_starts
     >>> tile_starts(1000, 512)
-    [0, 248, 488]
+    [0, 240, 488]
     """
     if size <= tile:
         return [0]
