@@ -1,0 +1,36 @@
+"""What the README says is so."""
+
+import re
+import subprocess
+import sys
+
+import napari_anyir
+
+
+def test_measured_numbers_are_those_of_the_card(repository):
+    text = (repository / "README.md").read_text(encoding="utf-8")
+    measured = napari_anyir.list_models()[0].measured
+    assert measured
+    for name, rows in measured.items():
+        (row,) = re.findall(rf"^\| {re.escape(name)} \(.*$", text, re.MULTILINE)
+        for key in ("input", "output"):
+            assert f"{rows[key]['psnr']:.2f} / {rows[key]['ssim']:.3f}" in row
+
+
+def test_scripts_run(repository, tmp_path):
+    text = (repository / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 2
+    code = "\n".join(blocks) + "\nprint(restored.dtype, restored.shape)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path
+    )
+    assert "('encoder1.0', 'alpha')" in done.stdout
+    assert done.stdout.endswith("uint16 (4, 2, 64, 64)\n")
+
+
+def test_pictures_are_there(repository):
+    text = (repository / "README.md").read_text(encoding="utf-8")
+    pictures = re.findall(r"!\[.*?\]\((docs/.*?)\)", text)
+    assert len(pictures) >= 3
+    assert all((repository / path).is_file() for path in pictures)
