@@ -81,6 +81,7 @@ class Row:
     size: int
     threads: int
     seconds: list[float]
+    processor_seconds: list[float]
     peak_bytes: list[int]
     multiply_rate: list[float]
 
@@ -124,12 +125,14 @@ def operations(variant: str) -> float:
 
 def table(rows: list[Row], per_pixel: float) -> str:
     """Return the rows as a table in Markdown; the peak is that of a float32 matrix product."""
-    lines = [
-        "| way | side | threads | seconds | µs per pixel | GFLOP/s | of peak | peak memory, GB |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    heads = (
+        "way, side, threads, seconds, processor seconds, µs per pixel, GFLOP/s, of peak, memory GB"
+    )
+    names = heads.split(", ")
+    lines = ["| " + " | ".join(names) + " |", "|---" * len(names) + "|"]
     for row in rows:
         cells = [row.way, str(row.size), str(row.threads), f"{row.median:.2f}"]
+        cells.append(f"{statistics.median(row.processor_seconds):.2f}")
         cells.append(f"{row.median / row.size**2 * 1e6:.2f}")
         if row.way in PEERS:
             cells += ["", ""]
@@ -178,6 +181,7 @@ def main() -> None:
     parser.add_argument("--variant", default="tiny")
     parser.add_argument("--only", nargs="+", help="names of ways, or their beginnings")
     parser.add_argument("--name", default="inference", help="of the files in benchmarks/results")
+    parser.add_argument("--add", action="store_true", help="to the rows that are there already")
     options = parser.parse_args()
 
     chosen = [
@@ -187,6 +191,11 @@ def main() -> None:
     ]
     arguments = ["--variant", options.variant]
     rows: dict[tuple[str, int, int], Row] = {}
+    path = RESULTS / f"{options.name}.json"
+    if options.add and path.is_file():
+        for fields in json.loads(path.read_text())["rows"]:
+            row = Row(**fields)
+            rows[row.way, row.size, row.threads] = row
     for threads in sorted(set(options.threads)):
         for size in options.sizes:
             for _ in range(options.repeats):
@@ -194,15 +203,16 @@ def main() -> None:
                     found = measured(way, size, threads, arguments)
                     if found is None:
                         continue
-                    empty = Row(way.name, size, threads, [], [], [])
+                    empty = Row(way.name, size, threads, [], [], [], [])
                     row = rows.setdefault((way.name, size, threads), empty)
                     row.seconds += found["seconds"]  # type: ignore[operator]
+                    row.processor_seconds += found["processor_seconds"]  # type: ignore[operator]
                     row.peak_bytes.append(found["peak_bytes"])  # type: ignore[arg-type]
                     row.multiply_rate.append(found["multiply_rate"])  # type: ignore[arg-type]
     if not rows:
         raise SystemExit("Nothing was measured; see the reasons above.")
     per_pixel = operations(options.variant)
-    listed = list(rows.values())
+    listed = sorted(rows.values(), key=lambda row: (row.threads, row.size))
     machine = {
         "processor": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
@@ -213,7 +223,6 @@ def main() -> None:
     text = table(listed, per_pixel)
     print(text)
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{options.name}.json"
     content = {
         "variant": options.variant,
         "machine": machine,

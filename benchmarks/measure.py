@@ -134,7 +134,8 @@ def measure(
     Returns
     -------
     dict
-        ``seconds`` (one for each repeat), ``peak_bytes`` over the idle process, and
+        ``seconds`` and ``processor_seconds`` (of all threads; on a machine that does other work as
+        well it says more), one for each repeat; ``peak_bytes`` over the idle process, and
         ``multiply_rate`` just before.
     """
     torch.set_num_threads(threads)
@@ -143,14 +144,16 @@ def measure(
     forward = peer(way) if way in PEERS else our_way(way, variant, features)
     forward(torch.rand(1, 3, 64, 64))  # weights are arranged, threads are started
     image = torch.rand(1, 3, height, width)
-    seconds = []
+    seconds, processor_seconds = [], []
     with PeakMemory() as memory:
         for _ in range(repeats):
-            start = time.perf_counter()
+            start, used = time.perf_counter(), time.process_time()
             forward(image)
             seconds.append(time.perf_counter() - start)
+            processor_seconds.append(time.process_time() - used)
     return {
         "seconds": seconds,
+        "processor_seconds": processor_seconds,
         "peak_bytes": memory.peak - memory.idle,
         "multiply_rate": rate,
     }
