@@ -172,7 +172,7 @@ class _Run:
         self.software = software
         self.progress = progress
         self.cancel = cancel
-        self.finished = 0
+        self.computed = 0
 
     def states(
         self, todo: list[_Task], there: list[FileStatus]
@@ -181,7 +181,7 @@ class _Run:
         yield from there
         for task in todo:
             yield task.status
-        self._finish(len(there))
+        self._count(len(there))
         if not todo:
             return
         self.plan.root.mkdir(parents=True, exist_ok=True)
@@ -211,8 +211,9 @@ class _Run:
                 if image is not None:
                     outcome = self._restored(task, status, image, seconds, run)
                     del image
+                    self._count()
                     if written is not None:
-                        yield self._finish(1, written.result())
+                        yield written.result()
                         written = None
                     if isinstance(outcome, FileStatus):
                         status = outcome
@@ -220,27 +221,30 @@ class _Run:
                         written = writer.submit(outcome)
                         del outcome
                         continue
-                yield self._finish(1, status)
+                else:
+                    self._count()
+                yield status
             if written is not None:
-                yield self._finish(1, written.result())
+                yield written.result()
                 written = None
         except Cancelled:
             if written is not None:
-                yield self._finish(1, written.result())
+                yield written.result()
             raise
         finally:
             # A result that is just being written is finished: it is whole, and not done in vain.
             reader.shutdown(cancel_futures=True)
             writer.shutdown()
 
-    def _finish(self, count: int, status: FileStatus | None = None) -> Any:
-        self.finished += count
+    def _count(self, files: int = 1) -> None:
+        # A file counts once it is computed: it is written while the next one is restored, and a
+        # count that waited for that would fall back.
+        self.computed += files
         self._tell(0.0)
-        return status
 
     def _tell(self, fraction: float) -> None:
         if self.progress is not None:
-            self.progress(self.finished + fraction, len(self.plan.jobs))
+            self.progress(self.computed + fraction, len(self.plan.jobs))
 
     def _restored(
         self, task: _Task, status: FileStatus, image: ImageFile, seconds: float, run: str
