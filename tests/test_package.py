@@ -31,6 +31,7 @@ ALLOWED = {
     "samples": {"errors", "degradations"},
     "weights": {"errors", "model"},
     "inference": {"errors", "model", "weights"},
+    "degrading": {"errors", "degradations", "inference"},
     "analysis": {"errors", "model", "weights", "inference"},
     "files": {"errors", "weights", "inference"},
     "widgets": {
@@ -40,6 +41,7 @@ ALLOWED = {
         "inference",
         "analysis",
         "degradations",
+        "degrading",
         "samples",
         "files",
     },
@@ -52,6 +54,7 @@ ALLOWED = {
         "inference",
         "analysis",
         "degradations",
+        "degrading",
         "samples",
         "files",
         "training",

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from napari_anyir.cli import app
 from napari_anyir.cli.degrade import KIND_NAMES
-from napari_anyir.cli.degrading import degrade_array
 from napari_anyir.degradations import KINDS, degrade, make
+from napari_anyir.degrading import degrade_array
 from napari_anyir.files import ImageFile, read_image, write_image
 
 RNG = np.random.default_rng(0)

@@ -121,3 +121,10 @@ def test_pixels_that_are_not_finite_are_refused(viewer) -> None:
     layer = viewer.add_image(np.full((16, 16), np.nan, np.float32), contrast_limits=(0, 1))
     with pytest.raises(ValueError, match="NaN"):
         plan_degradation(layer, "YX", "noise", {})(None, None)
+
+
+def test_a_grey_layer_gets_the_noise_that_was_asked_for(viewer) -> None:
+    data = np.full((96, 96), 128, np.uint8)
+    layer = viewer.add_image(data)
+    spoilt = plan_degradation(layer, "YX", "noise", {"sigma": 25.0})(None, None)
+    assert 24 < spoilt.std() < 26

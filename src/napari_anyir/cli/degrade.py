@@ -94,9 +94,10 @@ def degrade(
     files, given = split_parameters(inputs)
     value_range = parse_intensity(intensity)
     torch_first()
-    from napari_anyir.cli.degrading import degrade_array, read_parameters
+    from napari_anyir.cli.degrading import read_parameters
     from napari_anyir.cli.tables import bar
     from napari_anyir.degradations import make
+    from napari_anyir.degrading import degrade_array
     from napari_anyir.files import read_image, write_image
     from napari_anyir.files.plan import make_plan
 

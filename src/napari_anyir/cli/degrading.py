@@ -1,85 +1,13 @@
-"""Arrays of any kind through a degradation, plane by plane, and its parameters from text."""
+"""The parameters of a degradation: read from text, and told as a table."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-import torch
+from napari_anyir.degradations import describe
 
-from napari_anyir.degradations import Degradation, describe
-from napari_anyir.inference.arrays import make_layout
-from napari_anyir.inference.intensity import check_dtype, check_intensity
-from napari_anyir.inference.pixels import from_network, to_network
-from napari_anyir.inference.planes import find_range, read_plane, write_plane
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["degrade_array", "parameter_rows", "read_parameters"]
-
-
-def degrade_array(
-    image: Any,
-    degradation: Degradation,
-    *,
-    seed: int,
-    axes: str | None = None,
-    intensity: Any = "auto",
-) -> NDArray[Any]:
-    """Degrade an array.
-
-    Plane number n is degraded with the seed ``seed + n`` and nothing else. Values are mapped to
-    [0, 1] as `napari_anyir.restore` maps them, and clipped there. A grey plane becomes three equal
-    colours, of which the degraded green one is taken, so that noise keeps its strength.
-
-    Parameters
-    ----------
-    image : array
-        numpy or dask, of any type that can be restored.
-    degradation : Degradation
-        What happens to it.
-    seed : int
-        Seed of its first plane.
-    axes, intensity
-        As for `napari_anyir.restore`.
-
-    Returns
-    -------
-    numpy.ndarray
-        Of the shape and type of ``image``; alpha is kept.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `napari_anyir.restore`.
-
-    Examples
-    --------
-    >>> from napari_anyir.degradations import make
-    >>> noisy = degrade_array(np.full((8, 8), 128, np.uint8), make("noise", sigma=25.0), seed=0)
-    >>> noisy.shape, noisy.dtype, bool(noisy.std() > 10)
-    ((8, 8), dtype('uint8'), True)
-    """
-    layout = make_layout(image, axes)
-    result = np.empty(layout.shape, check_dtype(image.dtype))
-    if not result.size:
-        return result
-    mapping = find_range(image, layout, check_intensity(intensity))
-    generator = torch.Generator()
-    for number, index in enumerate(layout.indices()):
-        plane = read_plane(image, layout, index)
-        clean = torch.from_numpy(to_network(plane, mapping)).clamp_(0.0, 1.0).unsqueeze(0)
-        generator.manual_seed(seed + number)
-        clean = degradation.target(clean, generator)  # a kind may change the content first
-        degraded = degradation(clean, generator)[0]
-        if plane.ndim == 2:
-            degraded = degraded[1].expand(3, -1, -1)
-        out = np.empty(plane.shape, result.dtype)
-        from_network(degraded.numpy(), plane, mapping, 1.0, out)
-        write_plane(result, layout, index, out)
-    return result
+__all__ = ["parameter_rows", "read_parameters"]
 
 
 def read_parameters(kind: str, texts: Mapping[str, str]) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_anyir.errors import Cancelled
 from napari_anyir.widgets import _layers, _regions
 from napari_anyir.widgets._problems import load_torch
 from napari_anyir.widgets._restoration import check_layer_axes, placement
@@ -114,30 +113,21 @@ class DegradeJob:
             If the image or a parameter cannot be used.
         """
         load_torch()
-        import torch
-
-        from napari_anyir.degradations import degrade
-        from napari_anyir.inference.axes import Layout
-        from napari_anyir.inference.pixels import from_network, to_network
-        from napari_anyir.inference.planes import find_range
+        from napari_anyir.degradations import make
+        from napari_anyir.degrading import degrade_array
 
         image = np.asarray(self.data[self.region.slices])
-        layout = Layout(_regions.plane_axes(self.axes, self.region), image.shape)
-        result = np.empty(image.shape, image.dtype.newbyteorder("="))
-        if not image.size:
-            return result
-        mapping = find_range(image, layout, _whole_range(image))
-        planes, target = image.transpose(layout.order), result.transpose(layout.order)
-        for number, index in enumerate(layout.indices()):
-            if cancel is not None and cancel.is_set():
-                raise Cancelled("The degradation was cancelled.")
-            clean = torch.from_numpy(to_network(planes[index], mapping)).clamp_(0, 1).unsqueeze(0)
-            spoilt = degrade(clean, self.kind, seed=self.seed + number, **self.parameters)
+        return degrade_array(
+            image,
+            make(self.kind, **self.parameters),
+            seed=self.seed,
+            axes=_regions.plane_axes(self.axes, self.region),
             # Without clipping, noise that goes beyond the range would come out of a type's limits.
-            from_network(spoilt[0].numpy(), planes[index], mapping, self.strength, target[index])
-            if progress is not None:
-                progress(number + 1, layout.count)
-        return result
+            intensity=_whole_range(image) if image.size else "dtype",
+            strength=self.strength,
+            progress=progress,
+            cancel=cancel,
+        )
 
     def record(self) -> dict[str, Any]:
         """Plain values that tell how to make the same image again."""
