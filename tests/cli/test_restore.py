@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 import napari_anyir
 from napari_anyir.cli import app
 from napari_anyir.files import ImageFile, read_image, write_image
+from napari_anyir.inference import Intervention
 
 RNG = np.random.default_rng(0)
 
@@ -132,3 +134,61 @@ def test_references_of_another_kind_are_refused(tmp_path: Path, other: Any) -> N
     )
     assert result.exit_code == 1
     assert "compare images of one" in result.stderr
+
+
+def test_interventions_reach_the_network(tmp_path: Path) -> None:
+    array = RNG.integers(0, 255, (40, 33, 3), np.uint8)
+    write_image(tmp_path / "a.png", array)
+    changes = ("encoder1.*:alpha=off", "*:lambda=0.3", "decoder1.0:gated=mean")
+    options = [text for change in changes for text in ("--intervene", change)]
+    result = run(tmp_path / "a.png", "-o", tmp_path / "b.png", *options, "--device=cpu")
+    assert result.exit_code == 0, result.output
+    expected = napari_anyir.restore(
+        array, model="nano", device="cpu", interventions=[Intervention.parse(c) for c in changes]
+    )
+    written = read_image(tmp_path / "b.png").array
+    np.testing.assert_array_equal(written, expected)
+    assert not np.array_equal(written, napari_anyir.restore(array, model="nano", device="cpu"))
+    # Another change is another result, which replaces nothing unasked; the same is there already.
+    assert (
+        run(tmp_path / "a.png", "-o", tmp_path / "b.png", *options, "--device=cpu").stdout[:1]
+        == "0"
+    )
+    other = run(
+        tmp_path / "a.png", "-o", tmp_path / "b.png", "--intervene", "*:alpha", "--device=cpu"
+    )
+    assert "allow overwriting" in other.stderr
+
+
+def test_results_without_interventions_are_logged_as_before(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png", RNG.integers(0, 255, (16, 16), np.uint8))
+    assert run(tmp_path / "a.png", "-o", tmp_path / "b.png").exit_code == 0
+    line = json.loads((tmp_path / "anyir-log.jsonl").read_text().splitlines()[-1])
+    settings = next(value for value in line.values() if isinstance(value, dict) and "tile" in value)
+    assert "interventions" not in settings
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("alpha=off", "is no intervention; write block:part=action"),
+        ("encoder9.0:alpha=off", "no block 'encoder9.0'"),
+        ("*:delta=off", "The part 'delta' cannot be changed"),
+        ("*:alpha=loud", "The action 'loud' is unknown"),
+        ("*:lambda=off", "give a number"),
+    ],
+)
+def test_a_wrong_intervention_is_one_sentence(tmp_path: Path, change: str, says: str) -> None:
+    write_image(tmp_path / "a.png", RNG.integers(0, 255, (16, 16), np.uint8))
+    result = run(tmp_path / "a.png", "-o", tmp_path / "out", "--intervene", change)
+    assert result.exit_code == 1
+    assert says in " ".join(result.stderr.split())
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_interventions_and_tiles_are_refused_together(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png", RNG.integers(0, 255, (16, 16), np.uint8))
+    result = run(tmp_path / "a.png", "-o", tmp_path / "out", "--intervene", "*:alpha", "--tile=64")
+    assert result.exit_code == 1
+    assert "Interventions see whole planes" in " ".join(result.stderr.split())

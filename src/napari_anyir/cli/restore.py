@@ -53,6 +53,18 @@ def restore(
     strength: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="From 0 (the input) to 1 (restored).")
     ] = 1.0,
+    intervene: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="BLOCK:PART=CHANGE",
+            help="Change the network to see what a part does: BLOCK such as encoder1.0, 'decoder*' "
+            "or '*'; PART of alpha, beta, gamma, tau_adj, attention, gated, spatial, frequency, "
+            "fused and lambda; CHANGE off, mean (of each channel) or a number, as in "
+            "'encoder1.*:alpha=off' or '*:lambda=0.3'. May be given again. Planes are then run as "
+            "a whole.",
+            show_default=False,
+        ),
+    ] = None,
     suffix: Annotated[
         str, typer.Option(help="Added to every name, for instance _restored.", show_default=False)
     ] = "",
@@ -88,6 +100,7 @@ def restore(
         "device": device,
         "precision": precision,
         "strength": strength,
+        "interventions": tuple(intervene or ()),
     }
     torch_first()
     from napari_anyir.cli.scores import find_references, print_scores

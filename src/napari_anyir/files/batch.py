@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,7 +98,7 @@ def restore_files(
     """
     settings = settings or Settings()
     tried = _try_settings(settings)
-    made_with = {"settings": {**asdict(settings), "model": None}, "sha256": tried.sha256}
+    made_with = {"settings": {**settings.recorded(), "model": None}, "sha256": tried.sha256}
     # The log may name results in the input folder, which are no inputs.
     root = Path(output).expanduser()
     earlier = {identity(path) for path in RunLog(root).outputs()} if root.is_dir() else set()
@@ -140,7 +140,7 @@ def _try_settings(settings: Settings) -> Provenance:
     from napari_anyir.inference import restore_with_record
 
     nothing = np.zeros((8, 8), np.uint8)
-    _, record = restore_with_record(nothing, **{**asdict(settings), "axes": None})
+    _, record = restore_with_record(nothing, **{**settings.arguments(), "axes": None})
     return record
 
 
@@ -274,7 +274,7 @@ class _Run:
         try:
             axes = self.settings.axes or image.axes or guess_axes(array.shape, array.dtype)
             options = {
-                **asdict(self.settings),
+                **self.settings.arguments(),
                 "axes": axes,
                 "progress": lambda done, of: self._tell(done / max(1, of)),
                 "cancel": self.cancel,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -29,6 +29,8 @@ class Settings:
         As for `napari_anyir.restore`.
     axes : str, optional
         Axis letters; default: what each file says.
+    interventions : tuple of str
+        Changes to the network, as `napari_anyir.inference.Intervention.parse` reads them.
 
     Examples
     --------
@@ -43,6 +45,49 @@ class Settings:
     intensity: str | tuple[float, float] = "auto"
     axes: str | None = None
     strength: float = 1.0
+    interventions: tuple[str, ...] = ()
+
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments of `napari_anyir.restore`.
+
+        Returns
+        -------
+        dict
+            Values as they are, interventions parsed.
+
+        Raises
+        ------
+        ValueError
+            If an intervention cannot be read; one sentence says why.
+
+        Examples
+        --------
+        >>> Settings(interventions=("*:lambda=0.3",)).arguments()["interventions"][0].action
+        0.3
+        """
+        from napari_anyir.inference.interventions import Intervention
+
+        changes = tuple(Intervention.parse(text) for text in self.interventions)
+        return {**asdict(self), "interventions": changes}
+
+    def recorded(self) -> dict[str, Any]:
+        """Values by which a log knows a result again.
+
+        Returns
+        -------
+        dict
+            Plain values; interventions only where there are some, so that results which were made
+            before there were any are still known.
+
+        Examples
+        --------
+        >>> "interventions" in Settings().recorded()
+        False
+        """
+        values = {**asdict(self), "interventions": list(self.interventions)}
+        if not self.interventions:
+            del values["interventions"]
+        return values
 
 
 @dataclass(frozen=True)
