@@ -11,7 +11,7 @@ import torch
 from skimage.io import imread
 from torch import Tensor
 
-SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+from napari_anyir.training.pairing import SUFFIXES
 
 
 def find_photos(root: str | Path) -> list[Path]:
