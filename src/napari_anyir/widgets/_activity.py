@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from napari.utils.progress import cancelable_progress, progress
+from qtpy.QtWidgets import QProgressBar
 
 
 def progress_text(done: int, total: int, planes: int, seconds: float) -> str:
@@ -65,6 +67,39 @@ def plane_of(done: int, total: int, planes: int) -> int:
     return min(planes, done * planes // max(1, total) + 1)
 
 
+def show_progress(bar: QProgressBar, done: int, total: int) -> None:
+    """Move a widget's own bar, without painting it at once.
+
+    Qt's bar paints itself inside ``setValue``, and with it all that shares its window, the canvas
+    included; so it is only marked here, and painted together with whatever else has changed.
+
+    Parameters
+    ----------
+    bar : QProgressBar
+        The bar.
+    done, total : int
+        Where it is to stand.
+
+    Examples
+    --------
+    >>> from qtpy.QtWidgets import QApplication, QProgressBar
+    >>> application = QApplication.instance() or QApplication([])
+    >>> bar = QProgressBar()
+    >>> show_progress(bar, 30, 100)
+    >>> bar.text()
+    '30%'
+    """
+    bar.setUpdatesEnabled(False)
+    if bar.maximum() != total:
+        bar.setRange(0, total)
+    bar.setValue(done)
+    bar.setUpdatesEnabled(True)
+
+
+MOVE_EVERY = 1.0
+"""Seconds between two moves of napari's bars, after each of which napari handles all its events."""
+
+
 class Activity:
     """napari's bars of one run, made and moved in the window's thread.
 
@@ -81,6 +116,7 @@ class Activity:
     def __init__(self, title: str, planes: int, cancel: Callable[[], None]) -> None:
         self._planes = planes
         self._closed = False
+        self._moved = 0.0
         # tqdm would print the same bars to the terminal, where nobody asked for them.
         quiet = _Silent()
         self._outer = cancelable_progress(
@@ -93,9 +129,11 @@ class Activity:
         )
 
     def show(self, done: int, total: int) -> None:
-        """Move the bars to ``done`` of ``total`` steps."""
-        if self._closed:
+        """Move the bars to ``done`` of ``total`` steps, at most once a second."""
+        now = time.monotonic()
+        if self._closed or (now - self._moved < MOVE_EVERY and done < total):
             return
+        self._moved = now
         if self._inner is None:
             _move(self._outer, done, total)
             return

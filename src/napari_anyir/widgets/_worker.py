@@ -22,8 +22,8 @@ from napari_anyir.widgets._qt import Signal
 Job = Callable[[Callable[..., None], Any], Any]
 """``job(progress, cancel)``, with ``progress(done, total)`` or ``progress(0, 0, news)``."""
 
-REPORT_EVERY = 0.05
-"""Seconds between two reports: more would only keep the window busy with painting bars."""
+REPORT_EVERY = 0.2
+"""Seconds between two reports: every one makes the whole window paint itself, canvas included."""
 
 
 class JobWorker(WorkerBase):

@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_anyir.widgets import _settings
-from napari_anyir.widgets._activity import Activity, progress_text
+from napari_anyir.widgets._activity import Activity, progress_text, show_progress
 from napari_anyir.widgets._preview import LivePreview
 from napari_anyir.widgets._restoration import Restored, RestoreJob, plan, result_layer
 from napari_anyir.widgets._restore_form import RestoreForm, small_label
@@ -204,8 +204,7 @@ class RestoreWidget(QWidget):
     # ---------------------------------------------------------------- what the worker says
 
     def _progressed(self, done: int, total: int) -> None:
-        self.progress_bar.setRange(0, total)
-        self.progress_bar.setValue(done)
+        show_progress(self.progress_bar, done, total)
         if self._job is None:
             return
         seconds = time.monotonic() - self._started
