@@ -1,0 +1,474 @@
+"""*Look inside*: feature maps of chosen blocks as layers over the image."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_anyir.widgets import _settings
+from napari_anyir.widgets._activity import Activity
+from napari_anyir.widgets._group_table import GroupTable
+from napari_anyir.widgets._layer_box import LayerBox, is_image
+from napari_anyir.widgets._looking import (
+    ALL,
+    ONE,
+    SHOWS,
+    Looked,
+    LookJob,
+    free_name,
+    groups_of,
+    is_inside,
+    key_of,
+    map_layers,
+    update_layer,
+)
+from napari_anyir.widgets._model_choice import ModelChoice
+from napari_anyir.widgets._plane import Intensity, ShownPlane, read_shown_plane
+from napari_anyir.widgets._restore_form import small_label
+from napari_anyir.widgets._side_by_side import SideBySide
+from napari_anyir.widgets._structure import PARTS
+from napari_anyir.widgets._ushape import UShape
+from napari_anyir.widgets._viewer import unwrapped
+from napari_anyir.widgets._worker import Runner
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+SECTION = "look_inside"
+"""Key of the remembered settings in the manifest."""
+
+DELAY = 300
+"""Milliseconds of rest before a moved slider starts a look."""
+
+
+def is_source(layer: Any) -> bool:
+    """Whether one can look inside with a layer: an image that is no feature map itself."""
+    return is_image(layer) and not is_inside(layer)
+
+
+class LookInsideWidget(QWidget):
+    """Look inside the network: what its blocks show for the plane in view.
+
+    Parameters
+    ----------
+    napari_viewer : napari.components.ViewerModel
+        The viewer; napari passes it.
+    """
+
+    def __init__(self, napari_viewer: ViewerModel) -> None:
+        super().__init__()
+        self._viewer = unwrapped(napari_viewer)
+        self._job: LookJob | None = None
+        self._last: LookJob | None = None
+        self._volume: tuple[ShownPlane, Intensity] | None = None
+        self._watched: Any = None
+        self._again = self._cancelled = False
+        self._activity: Activity | None = None
+        self._started = 0.0
+        self.runner = Runner(self)
+        self.side_by_side = SideBySide(self._viewer)
+        self._build()
+        self._restore_settings(_settings.load(SECTION))
+        self._connect()
+        self._structure_changed()
+        self._update()
+
+    # ---------------------------------------------------------------- building
+
+    def _build(self) -> None:
+        self.layer_box = LayerBox(self._viewer, is_source)
+        self.layer_box.setToolTip("The image that the network sees; of a stack, the shown plane.")
+        self.model_choice = ModelChoice()
+        self.ushape = UShape()
+        self.part_boxes: dict[str, QCheckBox] = {}
+        parts = QGridLayout()
+        parts.setContentsMargins(0, 0, 0, 0)
+        parts.setVerticalSpacing(2)
+        for index, (name, tip) in enumerate(PARTS.items()):
+            box = QCheckBox(name)
+            box.setToolTip(tip)
+            parts.addWidget(box, index // 3, index % 3)
+            self.part_boxes[name] = box
+        self.show_box = QComboBox()
+        self.show_box.addItems(list(SHOWS.values()))
+        self.show_box.setToolTip("How the channels of a map become a picture.")
+        self.channel_box = QSpinBox()
+        self.channel_box.setRange(0, 9999)
+        self.channel_box.setToolTip("Which channel to show, from 0.")
+        self.channel_box.setAccessibleName("Channel")
+        show = QHBoxLayout()
+        show.setContentsMargins(0, 0, 0, 0)
+        show.addWidget(self.show_box, 1)
+        show.addWidget(self.channel_box)
+        self.follow_box = QCheckBox("&Follow the slider")
+        self.follow_box.setToolTip("Look again whenever another plane of the stack is shown.")
+        self.side_box = QCheckBox("Side &by side")
+        self.side_box.setToolTip(
+            "Give the image and each visible map a cell of its own; zoom and pan move all of them."
+        )
+        checks = QHBoxLayout()
+        checks.addWidget(self.follow_box)
+        checks.addWidget(self.side_box)
+        self.run_button = QPushButton("L&ook")
+        self.run_button.setToolTip("Run the network once and show the ticked parts as layers.")
+        self.cancel_button = QPushButton("&Cancel")
+        self.cancel_button.setToolTip("Stop at the next part of the network.")
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.run_button, 2)
+        buttons.addWidget(self.cancel_button, 1)
+        self.progress_bar = QProgressBar()
+        self.progress_bar.setRange(0, 1)
+        self.progress_bar.setMaximumHeight(14)
+        self.status_label = small_label()
+        self.status_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.table = GroupTable(self._viewer)
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setVerticalSpacing(4)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("&Layer", self.layer_box)
+        form.addRow("&Model", self.model_choice)
+        more = QFormLayout()
+        more.setContentsMargins(0, 0, 0, 0)
+        more.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        label = QLabel("&Show")
+        label.setBuddy(self.show_box)
+        more.addRow(label, show)
+        self.setMinimumWidth(300)  # napari cuts the title of a narrower dock
+        layout = QVBoxLayout(self)
+        layout.setSpacing(5)
+        layout.addLayout(form)
+        layout.addWidget(self.ushape)
+        for row in (parts, more, checks, buttons):
+            layout.addLayout(row)
+        layout.addWidget(self.progress_bar)
+        layout.addWidget(self.status_label)
+        layout.addWidget(self.table, 1)
+
+    def _connect(self) -> None:
+        self.timer = QTimer(self)
+        self.timer.setSingleShot(True)
+        self.timer.setInterval(DELAY)
+        self.timer.timeout.connect(self._look_again)
+        self.model_choice.structure_changed.connect(self._structure_changed)
+        self.model_choice.failed.connect(self.status_label.setText)
+        self.ushape.changed.connect(self._choices_changed)
+        self.layer_box.layer_changed.connect(self._layer_chosen)
+        self.show_box.currentIndexChanged.connect(self._choices_changed)
+        for box in self.part_boxes.values():
+            box.toggled.connect(self._choices_changed)
+        self.follow_box.toggled.connect(self._ask)
+        self.side_box.toggled.connect(self._arrange)
+        self.table.arranged.connect(self._arrange)
+        self.run_button.clicked.connect(self.run)
+        self.cancel_button.clicked.connect(self.cancel)
+        self.runner.progressed.connect(self._progressed)
+        self.runner.returned.connect(self._returned)
+        self.runner.failed.connect(self._failed)
+        self.runner.finished.connect(self._finished)
+        self._viewer.layers.events.removed.connect(self._layer_removed)
+        for event in self._dims_events():
+            event.connect(self._ask)
+
+    def _dims_events(self) -> list[Any]:
+        events = self._viewer.dims.events
+        return [events.current_step, events.order, events.ndisplay]
+
+    # ---------------------------------------------------------------- what was chosen
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Ticked parts that the model has."""
+        return tuple(
+            name for name, box in self.part_boxes.items() if box.isChecked() and box.isEnabled()
+        )
+
+    @property
+    def show_as(self) -> str:
+        """One of the keys of `SHOWS`."""
+        return list(SHOWS)[self.show_box.currentIndex()]
+
+    @property
+    def problem(self) -> str | None:
+        """Why a look cannot start, as one sentence, or None."""
+        if self.layer_box.layer is None:
+            return "Open an image first: File > Open, or File > Open Sample."
+        if not self.ushape.chosen:
+            return "Choose blocks: click them in the picture."
+        if not self.parts:
+            return "Tick at least one part."
+        return None
+
+    def _values(self) -> dict[str, Any]:
+        return {
+            "model": self.model_choice.model,
+            "device": self.model_choice.device,
+            "blocks": " ".join(self.ushape.chosen),
+            "parts": " ".join(name for name, box in self.part_boxes.items() if box.isChecked()),
+            "show": self.show_as,
+            "follow": self.follow_box.isChecked(),
+        }
+
+    def _restore_settings(self, values: dict[str, Any]) -> None:
+        self.model_choice.set_values(values)
+        self.ushape.set_structure(self.model_choice.structure)
+        self.ushape.choose(str(values.get("blocks") or "encoder1.0 decoder1.0").split())
+        ticked = str(values.get("parts") or "alpha attention gated fused").split()
+        for name, box in self.part_boxes.items():
+            box.setChecked(name in ticked)
+        if values.get("show") in SHOWS:
+            self.show_box.setCurrentIndex(list(SHOWS).index(values["show"]))
+        self.follow_box.setChecked(bool(values.get("follow", True)))
+
+    # ---------------------------------------------------------------- what the user does
+
+    def run(self) -> None:
+        """Look inside, in a thread."""
+        if self.runner.running:
+            return
+        problem = self.problem
+        if problem is not None:
+            self._complain(problem)
+            return
+        try:
+            plane = read_shown_plane(self.layer_box.layer, self._viewer.dims)
+        except (TypeError, ValueError) as error:
+            self._complain(str(error))
+            return
+        _settings.save(SECTION, self._values())
+        self._start(
+            LookJob(
+                plane,
+                self.ushape.chosen,
+                self.parts,
+                self.show_as,
+                self.channel_box.value(),
+                self.model_choice.model,
+                self.model_choice.device,
+            )
+        )
+
+    def cancel(self) -> None:
+        """Stop at the next part; layers that are there stay."""
+        self._again = False
+        self.timer.stop()
+        if self.runner.running:
+            self._cancelled = True
+            self.runner.stop()
+            self.status_label.setText("Stopping ...")
+            self._update()
+
+    def _start(self, job: LookJob) -> None:
+        known = self._volume
+        if known is not None and known[0].data is job.plane.data:
+            job = replace(job, intensity=known[1])
+        self._job = job
+        self._started = time.monotonic()
+        self.progress_bar.setRange(0, 0)  # busy: torch and the weights are loaded first
+        self.status_label.setText(f"{job} with {job.model} ...")
+        self._activity = Activity(str(job), 1, self.cancel)
+        self.runner.start(job)
+        self._update()
+
+    # ---------------------------------------------------------------- following the slider
+
+    def _ask(self, event: Any = None) -> None:
+        """Ask for another look once all has come to rest."""
+        if self.follow_box.isChecked() and self._last is not None:
+            self.timer.start()
+
+    def _look_again(self) -> None:
+        """Look again at what is shown now, as far as it is another plane."""
+        last = self._last
+        layer = self._layer_of(last) if last is not None else None
+        if last is None or layer is None or not self.follow_box.isChecked():
+            return
+        if self.runner.running:  # what is being computed is out of date: stop it, start after it
+            self._again = True
+            self.runner.stop()
+            return
+        shown = [key_of(item) for item in self._viewer.layers if is_inside(item)]
+        blocks = tuple(b for b in last.blocks if (last.plane.tag, b) in {k[:2] for k in shown})
+        if not blocks:  # all its groups were removed: there is nothing to keep up to date
+            self._last = None
+            return
+        try:
+            plane = read_shown_plane(layer, self._viewer.dims)
+        except (TypeError, ValueError) as error:
+            self.status_label.setText(str(error))
+            return
+        if not plane.same(last.plane) or self._volume is None:
+            self._start(replace(last, plane=plane, blocks=blocks, intensity="auto"))
+
+    def _layer_of(self, job: LookJob) -> Any:
+        tag = job.plane.tag
+        return next((x for x in self._viewer.layers if str(x.unique_id) == tag), None)
+
+    def _watch(self, layer: Any) -> None:
+        """Follow the pixels of the source, which an edit changes."""
+        if self._watched is not None:
+            self._watched.events.data.disconnect(self._pixels_changed)
+        self._watched = layer
+        if layer is not None:
+            layer.events.data.connect(self._pixels_changed)
+
+    def _pixels_changed(self, event: Any = None) -> None:
+        self._volume = None
+        self._ask()
+
+    # ---------------------------------------------------------------- what the worker says
+
+    def _progressed(self, done: int, total: int) -> None:
+        self.progress_bar.setRange(0, total)
+        self.progress_bar.setValue(done)
+        # Last, because napari handles events in there, the end of this run among them.
+        if self._activity is not None:
+            self._activity.show(done, total)
+
+    def _returned(self, looked: Looked) -> None:
+        job = self._job
+        if job is None or self._layer_of(job) is None:  # its image is gone: nothing to lie over
+            return
+        self._last, self._volume = job, (job.plane, looked.intensity)
+        self._watch(self._layer_of(job))
+        self._show_maps(job, looked)
+        count = len(looked.maps)
+        text = f"{count} {'map' if count == 1 else 'maps'} in {looked.seconds:.1f} s."
+        self.status_label.setText(" ".join([text, *looked.notes]))
+
+    def _show_maps(self, job: LookJob, looked: Looked) -> None:
+        layers = self._viewer.layers
+        there = {key_of(layer): layer for layer in layers if is_inside(layer)}
+        active, point = layers.selection.active, self._viewer.dims.point
+        before = len(there)
+        for made in map_layers(job, looked):
+            layer = there.get(made.key)
+            if layer is not None and update_layer(layer, made):
+                continue
+            if layer is not None:
+                layers.remove(layer)
+            self._viewer.add_image(made.data, **free_name(made, {item.name for item in layers}))
+        # New layers must not move the slider, nor take keys and tools away from the chosen layer.
+        if active is not None and active in layers:
+            layers.selection.active = active
+        dims = self._viewer.dims
+        for back in range(1, min(len(point), dims.ndim) + 1):
+            if dims.point[-back] != point[-back]:
+                dims.set_point(dims.ndim - back, point[-back])
+        self.table.refresh()
+        if self.side_box.isChecked() or before == 0:
+            self._arrange()
+
+    def _failed(self, text: str) -> None:
+        self.status_label.setText(text)
+
+    def _finished(self) -> None:
+        if self._cancelled:
+            self.status_label.setText("Cancelled; layers are as they were.")
+        self._cancelled = False
+        if self._activity is not None:
+            self._activity.close()
+        self.progress_bar.setRange(0, 1)
+        self.progress_bar.setValue(0)
+        self._job = self._activity = None
+        again, self._again = self._again, False
+        if again:
+            self._look_again()
+        self._update()
+
+    # ---------------------------------------------------------------- side by side
+
+    def _arrange(self, _on: bool = False) -> None:
+        """Give the image and its visible maps a cell each, or put all back."""
+        groups = groups_of(self._viewer.layers)
+        layer = self.layer_box.layer
+        tag = str(layer.unique_id) if layer is not None else ""
+        maps = [item for (source, _), items in groups.items() if source == tag for item in items]
+        shown = [item for item in maps if item.visible]
+        if not self.side_box.isChecked() or layer is None or not shown:
+            self.side_by_side.end()
+            return
+        was = self.side_by_side.active
+        layer.visible = True
+        self.side_by_side.begin([layer, *shown])
+        if not was:
+            self._viewer.reset_view()
+
+    # ---------------------------------------------------------------- reactions
+
+    def _structure_changed(self) -> None:
+        structure = self.model_choice.structure
+        self.ushape.set_structure(structure)
+        for name, box in self.part_boxes.items():
+            box.setEnabled(structure is None or name in structure.parts)
+        self._choices_changed()
+
+    def _layer_chosen(self) -> None:
+        if self.side_by_side.active:
+            self._arrange()
+        self._choices_changed()
+
+    def _layer_removed(self, event: Any) -> None:
+        layer = event.value
+        job = self._job or self._last
+        if job is not None and str(layer.unique_id) == job.plane.tag:
+            self.cancel()
+        if self._last is not None and str(layer.unique_id) == self._last.plane.tag:
+            self._watch(None)
+            self._last = self._volume = None  # its pixels must not stay in memory
+        if is_inside(layer) and self.side_by_side.active:
+            self._arrange()
+
+    def _update(self) -> None:
+        running = self.runner.running
+        self.channel_box.setVisible(self.show_as == ONE)
+        self.run_button.setEnabled(not running and self.problem is None)
+        self.cancel_button.setEnabled(running and not self.runner.stopping)
+
+    def _choices_changed(self) -> None:
+        if not self.runner.running:
+            self.status_label.setText(self.problem or self._advice())
+        self._update()
+
+    def _advice(self) -> str:
+        return (
+            "Maps lie over the image; each block is a group below."
+            if self.show_as != ALL
+            else "Each map gets a slider for its channels."
+        )
+
+    def _complain(self, text: str) -> None:
+        self.status_label.setText(text)
+        show_error(text)
+
+    def showEvent(self, event: Any) -> None:
+        """Look for devices when the widget is first seen, which is its first use."""
+        super().showEvent(event)
+        self.model_choice.find_devices()
+
+    def closeEvent(self, event: Any) -> None:
+        """Stop what runs and put the viewer back; the layers stay."""
+        for emitter in self._dims_events():
+            emitter.disconnect(self._ask)
+        self._watch(None)
+        self.cancel()
+        self.model_choice.stop()
+        self.side_by_side.end()
+        super().closeEvent(event)
