@@ -1,15 +1,16 @@
 """How long napari's window ever fails to answer while a large image is restored.
 
-``python -m benchmarks.responsiveness 2048`` (on a screen, or in ``xvfb-run -a``) opens napari with a
-noisy image of 2048 x 2048 pixels, restores it through the *Restore image* widget and listens to a
-timer that should tick in the window's thread every 5 ms. A gap between two ticks is time in which
+``python -m benchmarks.responsiveness 2048`` (on a screen, or in ``xvfb-run -a``) opens napari with
+a noisy image of 2048 x 2048 pixels, restores it through the *Restore image* widget and listens to
+a timer that should tick in the window's thread every 5 ms. A gap between two ticks is time in which
 the window answered nobody. It prints the median, the 99th percentile and the worst gap of each
 stretch: the window at rest; napari alone, when another layer of this size is added and removed with
 nothing running; the restoration; the moment at which its result becomes a layer; and at rest again.
-A second process that does nothing but tick tells what the machine itself did to anyone
-in the same seconds, and "own" gaps leave out the time in which
-the window's thread was ready but waited for a processor (Linux tells): with one processor for the
-window and the network, that is most of it. For every gap above the limit, it prints where the window stood.
+
+The machine's part is told apart twice. A second process that does nothing but tick shows what the
+machine did to anyone in the same seconds. And "own" gaps leave out the time in which the window's
+thread was ready but waited for a processor (Linux tells): with one processor for the window and the
+network, that is most of it. For every gap above the limit, it prints where the window stood.
 
 ``--json FILE`` writes the numbers, ``--threads 1`` limits torch, ``--rgb`` takes a colour image.
 """
@@ -17,6 +18,7 @@ window and the network, that is most of it. For every gap above the limit, it pr
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import multiprocessing
 import os
@@ -39,7 +41,7 @@ EVERY = 0.005
 LIMIT = 0.1
 """Longest gap, in seconds, that a user takes for an answer at once."""
 
-DEPTH = int(os.environ.get("DEPTH", "8"))
+DEPTH = 8
 """How many callers are named where the window was late."""
 
 
@@ -212,7 +214,7 @@ def measure(size: int, *, rgb: bool, model: str, idle: float, patience: float) -
             "other process": summarise(alone.gaps(marks[name], marks[following])),
             "seconds": round(marks[following] - marks[name], 2),
         }
-        for name, following in zip(names, names[1:], strict=False)
+        for name, following in itertools.pairwise(names)
     }
     gaps = np.diff(ticks.times)
     own = gaps - np.diff(ticks.queues)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_anyir.widgets._comparison import MeasureJob, data_range, difference, symmetric_limits
+from napari_anyir.widgets._comparison import MeasureJob, difference, symmetric_limits
 from napari_anyir.widgets._viewer import camera, grid
 from napari_anyir.widgets.compare import WIPE, CompareWidget
 
@@ -151,14 +151,7 @@ def test_measures_of_every_shape(shape) -> None:
     reference = np.random.default_rng(0).random(shape)
     psnr, ssim = MeasureJob({"a": reference}, reference)(None, None)["a"]
     assert psnr == float("inf")
-    assert np.isnan(ssim) if min(shape[:2]) < 3 else ssim == pytest.approx(1)
-
-
-def test_the_span_belongs_to_the_reference() -> None:
-    assert data_range(np.zeros((4, 4), np.uint8)) == 255
-    assert data_range(np.array([0.2, 0.9])) == 1
-    assert data_range(np.array([-2.0, 3.0])) == 5
-    assert data_range(np.full(4, 7, np.uint16)) > 0
+    assert np.isnan(ssim) if min(shape[:2]) < 7 else ssim == pytest.approx(1)
 
 
 def test_unsigned_differences_do_not_wrap() -> None:

@@ -4,39 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from napari_anyir.inference.scores import WINDOW, Score, full_scale, score
 
 if TYPE_CHECKING:
     from napari_anyir.files import FileStatus, ImageFile
 
 __all__ = ["Score", "compare", "find_references", "print_scores"]
 
-_WINDOW = 7
 HOW = (
     "PSNR over all pixels and colours, alpha left out; SSIM as scikit-image's default: uniform "
-    f"{_WINDOW} x {_WINDOW} window, mean of colours and planes."
+    f"{WINDOW} x {WINDOW} window, mean of colours and planes."
 )
-
-
-@dataclass(frozen=True)
-class Score:
-    """How far an image is from its reference.
-
-    Parameters
-    ----------
-    psnr : float
-        Decibels; infinite for equal images.
-    ssim : float
-        At most 1; NaN if the image is smaller than the window.
-    data_range : float
-        What counts as full scale.
-    """
-
-    psnr: float
-    ssim: float
-    data_range: float
 
 
 def find_references(reference: Path, statuses: Sequence[FileStatus]) -> dict[int, Path]:
@@ -123,9 +104,6 @@ def compare(image: ImageFile, clean: ImageFile) -> Score:
     >>> round(score.psnr, 2), score.data_range
     (34.15, 255.0)
     """
-    import numpy as np
-    from skimage.metrics import structural_similarity
-
     if image.array.dtype != clean.array.dtype:
         raise ValueError(
             f"'{clean.path}' is {clean.array.dtype} and '{image.path}' is {image.array.dtype}; "
@@ -136,18 +114,8 @@ def compare(image: ImageFile, clean: ImageFile) -> Score:
             f"'{clean.path}' has the shape {_shape(clean)} and '{image.path}' {_shape(image)}; "
             "compare images of one size."
         )
-    data_range = _data_range(clean)
-    squares, count, ssims = 0.0, 0, []
-    for plane, truth in zip(_planes(image), _planes(clean), strict=True):
-        difference = plane.astype(np.float64) - truth
-        squares += float(np.square(difference).sum())
-        count += difference.size
-        if min(plane.shape[:2]) >= _WINDOW:
-            colours = {"channel_axis": -1} if plane.ndim == 3 else {}
-            ssims.append(structural_similarity(plane, truth, data_range=data_range, **colours))
-    error = squares / max(count, 1)
-    psnr = 10 * math.log10(data_range**2 / error) if error else math.inf
-    return Score(psnr, float(np.mean(ssims)) if ssims else math.nan, data_range)
+    span = full_scale(_planes(clean), clean.array.dtype)
+    return score(zip(_planes(image), _planes(clean), strict=True), span)
 
 
 def _order(image: ImageFile) -> list[int]:
@@ -176,19 +144,6 @@ def _planes(image: ImageFile) -> Iterator[Any]:
     for index in np.ndindex(array.shape[: array.ndim - whole]):
         plane = np.asarray(array[index])
         yield plane[..., :3] if whole == 3 else plane
-
-
-def _data_range(clean: ImageFile) -> float:
-    import numpy as np
-
-    if clean.array.dtype == np.uint8:
-        return 255.0
-    low, high = math.inf, -math.inf
-    for plane in _planes(clean):
-        low, high = min(low, float(plane.min())), max(high, float(plane.max()))
-    if clean.array.dtype.kind == "f" and low >= 0 and high <= 1:
-        return 1.0
-    return high - low if high > low else 1.0
 
 
 def print_scores(statuses: Sequence[FileStatus], references: Mapping[int, Path]) -> None:

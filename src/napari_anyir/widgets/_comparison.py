@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_anyir.errors import Cancelled
+from napari_anyir.inference.scores import full_scale, score
 from napari_anyir.widgets import _layers
 
 if TYPE_CHECKING:
@@ -169,61 +170,14 @@ class MeasureJob:
         Cancelled
             If ``cancel.is_set()`` became true.
         """
-        from skimage.metrics import peak_signal_noise_ratio, structural_similarity
-
-        truth = _values(self.reference)
-        span = data_range(np.asarray(self.reference))
+        truth = np.asarray(self.reference)
+        span = full_scale([truth], truth.dtype)
         rows: dict[str, tuple[float, float]] = {}
         for number, (name, image) in enumerate(self.images.items()):
             if cancel is not None and cancel.is_set():
                 raise Cancelled("The measurement was cancelled.")
-            values = _values(image)
-            same = np.array_equal(values, truth)
-            psnr = float("inf") if same else peak_signal_noise_ratio(truth, values, data_range=span)
-            side = min(truth.shape[:2])
-            ssim = float("nan")
-            if side >= 3:  # SSIM looks at windows
-                ssim = structural_similarity(
-                    truth,
-                    values,
-                    data_range=span,
-                    win_size=min(7, side if side % 2 else side - 1),
-                    channel_axis=-1 if truth.ndim == 3 else None,
-                )
-            rows[name] = float(psnr), float(ssim)
+            found = score([(np.asarray(image), truth)], span)
+            rows[name] = found.psnr, found.ssim
             if progress is not None:
                 progress(number + 1, len(self.images))
         return rows
-
-
-def data_range(reference: np.ndarray[Any, Any]) -> float:
-    """Span of values that PSNR and SSIM are measured against.
-
-    Parameters
-    ----------
-    reference : array
-        The truth.
-
-    Returns
-    -------
-    float
-        255 for uint8; 1 for floats inside [0, 1]; else the reference's own span, at least a tiny
-        number.
-
-    Examples
-    --------
-    >>> data_range(np.array([100, 4100], np.uint16))
-    4000.0
-    """
-    if reference.dtype == np.uint8:
-        return 255.0
-    low, high = float(reference.min()), float(reference.max())
-    if reference.dtype.kind == "f" and low >= 0 and high <= 1:
-        return 1.0
-    return max(high - low, 1e-12)
-
-
-def _values(image: Any) -> np.ndarray[Any, Any]:
-    """Return float values without alpha."""
-    values = np.asarray(image, dtype=np.float64)
-    return values[..., :3] if values.ndim == 3 else values

@@ -14,6 +14,8 @@ import numpy as np
 if TYPE_CHECKING:
     from napari.layers import Image
 
+    from napari_anyir.widgets._regions import Region
+
 
 def pixels(layer: Image) -> Any:
     """Full-resolution array of a layer.
@@ -76,6 +78,79 @@ def guess_layer_axes(layer: Image) -> str:
     # Lengths of 3 and 4 make `guess_axes` think of samples; of those the layer has told already.
     neutral = tuple(n if n not in SAMPLES else n + 4 for n in shape)
     return guess_axes(neutral, "uint16", layer.axis_labels) + ("S" if layer.rgb else "")
+
+
+def check_layer_axes(layer: Image, axes: str) -> str:
+    """Check letters against a layer.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        The source.
+    axes : str
+        Letters as typed.
+
+    Returns
+    -------
+    str
+        The letters in capitals.
+
+    Raises
+    ------
+    ValueError
+        If they cannot be true; one sentence says why.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari.layers import Image
+    >>> check_layer_axes(Image(np.zeros((5, 8, 8))), " tyx ")
+    'TYX'
+    """
+    from napari_anyir.inference.axes import check_axes
+
+    data = pixels(layer)
+    letters = check_axes(axes.strip(), data.shape, data.dtype)
+    if layer.rgb and not letters.endswith("S"):
+        raise ValueError(
+            f"The layer {layer.name!r} is colour, so its last axis is samples; end the axes with S."
+        )
+    if "S" in letters and not letters.endswith("S"):
+        raise ValueError("napari draws samples only as the last axis; move them there first.")
+    return letters
+
+
+def describe(layer: Image, axes: str) -> str:
+    """Say what the letters make of a layer, for the line under them.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        The source.
+    axes : str
+        Letters that fit it.
+
+    Returns
+    -------
+    str
+        For instance ``"10 planes of 512 × 512, grey, uint16"``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari.layers import Image
+    >>> describe(Image(np.zeros((10, 8, 9), np.uint16)), "ZYX")
+    '10 planes of 8 × 9 pixels, grey, uint16'
+    """
+    from napari_anyir.inference.axes import Layout
+
+    data = pixels(layer)
+    layout = Layout(axes.strip().upper(), tuple(int(n) for n in data.shape))
+    height, width = layout.plane_shape[:2]
+    count = "1 plane" if layout.count == 1 else f"{layout.count} planes"
+    look = "colour" if layout.colour else "grey"
+    lazy = "" if isinstance(data, np.ndarray) else ", read when needed"
+    return f"{count} of {height} × {width} pixels, {look}, {data.dtype}{lazy}"
 
 
 def spatial_metadata(
@@ -182,6 +257,30 @@ def appearance(layer: Image, *, rgb: bool) -> dict[str, Any]:
         values["contrast_limits"] = (low, high) if high > low else (low, low + 1.0)
         values["colormap"] = layer.colormap
     return values
+
+
+def placement(layer: Image, axes: str, region: Region) -> dict[str, Any]:
+    """Say where a result lies and how it looks: where its source lies, and as its source does.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        The source.
+    axes : str
+        Letters of its array.
+    region : Region
+        What is restored of it.
+
+    Returns
+    -------
+    dict
+        Keyword arguments of a layer.
+    """
+    samples = "S" in axes
+    return {
+        **appearance(layer, rgb=samples),
+        **spatial_metadata(layer, origin=region.start, drop_last=samples and not layer.rgb),
+    }
 
 
 def unique_name(name: str, taken: Collection[str]) -> str:

@@ -15,12 +15,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_anyir.widgets import _layers, _regions
+from napari_anyir.widgets._layers import check_layer_axes, describe, placement
 from napari_anyir.widgets._problems import load_torch
 from napari_anyir.widgets.blending import blend
 
 if TYPE_CHECKING:
     from napari.components import Dims
     from napari.layers import Image, Shapes
+
+__all__ = [
+    "ALL",
+    "FIELD",
+    "PLANE",
+    "RECTANGLE",
+    "WHAT",
+    "RestoreJob",
+    "Restored",
+    "Settings",
+    "check_layer_axes",
+    "describe",
+    "placement",
+    "plan",
+    "result_layer",
+]
 
 ALL, PLANE, RECTANGLE, FIELD = "all", "plane", "rectangle", "field"
 
@@ -273,70 +290,6 @@ def plan(
     )
 
 
-def placement(layer: Image, axes: str, region: _regions.Region) -> dict[str, Any]:
-    """Say where a result lies and how it looks: where its source lies, and as its source does.
-
-    Parameters
-    ----------
-    layer : napari.layers.Image
-        The source.
-    axes : str
-        Letters of its array.
-    region : Region
-        What is restored of it.
-
-    Returns
-    -------
-    dict
-        Keyword arguments of a layer.
-    """
-    samples = "S" in axes
-    return {
-        **_layers.appearance(layer, rgb=samples),
-        **_layers.spatial_metadata(layer, origin=region.start, drop_last=samples and not layer.rgb),
-    }
-
-
-def check_layer_axes(layer: Image, axes: str) -> str:
-    """Check letters against a layer.
-
-    Parameters
-    ----------
-    layer : napari.layers.Image
-        The source.
-    axes : str
-        Letters as typed.
-
-    Returns
-    -------
-    str
-        The letters in capitals.
-
-    Raises
-    ------
-    ValueError
-        If they cannot be true; one sentence says why.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from napari.layers import Image
-    >>> check_layer_axes(Image(np.zeros((5, 8, 8))), " tyx ")
-    'TYX'
-    """
-    from napari_anyir.inference.axes import check_axes
-
-    data = _layers.pixels(layer)
-    letters = check_axes(axes.strip(), data.shape, data.dtype)
-    if layer.rgb and not letters.endswith("S"):
-        raise ValueError(
-            f"The layer {layer.name!r} is colour, so its last axis is samples; end the axes with S."
-        )
-    if "S" in letters and not letters.endswith("S"):
-        raise ValueError("napari draws samples only as the last axis; move them there first.")
-    return letters
-
-
 def result_layer(
     job: RestoreJob, restored: Restored, taken: Collection[str], strength: float = 1.0
 ) -> tuple[Any, dict[str, Any], str]:
@@ -367,36 +320,3 @@ def result_layer(
         },
         "image",
     )
-
-
-def describe(layer: Image, axes: str) -> str:
-    """Say what the letters make of a layer, for the line under them.
-
-    Parameters
-    ----------
-    layer : napari.layers.Image
-        The source.
-    axes : str
-        Letters that fit it.
-
-    Returns
-    -------
-    str
-        For instance ``"10 planes of 512 × 512, grey, uint16"``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from napari.layers import Image
-    >>> describe(Image(np.zeros((10, 8, 9), np.uint16)), "ZYX")
-    '10 planes of 8 × 9 pixels, grey, uint16'
-    """
-    from napari_anyir.inference.axes import Layout
-
-    data = _layers.pixels(layer)
-    layout = Layout(axes.strip().upper(), tuple(int(n) for n in data.shape))
-    height, width = layout.plane_shape[:2]
-    count = "1 plane" if layout.count == 1 else f"{layout.count} planes"
-    look = "colour" if layout.colour else "grey"
-    lazy = "" if isinstance(data, np.ndarray) else ", read when needed"
-    return f"{count} of {height} × {width} pixels, {look}, {data.dtype}{lazy}"
