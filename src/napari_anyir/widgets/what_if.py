@@ -1,0 +1,487 @@
+"""*What if*: switch parts of the network off, and see what becomes of the image."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QApplication,
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QGridLayout,
+    QHBoxLayout,
+    QHeaderView,
+    QProgressBar,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_anyir.widgets import _layers, _settings
+from napari_anyir.widgets._activity import Activity
+from napari_anyir.widgets._comparison import check_pair
+from napari_anyir.widgets._layer_box import LayerBox, is_image
+from napari_anyir.widgets._looking import is_inside
+from napari_anyir.widgets._model_choice import ModelChoice
+from napari_anyir.widgets._plane import read_shown_plane
+from napari_anyir.widgets._restore_form import small_label
+from napari_anyir.widgets._script import Origin, origin
+from napari_anyir.widgets._ushape import UShape
+from napari_anyir.widgets._viewer import unwrapped
+from napari_anyir.widgets._what_if import (
+    SWITCHES,
+    WHAT_IF,
+    Changes,
+    Outcome,
+    Trial,
+    WhatIfJob,
+    appearance,
+    changes_of,
+    trial_layers,
+    what_if_script,
+)
+from napari_anyir.widgets._worker import Runner
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+SECTION = "what_if"
+"""Key of the remembered settings in the manifest."""
+
+ACTIONS = {"off": "off: zero", "mean": "flat: each channel's mean"}
+COLUMNS = ("Change", "Kept", "PSNR", "Gain")
+TIPS = (
+    "What was changed.",
+    "PSNR against the untouched restoration, in dB: the smaller, the more the change did.",
+    "PSNR against the reference, in dB.",
+    "PSNR with the change less PSNR without it, in dB.",
+)
+
+
+def is_source(layer: Any) -> bool:
+    """Whether one can ask what if of a layer: an image, but no feature map and no trial."""
+    return is_image(layer) and not is_inside(layer) and WHAT_IF not in layer.metadata
+
+
+class WhatIfWidget(QWidget):
+    """Ask the network what a part does, by taking it away.
+
+    Parameters
+    ----------
+    napari_viewer : napari.components.ViewerModel
+        The viewer; napari passes it.
+    """
+
+    def __init__(self, napari_viewer: ViewerModel) -> None:
+        super().__init__()
+        self._viewer = unwrapped(napari_viewer)
+        self._job: WhatIfJob | None = None
+        self._known: tuple[WhatIfJob, Outcome] | None = None
+        self._newest: tuple[Origin, WhatIfJob, Trial, Outcome] | None = None
+        self._origin: Origin | None = None
+        self._activity: Activity | None = None
+        self._cancelled = False
+        self.runner = Runner(self)
+        self._build()
+        self._restore_settings(_settings.load(SECTION))
+        self._connect()
+        self._structure_changed()
+        self._guess_reference()
+        self._update()
+
+    # ---------------------------------------------------------------- building
+
+    def _build(self) -> None:
+        self.layer_box = LayerBox(self._viewer, is_source)
+        self.layer_box.setToolTip("The image to restore; of a stack, the shown plane.")
+        self.reference_box = LayerBox(self._viewer, is_source, none="none")
+        self.reference_box.setToolTip("The truth, if there is one: PSNR is measured against it.")
+        self.model_choice = ModelChoice()
+        self.ushape = UShape()
+        self.part_boxes: dict[str, QCheckBox] = {}
+        parts = QGridLayout()
+        parts.setContentsMargins(0, 0, 0, 0)
+        parts.setVerticalSpacing(2)
+        for index, (name, tip) in enumerate(SWITCHES.items()):
+            box = QCheckBox(name)
+            box.setToolTip(tip)
+            parts.addWidget(box, index // 3, index % 3)
+            self.part_boxes[name] = box
+        self.action_box = QComboBox()
+        self.action_box.addItems(list(ACTIONS.values()))
+        self.action_box.setToolTip(
+            "Zero, or each channel's mean: that keeps the level and takes away where."
+        )
+        self.lambda_check = QCheckBox("Set &λ to")
+        self.lambda_check.setToolTip(
+            "Weight of the spatial branch: 1 leaves the frequency branch out, 0 the spatial one."
+        )
+        self.lambda_box = QDoubleSpinBox()
+        self.lambda_box.setRange(-10, 10)
+        self.lambda_box.setSingleStep(0.1)
+        self.lambda_box.setValue(1.0)
+        self.lambda_box.setAccessibleName("Lambda")
+        row = QHBoxLayout()
+        row.addWidget(self.action_box, 1)
+        row.addWidget(self.lambda_check)
+        row.addWidget(self.lambda_box)
+        self.run_button = QPushButton("&Try")
+        self.run_button.setToolTip("Make all ticked changes at once.")
+        self.each_button = QPushButton("&Each alone")
+        self.each_button.setToolTip("Make the ticked changes one after the other, and table them.")
+        self.cancel_button = QPushButton("&Cancel")
+        self.cancel_button.setToolTip("Stop at the next part of the network.")
+        buttons = QHBoxLayout()
+        for button in (self.run_button, self.each_button, self.cancel_button):
+            buttons.addWidget(button)
+        self.progress_bar = QProgressBar()
+        self.progress_bar.setRange(0, 1)
+        self.progress_bar.setMaximumHeight(14)
+        self.status_label = small_label()
+        self.status_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.table = _table()
+        self.script_button = QPushButton("Co&py as script")
+        self.script_button.setToolTip("Copy Python that makes the newest trial again.")
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setVerticalSpacing(4)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("&Layer", self.layer_box)
+        form.addRow("&Reference", self.reference_box)
+        form.addRow("&Model", self.model_choice)
+        self.setMinimumWidth(300)  # napari cuts the title of a narrower dock
+        layout = QVBoxLayout(self)
+        layout.setSpacing(5)
+        layout.addLayout(form)
+        layout.addWidget(self.ushape)
+        for inner in (parts, row, buttons):
+            layout.addLayout(inner)
+        layout.addWidget(self.progress_bar)
+        layout.addWidget(self.status_label)
+        layout.addWidget(self.table, 1)
+        layout.addWidget(self.script_button)
+
+    def _connect(self) -> None:
+        self.model_choice.structure_changed.connect(self._structure_changed)
+        self.model_choice.failed.connect(self.status_label.setText)
+        self.ushape.changed.connect(self._choices_changed)
+        self.layer_box.layer_changed.connect(self._layer_chosen)
+        self.reference_box.layer_changed.connect(self._choices_changed)
+        self.action_box.currentIndexChanged.connect(self._choices_changed)
+        self.lambda_check.toggled.connect(self._choices_changed)
+        self.lambda_box.valueChanged.connect(self._choices_changed)
+        for box in self.part_boxes.values():
+            box.toggled.connect(self._choices_changed)
+        self.run_button.clicked.connect(self.run)
+        self.each_button.clicked.connect(self.run_each)
+        self.cancel_button.clicked.connect(self.cancel)
+        self.script_button.clicked.connect(self.copy_script)
+        self.runner.progressed.connect(self._progressed)
+        self.runner.returned.connect(self._returned)
+        self.runner.failed.connect(self.status_label.setText)
+        self.runner.finished.connect(self._finished)
+        self._viewer.layers.events.removed.connect(self._layer_removed)
+
+    # ---------------------------------------------------------------- what was chosen
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Ticked parts that the model has."""
+        return tuple(
+            name for name, box in self.part_boxes.items() if box.isChecked() and box.isEnabled()
+        )
+
+    @property
+    def action(self) -> str:
+        """What is done to them: ``off`` or ``mean``."""
+        return list(ACTIONS)[self.action_box.currentIndex()]
+
+    @property
+    def lam(self) -> float | None:
+        """What lambda is set to, or None."""
+        chosen = self.lambda_check.isChecked() and self.lambda_check.isEnabled()
+        return float(self.lambda_box.value()) if chosen else None
+
+    @property
+    def changes(self) -> Changes:
+        """All ticked changes of the chosen blocks."""
+        structure = self.ushape.structure
+        patterns = structure.patterns(self.ushape.chosen) if structure is not None else ()
+        return changes_of(patterns, self.parts, self.action, self.lam)
+
+    @property
+    def each(self) -> tuple[Changes, ...]:
+        """The ticked changes one by one."""
+        structure = self.ushape.structure
+        patterns = structure.patterns(self.ushape.chosen) if structure is not None else ()
+        single = [changes_of(patterns, [part], self.action) for part in self.parts]
+        if self.lam is not None:
+            single.append(changes_of(patterns, [], lam=self.lam))
+        return tuple(single)
+
+    @property
+    def problem(self) -> str | None:
+        """Why a trial cannot start, as one sentence, or None."""
+        layer, reference = self.layer_box.layer, self.reference_box.layer
+        if layer is None:
+            return "Open an image first: File > Open, or File > Open Sample."
+        if reference is not None:
+            try:
+                check_pair(reference, layer)
+            except ValueError as error:
+                return str(error)
+        if not self.ushape.chosen:
+            return "Choose blocks: click them in the picture."
+        if not self.parts and self.lam is None:
+            return "Tick what to switch off, or set lambda."
+        if self.action == "mean" and "tau_adj" in self.parts:
+            return "tau_adj is no map and has no mean; switch it off instead, or leave it."
+        return None
+
+    def _values(self) -> dict[str, Any]:
+        return {
+            "model": self.model_choice.model,
+            "device": self.model_choice.device,
+            "blocks": " ".join(self.ushape.chosen),
+            "parts": " ".join(name for name, box in self.part_boxes.items() if box.isChecked()),
+            "action": self.action,
+        }
+
+    def _restore_settings(self, values: dict[str, Any]) -> None:
+        self.model_choice.set_values(values)
+        self.ushape.set_structure(self.model_choice.structure)
+        known = self.ushape.structure.names if self.ushape.structure is not None else ()
+        self.ushape.choose(str(values.get("blocks") or " ".join(known)).split())
+        ticked = str(values.get("parts") or "alpha").split()
+        for name, box in self.part_boxes.items():
+            box.setChecked(name in ticked)
+        if values.get("action") in ACTIONS:
+            self.action_box.setCurrentIndex(list(ACTIONS).index(values["action"]))
+
+    # ---------------------------------------------------------------- what the user does
+
+    def run(self) -> None:
+        """Make all ticked changes at once, in a thread."""
+        self._start((self.changes,))
+
+    def run_each(self) -> None:
+        """Make the ticked changes one after the other."""
+        self._start(self.each)
+
+    def _start(self, trials: tuple[Changes, ...]) -> None:
+        if self.runner.running:
+            return
+        problem = self.problem
+        if problem is not None:
+            self._complain(problem)
+            return
+        layer, reference = self.layer_box.layer, self.reference_box.layer
+        try:
+            plane = read_shown_plane(layer, self._viewer.dims)
+        except (TypeError, ValueError) as error:
+            self._complain(str(error))
+            return
+        _settings.save(SECTION, self._values())
+        job = WhatIfJob(
+            plane,
+            trials,
+            self.model_choice.model,
+            self.model_choice.device,
+            None if reference is None else _layers.pixels(reference),
+            appearance(layer),
+        )
+        if self._known is not None:
+            before, outcome = self._known
+            if plane.same(before.plane) and before.model == job.model:
+                job = replace(job, intensity=outcome.intensity)
+                if before.device == job.device:
+                    job = replace(job, untouched=outcome.untouched)
+        self._job, self._origin = job, origin(layer)
+        self.progress_bar.setRange(0, 0)  # busy: torch and the weights are loaded first
+        self.status_label.setText(f"{job} with {job.model} ...")
+        self._activity = Activity(str(job), 1, self.cancel)
+        self.runner.start(job)
+        self._update()
+
+    def cancel(self) -> None:
+        """Stop at the next part."""
+        if self.runner.running:
+            self._cancelled = True
+            self.runner.stop()
+            self.status_label.setText("Stopping ...")
+            self._update()
+
+    def copy_script(self) -> None:
+        """Put a script that makes the newest trial again on the clipboard."""
+        clipboard = QApplication.clipboard()
+        if self._newest is None or clipboard is None:
+            return
+        where, job, trial, outcome = self._newest
+        clipboard.setText(what_if_script(where, job, trial, outcome.intensity))
+        self.status_label.setText("The script is on the clipboard.")
+
+    # ---------------------------------------------------------------- what the worker says
+
+    def _progressed(self, done: int, total: int) -> None:
+        self.progress_bar.setRange(0, total)
+        self.progress_bar.setValue(done)
+        # Last, because napari handles events in there, the end of this run among them.
+        if self._activity is not None:
+            self._activity.show(done, total)
+
+    def _returned(self, outcome: Outcome) -> None:
+        job = self._job
+        if job is None or self._origin is None:
+            return
+        # The reference is not needed again, and may be large.
+        kept = replace(job, reference=None)
+        self._known = (kept, replace_trials(outcome))
+        for trial in outcome.trials:
+            self._add_row(trial)
+        trial = outcome.trials[-1]
+        self._newest = (self._origin, kept, trial, self._known[1])
+        for options in trial_layers(job, outcome, trial):
+            self._show(options)
+        base = "" if outcome.psnr is None else f" Untouched: {_decibel(outcome.psnr)} dB."
+        names = "; ".join(trial.changes)
+        self.status_label.setText(f"Shown: {names}.{base}")
+
+    def _show(self, options: dict[str, Any]) -> None:
+        """Renew the layer of an earlier trial, or add one."""
+        layers = self._viewer.layers
+        mark = options["metadata"][WHAT_IF]
+        there = next((item for item in layers if item.metadata.get(WHAT_IF) == mark), None)
+        if there is not None and there.ndim == len(options["scale"]):
+            there.data = options["data"]
+            for name in ("scale", "translate", "rotate", "shear", "affine", "metadata"):
+                setattr(there, name, options[name])
+            if "contrast_limits" in options:
+                there.contrast_limits = options["contrast_limits"]
+            return
+        active = layers.selection.active
+        name = _layers.unique_name(options["name"], {item.name for item in layers})
+        added = self._viewer.add_image(**{**options, "name": name})
+        added.visible = mark[1] == "restored"  # the difference would hide it
+        if active is not None:
+            layers.selection.active = active
+
+    def _add_row(self, trial: Trial) -> None:
+        self.table.insertRow(0)
+        cells = (
+            "; ".join(trial.changes),
+            _decibel(trial.against_untouched),
+            _decibel(trial.psnr),
+            "–" if trial.gain is None else f"{trial.gain:+.2f}",
+        )
+        for column, text in enumerate(cells):
+            item = QTableWidgetItem(text)
+            item.setToolTip(text.replace("; ", "\n"))
+            self.table.setItem(0, column, item)
+
+    def _finished(self) -> None:
+        if self._cancelled:
+            self.status_label.setText("Cancelled; layers are as they were.")
+        self._cancelled = False
+        if self._activity is not None:
+            self._activity.close()
+        self.progress_bar.setRange(0, 1)
+        self.progress_bar.setValue(0)
+        self._job = self._origin = self._activity = None
+        self._update()
+
+    # ---------------------------------------------------------------- reactions
+
+    def _guess_reference(self) -> None:
+        """Choose the clean version of a sample."""
+        layer = self.layer_box.layer
+        clean = f"{layer.name} (clean)" if layer is not None else ""
+        if clean in self._viewer.layers:
+            self.reference_box.choose(self._viewer.layers[clean])
+
+    def _layer_chosen(self) -> None:
+        self._guess_reference()
+        self._choices_changed()
+
+    def _structure_changed(self) -> None:
+        structure = self.model_choice.structure
+        self.ushape.set_structure(structure)
+        if structure is not None:
+            for name, box in self.part_boxes.items():
+                box.setEnabled(("alpha" if name == "tau_adj" else name) in structure.parts)
+            self.lambda_check.setEnabled("spatial" in structure.parts)
+        self._choices_changed()
+
+    def _choices_changed(self) -> None:
+        if not self.runner.running:
+            self.status_label.setText(self.problem or "; ".join(self.changes))
+        self._update()
+
+    def _layer_removed(self, event: Any) -> None:
+        tag = str(getattr(event.value, "unique_id", ""))
+        if self._job is not None and tag == self._job.plane.tag:
+            self.cancel()
+        if self._known is not None and tag == self._known[0].plane.tag:
+            self._known = self._newest = None  # its pixels must not stay in memory
+            self._update()
+
+    def _update(self) -> None:
+        running = self.runner.running
+        ready = not running and self.problem is None
+        self.lambda_box.setEnabled(self.lambda_check.isChecked())
+        self.run_button.setEnabled(ready)
+        self.each_button.setEnabled(ready and len(self.each) > 1)
+        self.cancel_button.setEnabled(running and not self.runner.stopping)
+        self.script_button.setEnabled(self._newest is not None)
+
+    def _complain(self, text: str) -> None:
+        self.status_label.setText(text)
+        show_error(text)
+
+    def showEvent(self, event: Any) -> None:
+        """Look for devices when the widget is first seen, which is its first use."""
+        super().showEvent(event)
+        self.model_choice.find_devices()
+
+    def closeEvent(self, event: Any) -> None:
+        """Stop what runs; the layers stay."""
+        self.cancel()
+        self.model_choice.stop()
+        super().closeEvent(event)
+
+
+def replace_trials(outcome: Outcome) -> Outcome:
+    """Keep what the next trial can use, without the pixels of this one's."""
+    return replace(outcome, trials=())
+
+
+def _table() -> QTableWidget:
+    table = QTableWidget(0, len(COLUMNS))
+    table.setHorizontalHeaderLabels(list(COLUMNS))
+    for column, tip in enumerate(TIPS):
+        item = table.horizontalHeaderItem(column)
+        if item is not None:
+            item.setToolTip(tip)
+    header, rows = table.horizontalHeader(), table.verticalHeader()
+    if header is not None and rows is not None:
+        rows.setVisible(False)
+        rows.setDefaultSectionSize(22)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+    table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+    table.setMinimumHeight(80)
+    table.setAccessibleName("Trials, the newest first")
+    return table
+
+
+def _decibel(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return "equal" if math.isinf(value) else f"{value:.2f}"
