@@ -255,7 +255,8 @@ def pair_files(
     for file in clean_files:
         stem, suffix = os.path.splitext(file)  # noqa: PTH122 - thousands of names, no Path each
         by_stem.setdefault(stem, {})[suffix.lower()] = file
-    pairs, without, used = [], [], set()
+    pairs, without = [], []
+    used: dict[str, Path] = {}  # a clean file may belong to many degraded ones
     for file in degraded_files:
         whole, suffix = os.path.splitext(file)  # noqa: PTH122
         place, _, stem = whole.rpartition("/")
@@ -268,8 +269,9 @@ def pair_files(
             continue
         order = (suffix.lower(), ".png", ".jpg", *choice)
         partner = choice[next(kind for kind in order if kind in choice)]
-        used.add(partner)
-        pairs.append(Pair(prefix + whole, clean / partner, degraded / file))
+        if partner not in used:
+            used[partner] = clean / partner
+        pairs.append(Pair(prefix + whole, used[partner], degraded / file))
     pairs.sort(key=lambda pair: pair.name)
     unused = [file for file in clean_files if file not in used]
     return pairs, without, unused
