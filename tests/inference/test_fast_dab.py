@@ -28,7 +28,7 @@ def test_one_block_in_windows_of_any_cut() -> None:
         expected = block(x)[0]
         for side in (8, 24, 64):
             windows = cut_windows(45, 31, side)
-            sums = prepared.new_sums(len(windows))
+            sums = prepared.new_sums(len(windows), 45, 31)
             for index, window in enumerate(windows):
                 prepared.measure(x[0], window, index, sums, scratch)
             settled = prepared.settle(sums)
@@ -47,7 +47,7 @@ def test_channels_that_hardly_vary_keep_their_deviation() -> None:
     with torch.inference_mode():
         x = torch.randn(1, 8, 1, 1).expand(1, 8, 64, 64) + 1e-4 * torch.randn(1, 8, 64, 64)
         windows = cut_windows(64, 64, 16)
-        sums = prepared.new_sums(len(windows))
+        sums = prepared.new_sums(len(windows), 64, 64)
         for index, window in enumerate(windows):
             prepared.measure(x[0], window, index, sums, scratch)
         pixels = sums.pixels[:, None]

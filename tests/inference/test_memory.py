@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from napari_anyir.inference import memory
-from napari_anyir.inference.memory import Plan, plan_run, strip_bytes
+from napari_anyir.inference.memory import Plan, plan_run, strip_bytes, working_precision
 from napari_anyir.model import VARIANTS
 
 CPU, CUDA, MPS = torch.device("cpu"), torch.device("cuda"), torch.device("mps")
@@ -54,6 +54,23 @@ def test_apple_gpus_take_whole_or_tiles(monkeypatch: pytest.MonkeyPatch) -> None
     _free(monkeypatch, 4)
     assert plan_run(NANO, (1, 3, 512, 512), MPS, "float32", "auto").mode == "whole"
     assert plan_run(NANO, (1, 3, 9000, 9000), MPS, "float32", "auto").inner == "whole"
+
+
+def test_short_memory_takes_bfloat16_before_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    def chosen(gigabytes: float | None, name: str = "auto", tile: object = "auto") -> str:
+        _free(monkeypatch, gigabytes)
+        return working_precision(name, TINY, (4000, 6000), CPU, tile)  # type: ignore[arg-type]
+
+    assert [chosen(room) for room in (None, 20, 8, 2)] == [
+        "float32",
+        "float32",
+        "bfloat16",
+        "float32",  # tiles, which fit as they are
+    ]
+    # What the caller decides stays.
+    assert chosen(8, "float32") == "float32"
+    assert chosen(8, tile=512) == "float32"
+    assert chosen(8, tile=None) == "float32"
 
 
 def test_a_side_length_is_taken_as_a_multiple_of_8() -> None:

@@ -16,6 +16,10 @@ into the 1x1 convolution behind it, as one more row of the matrix that meets a r
 is zero beyond the border of the image, and so are the normalised features, so the depthwise
 convolutions find there the zeros that they expect. beta is never formed: W_gate acts on it
 linearly, so its part of the product is a matrix on the normalised features.
+
+Two workers share the way to memory, and what they do with each number there is little; so numbers
+are touched as seldom as possible. The first pass keeps what a layer normalisation says of each
+pixel, and the second normalises with one multiply-add, straight from the features.
 """
 
 from __future__ import annotations
@@ -28,6 +32,8 @@ from torch import Tensor
 
 from napari_anyir.inference.scratch import Scratch
 from napari_anyir.model.blocks import DAB, STD_DELTA, GatedDA
+
+Place = tuple[slice, slice, slice]
 
 HALO = 4
 """Pixels around a window that `PreparedDAB.apply` looks at: 3 of the 7x7, 1 of the 3x3."""
@@ -64,6 +70,17 @@ class Window:
             max(self.left + self.width + halo - self.image_width, 0),
         )
 
+    def inside(self, halo: int) -> tuple[Place, Place]:
+        """Where the part of a window and its halo that the image has lies: there, in the image."""
+        above, below, left, right = self.beyond(halo)
+        top, first = self.top - halo + above, self.left - halo + left
+        rows = self.height + 2 * halo - above - below
+        columns = self.width + 2 * halo - left - right
+        return (
+            (slice(None), slice(above, above + rows), slice(left, left + columns)),
+            (slice(None), slice(top, top + rows), slice(first, first + columns)),
+        )
+
 
 @dataclass
 class Sums:
@@ -80,6 +97,9 @@ class Sums:
         from it.
     pixels : Tensor
         (windows,), float64.
+    norms : Tensor
+        (4, image height, image width): of each pixel the inverse deviation over the channels, and
+        minus the mean times it; of the features, and of what enters the gate.
     """
 
     gram: Tensor
@@ -87,6 +107,7 @@ class Sums:
     mean: Tensor
     deviation: Tensor
     pixels: Tensor
+    norms: Tensor
 
 
 @dataclass(frozen=True)
@@ -99,10 +120,13 @@ class Settled:
         (c, c), block-diagonal over the heads.
     alpha : Tensor or None
         (c, padded |alpha|): W_gate on alpha with ``1 + tau_adj`` in it.
+    norms : Tensor
+        As in `Sums`.
     """
 
     attention: Tensor
     alpha: Tensor | None
+    norms: Tensor
 
 
 def fill_window(target: Tensor, source: Tensor, window: Window, halo: int) -> None:
@@ -119,14 +143,9 @@ def fill_window(target: Tensor, source: Tensor, window: Window, halo: int) -> No
     halo : int
         Pixels on each side.
     """
-    above, below, left, right = window.beyond(halo)
-    rows, columns = target.shape[1:]
-    inside = target[:, above : rows - below, left : columns - right]
-    top, first = window.top - halo + above, window.left - halo + left
-    inside.copy_(
-        source[:, top : top + inside.shape[1], first : first + inside.shape[2]], non_blocking=True
-    )
-    clear_beyond(target, (above, below, left, right))
+    there, here = window.inside(halo)
+    target[there].copy_(source[here], non_blocking=True)
+    clear_beyond(target, window.beyond(halo))
 
 
 def clear_beyond(target: Tensor, beyond: tuple[int, int, int, int]) -> None:
@@ -150,16 +169,20 @@ def _fill_inside(row: Tensor, beyond: tuple[int, int, int, int]) -> None:
 
 
 def _normalise(
-    x: Tensor, out: Tensor, squares: Tensor, row: Tensor, average: Tensor, eps: float
+    x: Tensor, out: Tensor, squares: Tensor, rows: Tensor, average: Tensor, eps: float
 ) -> None:
-    """Write ``(x - mean) / sqrt(variance + eps)`` over the channels of x (C, P) to ``out``."""
+    """Write ``(x - mean) / sqrt(variance + eps)`` over the channels of x (C, P) to ``out``.
+
+    ``rows`` (2, P) holds the inverse deviation and the mean afterwards.
+    """
+    inverse, mean = rows[:1], rows[1:]
     # A product with a row of 1 / C is twice as fast as a mean over the rows.
-    torch.mm(average, x, out=row)
-    torch.sub(x, row, out=out)
+    torch.mm(average, x, out=mean)
+    torch.sub(x, mean, out=out)
     torch.mul(out, out, out=squares)
-    torch.mm(average, squares, out=row)
-    row.add_(eps).rsqrt_()
-    out.mul_(row)
+    torch.mm(average, squares, out=inverse)
+    inverse.add_(eps).rsqrt_()
+    out.mul_(inverse)
 
 
 def _with_bias(weight: Tensor, bias: Tensor) -> Tensor:
@@ -178,9 +201,21 @@ def _matrix(convolution: torch.nn.Module) -> Tensor:
 
 
 class _PreparedGate:
-    """GatedDA (Alg. 1) with its linear parts joined."""
+    """GatedDA (Alg. 1) with its linear parts joined.
 
-    def __init__(self, gate: GatedDA, device: torch.device, dtype: torch.dtype) -> None:
+    Its matrices act on c + 3 rows: on n / d, where n are the normalised features of the block and d
+    is the deviation of F_in; on 1 / d; on minus mean / d; and on ones. For F_in = ``before`` n +
+    ``offset``, so these are what its normalisation consists of.
+    """
+
+    def __init__(
+        self,
+        gate: GatedDA,
+        before: Tensor,
+        offset: Tensor,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
         def final(tensor: Tensor) -> Tensor:
             return tensor.to(device, dtype).contiguous()
 
@@ -200,7 +235,10 @@ class _PreparedGate:
         self.gelu = isinstance(gate.activation, torch.nn.GELU)
         self.has_gamma = bool(gamma)
 
-        expand = _folded(_matrix(gate.expand), scale, shift)
+        weight = _matrix(gate.expand)
+        normalise = weight * scale
+        more_rows = (normalise @ offset, normalise.sum(1), weight @ shift)
+        expand = torch.cat((normalise * before, torch.stack(more_rows, 1)), dim=1)
         for_gamma, for_beta, for_alpha = expand.split((gamma, beta, alpha))
         mix = _matrix(gate.gate)
         by_beta = mix[:, :beta] @ for_beta
@@ -258,7 +296,9 @@ class PreparedDAB:
         self.temperature = block.attention.temperature.detach().double().to(device)
 
         self.gate_scale, self.gate_shift = final(gate_scale[:, None]), final(gate_shift[:, None])
-        self.gate = None if block.gated is None else _PreparedGate(block.gated, device, dtype)
+        self.gate = None
+        if block.gated is not None:
+            self.gate = _PreparedGate(block.gated, gate_scale, gate_shift, device, dtype)
         weight = block.fusion.weight
         self.mix = None if weight is None else weight.item()
         self.fuse = final(_matrix(block.fusion.project))
@@ -277,8 +317,8 @@ class PreparedDAB:
 
     # ------------------------------------------------------------------ the first pass
 
-    def new_sums(self, windows: int) -> Sums:
-        """Return room for the sums of a number of windows."""
+    def new_sums(self, windows: int, height: int, width: int) -> Sums:
+        """Return room for the sums of a number of windows of an image."""
 
         def zeros(*shape: int) -> Tensor:
             return torch.zeros(windows, *shape, device=self.device, dtype=self.dtype)
@@ -290,6 +330,7 @@ class PreparedDAB:
             zeros(half),
             zeros(half),
             torch.zeros(windows, dtype=torch.float64),
+            torch.empty(4, height, width, device=self.device, dtype=self.dtype),
         )
 
     def _for_attention(self, normalised: Tensor) -> Tensor:
@@ -325,11 +366,11 @@ class PreparedDAB:
         x = scratch.take("x", channels, area)
         normalised = scratch.take("normalised", channels + 1, area)
         squares = scratch.take("squares", channels, area)
-        row = scratch.take("row", 1, area)
-        beyond = window.beyond(1)
+        norms = scratch.take("norms", 2, area)
         fill_window(x.view(channels, rows, columns), source, window, 1)
-        _normalise(x, normalised[:channels], squares, row, self.average, self.eps)
-        _fill_inside(normalised[channels:].view(1, rows, columns), beyond)
+        _normalise(x, normalised[:channels], squares, norms, self.average, self.eps)
+        _keep(norms, sums.norms[:2], window)
+        _fill_inside(normalised[channels:].view(1, rows, columns), window.beyond(1))
 
         qk = scratch.take("hidden", area, 2 * half)
         torch.mm(self._for_attention(normalised).T, self.qk, out=qk)
@@ -338,11 +379,19 @@ class PreparedDAB:
         torch.sum(mixed.mul_(mixed), 0, out=sums.squares[index])
         sums.pixels[index] = inner
 
-        if self.gate is None or not self.gate.alpha_width:
+        gate = self.gate
+        if gate is None:
             return
-        entering = scratch.take("entering", half, area)
-        gated = scratch.take("gated", half, area)
-        self._enter_gate(normalised, entering, gated, squares[:half], row)
+        gated = scratch.take("entering", half, area)
+        torch.mul(self._for_gate(normalised), self.gate_scale, out=gated).add_(self.gate_shift)
+        if gate.layer_norm:
+            entering, gated = gated, scratch.take("gated", half, area)
+            _normalise(entering, gated, squares[:half], norms, self.average_half, gate.eps)
+        else:
+            norms[0], norms[1] = 1, 0
+        _keep(norms, sums.norms[2:], window)
+        if not gate.alpha_width:
+            return
         inside = scratch.take("inside", area, 1)
         plane = inside.view(1, rows, columns)
         plane.zero_()
@@ -352,17 +401,6 @@ class PreparedDAB:
         mean.div_(inner)
         gated.sub_(mean).square_()
         torch.mm(gated, inside, out=sums.deviation[index].unsqueeze(1))
-
-    def _enter_gate(
-        self, normalised: Tensor, entering: Tensor, out: Tensor, squares: Tensor, row: Tensor
-    ) -> None:
-        """Write F_in, and what is normalised of it without the affine part, each (c, P)."""
-        torch.mul(self._for_gate(normalised), self.gate_scale, out=entering)
-        entering.add_(self.gate_shift)
-        if self.gate is None or not self.gate.layer_norm:
-            out.copy_(entering)
-        else:
-            _normalise(entering, out, squares, row, self.average_half, self.gate.eps)
 
     def settle(self, sums: Sums) -> Settled:
         """Join the sums of all windows, in float64 and in a fixed order.
@@ -400,7 +438,7 @@ class PreparedDAB:
             tau_adj = (gate.tau * torch.sigmoid(statistics))[: gate.alpha_width]
             scale = F.pad(1 + tau_adj, (0, gate.padded - gate.alpha_width))
             alpha = (gate.by_alpha * scale).to(self.dtype)
-        return Settled(attention.to(self.dtype), alpha)
+        return Settled(attention.to(self.dtype), alpha, sums.norms)
 
     # ------------------------------------------------------------------ the second pass
 
@@ -437,16 +475,13 @@ class PreparedDAB:
         area = rows * columns
         wide_rows, wide_columns = rows + 6, columns + 6
         wide = wide_rows * wide_columns
-        x = scratch.take("x", channels, wide)
         normalised = scratch.take("normalised", channels + 1, wide)
-        squares = scratch.take("squares", channels, wide)
-        row = scratch.take("row", 1, wide)
-        x_plane = x.view(channels, wide_rows, wide_columns)
-        fill_window(x_plane, source, window, HALO)
-        _normalise(x, normalised[:channels], squares, row, self.average, self.eps)
-        ones = normalised[channels:]
-        beyond = window.beyond(HALO)
-        _fill_inside(ones.view(1, wide_rows, wide_columns), beyond)
+        planes = normalised.view(channels + 1, wide_rows, wide_columns)
+        there, here = window.inside(HALO)
+        norms = settled.norms[here]
+        torch.addcmul(norms[1:2], source[here], norms[:1], out=planes[:channels][there])
+        planes[channels:].fill_(1)
+        clear_beyond(planes, window.beyond(HALO))
 
         branches = scratch.take("branches", channels, area)
         attention, gated = branches[:half], branches[half:]
@@ -461,7 +496,7 @@ class PreparedDAB:
             settled.attention, _depthwise(v, self.v_kernels, v_rows, v_columns).T, out=attention
         )
 
-        self._gate(normalised, settled, (wide_rows, wide_columns), any(beyond), scratch, gated)
+        self._gate(planes, settled, window, scratch, gated)
 
         fused = branches
         if self.mix is not None:
@@ -477,63 +512,54 @@ class PreparedDAB:
                 fused[:half].add_(gated, alpha=1 - weight)
                 fused[half:].add_(attention, alpha=1 - weight)
         torch.mm(self.fuse, fused, out=out)
-        out.view(channels, rows, columns).add_(x_plane[:, 3:-3, 3:-3])
+        there, here = window.inside(1)
+        out.view(channels, rows, columns)[there].add_(source[here])
 
     def _gate(
-        self,
-        normalised: Tensor,
-        settled: Settled,
-        size: tuple[int, int],
-        touches_border: bool,
-        scratch: Scratch,
-        out: Tensor,
+        self, planes: Tensor, settled: Settled, window: Window, scratch: Scratch, out: Tensor
     ) -> None:
         """Write the gated branch G (c, area) from the normalised features, 3 pixels wider."""
         half, gate = self.half, self.gate
-        rows, columns = size
-        wide = rows * columns
-        area = out.shape[1]
-        planes = (half, rows, columns)
-        entering = scratch.take("entering", half, wide)
+        rows, columns = planes.shape[1:]
+        wide, area = rows * columns, out.shape[1]
+        normalised = self._for_gate(planes)
+        scale, shift = self.gate_scale[..., None], self.gate_shift[..., None]
+        narrow = (rows - 6, columns - 6)
         if gate is None:
-            torch.mul(self._for_gate(normalised), self.gate_scale, out=entering)
-            entering.add_(self.gate_shift)
-            out.view(half, rows - 6, columns - 6).copy_(entering.view(planes)[:, 3:-3, 3:-3])
+            entering = out.view(half, *narrow)
+            torch.mul(normalised[:, 3:-3, 3:-3], scale, out=entering).add_(shift)
             return
-        gated = scratch.take("gated", half + 1, wide)
-        self._enter_gate(
-            normalised,
-            entering,
-            gated[:half],
-            scratch.take("squares", half, wide),
-            scratch.take("row", 1, wide),
-        )
-        gated[half:].copy_(normalised[-1:])
-        narrow = scratch.take("cropped", half + 1, area)
-        narrow.view(half + 1, rows - 6, columns - 6).copy_(
-            gated.view(half + 1, rows, columns)[:, 3:-3, 3:-3]
-        )
+        gated = scratch.take("gated", half + 3, wide)
+        gated_planes = gated.view(half + 3, rows, columns)
+        # Inverse deviation, minus mean times it, ones: zero beyond the border.
+        norms = gated_planes[half:]
+        there, here = window.inside(HALO)
+        norms[:2][there] = settled.norms[2:][here]
+        clear_beyond(norms[:2], window.beyond(HALO))
+        norms[2:] = planes[-1:]
+        torch.mul(normalised, norms[:1], out=gated_planes[:half])
+        cropped = scratch.take("cropped", half + 3, area)
+        cropped.view(half + 3, *narrow).copy_(gated_planes[:, 3:-3, 3:-3])
         both = scratch.take("both", gate.gamma_beta.shape[0], area)
-        torch.mm(gate.gamma_beta, narrow, out=both)
+        torch.mm(gate.gamma_beta, cropped, out=both)
         gamma, opened = (both[:half], both[half:]) if gate.has_gamma else (None, both)
         if gate.alpha_width:
-            if touches_border:  # the convolution must find zeros there
-                gated[:half].mul_(gated[half:])
             alpha = scratch.take("hidden", wide, gate.padded)
             torch.mm(gated.T, gate.for_alpha, out=alpha)
             assert settled.alpha is not None  # noqa: S101 - for the type checker
             opened.addmm_(settled.alpha, _depthwise(alpha, gate.kernels, rows, columns).T)
-        crop = narrow[:half]
-        crop.view(half, rows - 6, columns - 6).copy_(entering.view(planes)[:, 3:-3, 3:-3])
+        entering = cropped[:half]
+        torch.mul(normalised[:, 3:-3, 3:-3], scale, out=entering.view(half, *narrow))
+        entering.add_(self.gate_shift)
         if gamma is None:
-            crop.add_(opened)
+            entering.add_(opened)
         else:
             if gate.gelu:
                 torch.ops.aten.gelu.out(gamma, out=gamma)
             else:
                 gamma.sigmoid_()
-            crop.addcmul_(gamma, opened)
-        torch.mm(gate.project, crop, out=out)
+            entering.addcmul_(gamma, opened)
+        torch.mm(gate.project, entering, out=out)
 
     def _feed_forward(
         self, mixed: Tensor, target: Tensor, window: Window, scratch: Scratch
@@ -547,7 +573,7 @@ class PreparedDAB:
             mixed,
             normalised[:channels],
             scratch.take("squares", channels, area),
-            scratch.take("row", 1, area),
+            scratch.take("norms", 2, area),
             self.average,
             self.feed_eps,
         )
@@ -570,6 +596,16 @@ class PreparedDAB:
                 window.left : window.left + window.width,
             ],
         )
+
+
+def _keep(norms: Tensor, kept: Tensor, window: Window) -> None:
+    """Write the inverse deviations and means (2, area) of a window, 1 pixel wider, to the image.
+
+    The mean is kept as minus the mean times the inverse deviation: what is added to the product.
+    """
+    norms[1].mul_(norms[0]).neg_()
+    planes = norms.view(2, window.height + 2, window.width + 2)
+    kept[window.inside(0)[1]] = planes[:, 1:-1, 1:-1]
 
 
 def _depthwise(pixels: Tensor, kernels: Tensor, rows: int, columns: int) -> Tensor:

@@ -20,7 +20,7 @@ from dask.graph_manipulation import clone
 
 from napari_anyir import __version__
 from napari_anyir.inference.axes import Layout
-from napari_anyir.inference.device import resolve_device, resolve_precision
+from napari_anyir.inference.device import resolve_device
 from napari_anyir.inference.intensity import (
     Intensity,
     IntensityRange,
@@ -31,6 +31,7 @@ from napari_anyir.inference.intensity import (
 )
 from napari_anyir.inference.interventions import make_observer
 from napari_anyir.inference.lazy_tiles import restore_lazily_in_tiles
+from napari_anyir.inference.memory import working_precision
 from napari_anyir.inference.models import LoadedModel, get_model
 from napari_anyir.inference.options import Options
 from napari_anyir.inference.planes import colours
@@ -195,7 +196,10 @@ def _planned_side(layout: Layout, loaded: LoadedModel, options: Options) -> int 
         device = resolve_device(options.device)
     except ValueError:  # a device that only the workers have; if they lack it, too, they say so
         device = torch.device("cpu")
-    return tile_side(layout, loaded, device, resolve_precision(options.precision, device), options)
+    size = layout.plane_shape[0], layout.plane_shape[1]
+    config = loaded.network.config
+    working = working_precision(options.precision, config, size, device, options.tile)
+    return tile_side(layout, loaded, device, working, options)
 
 
 def _portable(model: str | Path | AnyIR) -> str | Path | AnyIR:

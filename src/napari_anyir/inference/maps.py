@@ -104,7 +104,7 @@ class Maps:
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
-        self.height = height
+        self.height, self.width = height, width
         self.windows = cut_windows(height, width, side)
         self.slack = spare_rows(height, side)
         self.memory = torch.empty(channels, height + self.slack, width, device=device, dtype=dtype)

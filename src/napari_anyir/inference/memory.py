@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from napari_anyir.inference.device import PRECISIONS
+from napari_anyir.inference.device import PRECISIONS, resolve_precision
 from napari_anyir.inference.fast_dab import HALO
 from napari_anyir.inference.maps import level_shapes, spare_rows
 from napari_anyir.inference.room import free_bytes, pass_bytes
@@ -68,18 +68,19 @@ def strip_bytes(
     >>> from napari_anyir.inference.memory import strip_bytes
     >>> from napari_anyir.model import VARIANTS
     >>> round(strip_bytes(VARIANTS["tiny"], 2048, 2048) / 1e9, 1)
-    1.7
+    1.8
     """
     rows, columns = (-(-size // SIZE_MULTIPLE) * SIZE_MULTIPLE for size in (height, width))
-    maps = scratch = 0
+    maps = scratch = norms = 0
     for channels, high, wide, side in level_shapes(config, rows, columns):
         maps += channels * (high + spare_rows(high, side)) * wide * itemsize
+        norms = max(norms, 4 * 4 * high * wide)  # what normalisations say of each pixel
         # Of a window and its halo: 6 maps of its channels, and the feed-forward part's 3.
         window = min(side * 3 // 2, high) + 2 * HALO, min(side * 3 // 2, wide) + 2 * HALO
         numbers = channels * (6 + 3 * config.feed_forward_factor)
         scratch = max(scratch, 4 * window[0] * window[1] * numbers)
     padded = 4 * 3 * rows * columns
-    return maps + scratch * workers + padded
+    return maps + norms + scratch * workers + padded
 
 
 def plan_run(
@@ -161,3 +162,57 @@ def plan_run(
     if side >= height and side >= width:
         return Plan(exact, None, exact)
     return Plan("tiles", side, exact)
+
+
+def working_precision(
+    name: str,
+    config: AnyIRConfig,
+    size: tuple[int, int],
+    device: torch.device,
+    tile: str | int | None = "auto",
+) -> str:
+    """Choose the precision, by the memory where the caller leaves both it and tiles open.
+
+    A processor keeps features in float32 while they fit. Kept in bfloat16 they take half the
+    memory, the arithmetic stays in float32 and the image is still restored as a whole; the largest
+    measured loss is 0.005 dB, where tiles cost up to 0.09. So it comes before them.
+
+    Parameters
+    ----------
+    name : str
+        ``"auto"`` or one of `napari_anyir.inference.device.PRECISIONS`.
+    config : AnyIRConfig
+        The network's sizes.
+    size : tuple of int
+        (H, W) of a plane.
+    device : torch.device
+        Where.
+    tile : str, int or None
+        As for `plan_run`.
+
+    Returns
+    -------
+    str
+        One of `napari_anyir.inference.device.PRECISIONS`.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from napari_anyir.inference.memory import working_precision
+    >>> from napari_anyir.model import VARIANTS
+    >>> working_precision("auto", VARIANTS["nano"], (64, 64), torch.device("cpu"))
+    'float32'
+    """
+    working = resolve_precision(name, device)
+    if name != "auto" or device.type != "cpu" or tile != "auto":
+        return working
+    shape = (1, 3, *size)
+    modes = [
+        plan_run(config, shape, device, precision, tile).mode for precision in (working, "bfloat16")
+    ]
+    return "bfloat16" if modes == ["tiles", "strips"] else working

@@ -22,6 +22,7 @@ from napari_anyir.inference.arrays import as_array, make_layout
 from napari_anyir.inference.device import resolve_device, resolve_precision
 from napari_anyir.inference.intensity import Intensity, check_dtype, check_intensity
 from napari_anyir.inference.interventions import Intervention, make_observer
+from napari_anyir.inference.memory import working_precision
 from napari_anyir.inference.models import get_model
 from napari_anyir.inference.options import check_options, with_interventions
 from napari_anyir.inference.planes import find_range
@@ -268,6 +269,9 @@ def restore_into(
     mapping = find_range(image, layout, intensity) if math.prod(layout.shape) else None
     run: engine.RunRecord | None = None
     if mapping is not None:
+        size = layout.plane_shape[0], layout.plane_shape[1]
+        config = loaded.network.config
+        working = working_precision(options.precision, config, size, place, options.tile)
         run = restore_volume(
             image,
             target,

@@ -206,7 +206,7 @@ class StripNetwork:
         for block in self.stages[stage]:
             source, target = level.planes(first), level.other_end(first)
             windows, bands = level.order()
-            sums = block.new_sums(len(windows))
+            sums = block.new_sums(len(windows), level.height, level.width)
             numbered = {id(window): index for index, window in enumerate(level.windows)}
 
             def measure(window: Window, scratch: Scratch) -> None:
