@@ -1,217 +1,405 @@
-"""Measure a model on pairs of degraded and clean images.
+"""Measure a model on the test sets of a protocol; a run that was killed goes on where it was.
 
-``python -m napari_anyir.training.evaluate --data ROOT --model nano --out results.json``
-
-Protocol: RGB, centre crop to a multiple of 16, whole images, output clipped to [0, 1] and not
-rounded; PSNR with data range 1, SSIM with a uniform 7 x 7 window and data range 1, averaged over
-channels; means over images. Noise: seed 0 once, files sorted, sigma 15, then 25, then 50, added in
-grey levels, clipped to [0, 255] and truncated to 8 bits.
+``anyir evaluate`` is the command line of this; `napari_anyir.training.mean_table` prints it.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from PIL import Image as Pillow
 
 from napari_anyir.inference import restore
-from napari_anyir.training.photos import find_photos, read_rgb
+from napari_anyir.inference.device import resolve_device
+from napari_anyir.inference.models import get_model
+from napari_anyir.training.catalogue import find_layout
+from napari_anyir.training.classical import Restorer, classical
+from napari_anyir.training.examples import Example, NoiseStream, read_examples
+from napari_anyir.training.finding import candidates
+from napari_anyir.training.layouts import find_test
+from napari_anyir.training.metrics import Image, as_measured, psnr, ssim
+from napari_anyir.training.pairing import Folder, Pair, scan
+from napari_anyir.training.protocols import Protocol, TestSet, find_protocol
+from napari_anyir.training.runs import FILE, Count, Run, Switches, default_switches
+from napari_anyir.training.scores import FILE as SCORES
+from napari_anyir.training.scores import INPUT, OUTPUT, Score
 
-Image = NDArray[np.float32]
-Restorer = Callable[[Image], Image]
+STRIPS = 3
+"""Images of each set of which degraded, restored and clean are kept side by side."""
 
-SIGMAS = (15, 25, 50)
-NOISE_FOLDERS = ("CBSD68",)
-PAIR_FOLDERS: dict[str, tuple[str, str]] = {
-    "Rain100L": ("rainy", "norain"),
-    "LOLv1": ("low", "high"),
-    "SOTS_indoor": ("hazy", "gt"),
-    "GoPro": ("blur", "sharp"),
-}
+Progress = Callable[[int, int, str], None]
+"""Called with images done, images in all, and what comes next."""
 
 
-def centre_crop(image: NDArray[Any], multiple: int = 16) -> NDArray[Any]:
-    """Crop (H, W, 3) around its centre to a multiple in height and width.
+@dataclass(frozen=True)
+class Options:
+    """What to measure, of all that a protocol tests.
+
+    Parameters
+    ----------
+    only : str
+        Part of the name of a set; sets without it are left out.
+    limit : int or None
+        At most so many images of each set, the first by name.
+    images : bool
+        Keep restored images, and strips of the first of each set.
+    classical : bool
+        Measure scikit-image's denoisers as well.
+    overwrite : bool
+        Forget what was measured before.
+    device : str
+        Where the network runs.
+
+    Raises
+    ------
+    ValueError
+        If nothing would be measured.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from napari_anyir.training.evaluate import centre_crop
-    >>> centre_crop(np.zeros((321, 481, 3))).shape
-    (320, 480, 3)
+    >>> from napari_anyir.training.evaluate import Options
+    >>> Options(limit=0)
+    Traceback (most recent call last):
+    ...
+    ValueError: limit must be at least 1 image of each set, not 0.
     """
-    height, width = image.shape[:2]
-    rows, columns = height - height % multiple, width - width % multiple
-    top, left = (height - rows) // 2, (width - columns) // 2
-    return image[top : top + rows, left : left + columns]
+
+    only: str = ""
+    limit: int | None = None
+    images: bool = False
+    classical: bool = False
+    overwrite: bool = False
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Refuse a limit of nothing."""
+        if self.limit is not None and self.limit < 1:
+            raise ValueError(f"limit must be at least 1 image of each set, not {self.limit}.")
 
 
-def noisy_pairs(folder: Path) -> Iterator[tuple[str, Image, Image]]:
-    """Add the protocol's noise to clean images.
+@dataclass(frozen=True)
+class FoundSet:
+    """A test set that is there.
 
-    Yields
-    ------
-    set : str
-        For instance ``"CBSD68 sigma 25"``.
-    degraded, clean : numpy.ndarray
-        (H, W, 3) float32 in [0, 1].
+    Parameters
+    ----------
+    test : TestSet
+        What the protocol says of it.
+    pairs : list of Pair
+        Its images in the order of the protocol.
+    expected : int or None
+        How many the protocol counts.
+    wanted : bool
+        Whether it is measured; noise is drawn for it all the same.
     """
-    # The lineage draws from numpy's global generator; its stream is part of the protocol.
-    generator = np.random.RandomState(0)
-    paths = find_photos(folder)
-    for sigma in SIGMAS:
-        for path in paths:
-            clean = centre_crop(read_rgb(path))
-            noisy = clean + generator.randn(*clean.shape) * sigma
-            stored = np.clip(noisy, 0, 255).astype(np.uint8)
-            yield f"{folder.name} sigma {sigma}", _unit(stored), _unit(clean)
+
+    test: TestSet
+    pairs: list[Pair]
+    expected: int | None
+    wanted: bool
 
 
-def stored_pairs(folder: Path, degraded: str, clean: str) -> Iterator[tuple[str, Image, Image]]:
-    """Read pairs from two folders; names are equal but for ``norain-`` against ``rain-``.
-
-    Yields
-    ------
-    set : str
-        Name of the folder.
-    degraded, clean : numpy.ndarray
-        (H, W, 3) float32 in [0, 1].
-
-    Raises
-    ------
-    FileNotFoundError
-        If an image has no partner.
-    """
-    partners = {path.stem.removeprefix("no"): path for path in find_photos(folder / clean)}
-    for path in find_photos(folder / degraded):
-        if path.stem not in partners:
-            raise FileNotFoundError(f"'{path}' has no clean partner in '{folder / clean}'.")
-        pair = (centre_crop(read_rgb(p)) for p in (path, partners[path.stem]))
-        yield folder.name, *map(_unit, pair)  # type: ignore[misc]
-
-
-def _unit(image: NDArray[np.uint8]) -> Image:
-    return image.astype(np.float32) / np.float32(255)
-
-
-def find_pairs(root: Path) -> Iterator[tuple[str, Image, Image]]:
-    """Iterate over all pairs of the sets that are below a folder.
-
-    Raises
-    ------
-    FileNotFoundError
-        If none is there.
-    """
-    found = False
-    for name in NOISE_FOLDERS:
-        if (root / name).is_dir():
-            found = True
-            yield from noisy_pairs(root / name)
-    for name, (degraded, clean) in PAIR_FOLDERS.items():
-        if (root / name / degraded).is_dir():
-            found = True
-            yield from stored_pairs(root / name, degraded, clean)
-    if not found:
-        known = ", ".join((*NOISE_FOLDERS, *PAIR_FOLDERS))
-        raise FileNotFoundError(f"None of the sets {known} is in '{root}'; name their folder.")
-
-
-def psnr_ssim(image: Image, clean: Image) -> tuple[float, float]:
-    """PSNR in dB and SSIM of an image in [0, 1], as at the head of the module."""
-    psnr = peak_signal_noise_ratio(clean, image, data_range=1)
-    ssim = structural_similarity(clean, image, data_range=1, channel_axis=-1)
-    return float(psnr), float(ssim)
-
-
-def classical() -> dict[str, Restorer]:
-    """Denoisers of scikit-image to compare with; each estimates the noise by itself."""
-    from skimage.restoration import denoise_bilateral, denoise_wavelet, estimate_sigma
-
-    def wavelet(image: Image) -> Image:
-        restored: Image = denoise_wavelet(
-            image, channel_axis=-1, convert2ycbcr=True, rescale_sigma=True
-        )
-        return restored
-
-    def bilateral(image: Image) -> Image:
-        # The best of 1 to 4 times the noise and of 1.5 and 3 pixels on other photographs.
-        restored: Image = denoise_bilateral(
-            image,
-            sigma_color=estimate_sigma(image, channel_axis=-1, average_sigmas=True),
-            sigma_spatial=3,
-            channel_axis=-1,
-        )
-        return restored
-
-    return {"wavelet": wavelet, "bilateral": bilateral}
-
-
-def evaluate(
-    root: Path, restorers: dict[str, Restorer], only: str = ""
-) -> dict[str, dict[str, dict[str, float]]]:
-    """Measure restorers on the sets below a folder.
+def find_sets(
+    root: Path | Folder, protocol: Protocol, only: str = ""
+) -> tuple[list[FoundSet], dict[str, str]]:
+    """Look for the test sets of a protocol.
 
     Parameters
     ----------
     root : Path
-        Folder of the sets.
-    restorers : dict of str to callable
-        Each maps (H, W, 3) float32 in [0, 1] to the same.
+        Folder that the sets lie in.
+    protocol : Protocol
+        What is tested on.
     only : str
-        Skip sets whose name does not contain this.
+        Part of the name of the sets that are wanted.
 
     Returns
     -------
-    dict
-        Set to ``input`` and restorers, each with ``psnr``, ``ssim`` and ``images``.
+    found : list of FoundSet
+        In the order of the protocol, which is that of the noise.
+    missing : dict of str to str
+        Wanted sets that are not there, and why.
+
+    Raises
+    ------
+    ValueError
+        If ``only`` fits no set of the protocol, or two folders fit a set equally well.
+    FileNotFoundError
+        If a set is there but an image has no partner.
     """
-    scores: dict[str, dict[str, list[tuple[float, float]]]] = {}
-    for name, degraded, clean in find_pairs(root):
-        if only not in name:
+    if not any(only in test.name for test in protocol.tests):
+        names = ", ".join(test.name for test in protocol.tests)
+        raise ValueError(f"No set of {protocol.name} is called '{only}'; its sets are {names}.")
+    tree = root if isinstance(root, Folder) else scan(root)
+    found, missing = [], {}
+    for test in protocol.tests:
+        layout = find_layout("test", test.layout)
+        wanted = only in test.name
+        if not candidates(tree, layout):
+            if wanted:
+                missing[test.name] = _why(tree, test)
             continue
-        rows = scores.setdefault(name, {})
-        rows.setdefault("input", []).append(psnr_ssim(degraded, clean))
-        for key, restorer in restorers.items():
-            output = np.clip(restorer(degraded), 0, 1).astype(np.float32)
-            rows.setdefault(key, []).append(psnr_ssim(output, clean))
-    return {
-        name: {
-            key: {
-                "psnr": round(float(np.mean([s[0] for s in values])), 2),
-                "ssim": round(float(np.mean([s[1] for s in values])), 4),
-                "images": len(values),
-            }
-            for key, values in rows.items()
-        }
-        for name, rows in scores.items()
-    }
+        found.append(FoundSet(test, find_test(tree, test), layout.expected, wanted))
+    return found, missing
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run from a shell; see the head of the module."""
-    parser = argparse.ArgumentParser(prog="napari_anyir.training.evaluate", description=__doc__)
-    parser.add_argument("--data", required=True, type=Path, help="folder of the test sets")
-    parser.add_argument("--model", default="default", help="name or path")
-    parser.add_argument("--only", default="", help="part of the name of a set")
-    parser.add_argument("--classical", action="store_true", help="also scikit-image's denoisers")
-    parser.add_argument("--out", type=Path, help="JSON file for the numbers")
-    given = parser.parse_args(arguments)
-    restorers: dict[str, Restorer] = {"output": lambda x: restore(x, axes="YXS", model=given.model)}
-    if given.classical:
+def _why(tree: Folder, test: TestSet) -> str:
+    try:
+        find_test(tree, test)
+    except FileNotFoundError as error:
+        return str(error)
+    return ""
+
+
+def evaluate(
+    protocol_name: str,
+    root: Path,
+    model: str,
+    out: Path,
+    switches: Switches | None = None,
+    options: Options | None = None,
+    *,
+    name: str | None = None,
+    progress: Progress | None = None,
+) -> tuple[Run, dict[str, str]]:
+    """Measure a model on a protocol.
+
+    Parameters
+    ----------
+    protocol_name : str
+        A key of `napari_anyir.training.protocols.PROTOCOLS`.
+    root : Path
+        Folder that the test sets lie in.
+    model : str
+        Name of a model or path of a checkpoint.
+    out : Path
+        Folder of all results; this run's is ``out/PROTOCOL/MODEL``, with the switches that are
+        not the default in its name.
+    switches : Switches, optional
+        How to measure; by default as the protocol.
+    options : Options, optional
+        What to measure; by default everything, and nothing twice.
+    name : str, optional
+        What results call the model; by default as its card or file.
+    progress : callable, optional
+        Called before each image and at the end.
+
+    Returns
+    -------
+    run : Run
+        What was measured, now and before.
+    missing : dict of str to str
+        Sets that are not there, and why.
+
+    Raises
+    ------
+    FileNotFoundError
+        If no set is there, or an image has no partner.
+    ModelError
+        If the model is unknown or its checkpoint does not fit the network.
+    ValueError
+        If a switch is unknown, or the folder holds results of other weights.
+    """
+    protocol = find_protocol(protocol_name)
+    switches = switches or default_switches(protocol.name)
+    options = options or Options()
+    device = resolve_device(options.device)
+    loaded = get_model(model)
+    found, missing = find_sets(root, protocol, options.only)
+    if not any(one.wanted for one in found):
+        reasons = list(missing.values())
+        raise FileNotFoundError(
+            reasons[0]
+            if len(reasons) == 1
+            else f"None of {', '.join(missing)} is below '{root}'; 'anyir data check {root}' says "
+            "how to lay them out."
+        )
+    name = name or loaded.name
+    run = Run(
+        folder=out / protocol.name / f"{name}{switches.suffix(protocol.name)}",
+        protocol=protocol.name,
+        model=name,
+        sha256=loaded.sha256,
+        config=loaded.network.config.to_dict(),
+        switches=switches,
+        counts={one.test.name: Count(len(one.pairs), one.expected) for one in found},
+        device=str(device),
+    )
+    run = _joined(run, overwrite=options.overwrite)
+    run.write()
+
+    def output(image: Image) -> NDArray[np.float32]:
+        restored: NDArray[np.float32] = restore(
+            image,
+            axes="YXS",
+            model=loaded.network,
+            device=str(device),
+            precision=switches.precision,
+            tile=switches.tile,
+            intensity="dtype",
+        )
+        return restored
+
+    restorers: dict[str, Restorer] = {OUTPUT: output}
+    if options.classical:
         restorers |= classical()
-    results = evaluate(given.data, restorers, given.only)
-    for name, rows in results.items():
-        line = "  ".join(f"{key} {v['psnr']:.2f} dB {v['ssim']:.4f}" for key, v in rows.items())
-        print(f"{name} ({rows['input']['images']} images): {line}")
-    if given.out:
-        given.out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    measure_sets(run, found, restorers, options, progress)
+    run.write()
+    return run, missing
 
 
-if __name__ == "__main__":
-    main()
+def _joined(run: Run, *, overwrite: bool) -> Run:
+    """Go on with a run that is there; its weights must be the same."""
+    if not (run.folder / FILE).is_file():
+        return run
+    if overwrite:
+        (run.folder / SCORES).unlink(missing_ok=True)
+        return run
+    before = Run.read(run.folder)
+    if before.sha256 != run.sha256:
+        raise ValueError(
+            f"'{run.folder}' holds results of other weights called '{run.model}'; give these "
+            "another --name, or --overwrite the results."
+        )
+    counts = {**before.counts, **run.counts}
+    return Run(**{**vars(run), "counts": counts})
+
+
+def measure_sets(
+    run: Run,
+    found: Sequence[FoundSet],
+    restorers: Mapping[str, Restorer],
+    options: Options,
+    progress: Progress | None = None,
+) -> None:
+    """Measure restorers on sets and append the scores to the run's file, image by image.
+
+    Parameters
+    ----------
+    run : Run
+        Whose switches and folder are used.
+    found : sequence of FoundSet
+        All sets of the protocol that are there.
+    restorers : mapping of str to callable
+        Each maps (H, W, 3) float32 in [0, 1] to the same; the first one's images are kept.
+    options : Options
+        What to measure.
+    progress : callable, optional
+        Called before each image and at the end.
+    """
+    switches = run.switches
+    stream = NoiseStream(switches.noise_seed, switches.noise_storage)
+    scores = run.scores()
+    methods = (INPUT, *restorers)
+    todo: dict[str, list[str]] = {}
+    for one in found:
+        wanted = [pair.name for pair in one.pairs[: options.limit]] if one.wanted else []
+        done = scores.done(one.test.name, methods)
+        todo[one.test.name] = [
+            name
+            for name in wanted
+            if name not in done
+            or (options.images and not picture_path(run, one.test.name, name).is_file())
+        ]
+    total, count = sum(map(len, todo.values())), 0
+    last_noise = [i for i, one in enumerate(found) if one.test.sigma and todo[one.test.name]]
+    for index, one in enumerate(found):
+        set_name = one.test.name
+        # After the last noisy image that is wanted, the stream may end.
+        if not todo[set_name] and (not one.test.sigma or index > max(last_noise, default=-1)):
+            continue
+        first = {pair.name for pair in one.pairs[:STRIPS]}
+        for example in read_examples(
+            one.pairs, one.test.sigma, stream, crop=switches.crop, wanted=todo[set_name]
+        ):
+            if progress:
+                progress(count, total, f"{set_name}: {example.name}")
+            rows = []
+            for method, image, seconds in _results(example, restorers, switches):
+                rows.append(_score(set_name, example, method, image, seconds, switches))
+                if options.images and method == next(iter(restorers)):
+                    keep_images(run, set_name, example, image, strip=example.name in first)
+            scores.add(rows)
+            count += 1
+    if progress:
+        progress(total, total, "")
+
+
+def _results(
+    example: Example, restorers: Mapping[str, Restorer], switches: Switches
+) -> Iterator[tuple[str, Image, float]]:
+    yield INPUT, example.degraded, 0.0
+    for method, restorer in restorers.items():
+        started = time.perf_counter()
+        output = restorer(example.degraded)
+        seconds = time.perf_counter() - started
+        yield method, as_measured(output, switches.rounding), seconds
+
+
+def _score(
+    set_name: str,
+    example: Example,
+    method: str,
+    image: Image,
+    seconds: float,
+    switches: Switches,
+) -> Score:
+    return Score(
+        set_name,
+        example.name,
+        method,
+        round(psnr(image, example.clean), 6),
+        round(ssim(image, example.clean, switches.ssim), 6),
+        *image.shape[:2],
+        round(seconds, 4),
+    )
+
+
+def picture_path(run: Run, set_name: str, name: str, kind: str = "images") -> Path:
+    """Where a restored image, or a strip, is kept.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from napari_anyir.training.evaluate import picture_path
+    >>> from napari_anyir.training.runs import Run
+    >>> run = Run(Path("results"), "dev", "nano", "", {})
+    >>> picture_path(run, "CBSD68 sigma 25", "3096").as_posix()
+    'results/images/CBSD68_sigma_25/3096.png'
+    """
+    return run.folder / kind / set_name.replace(" ", "_") / f"{name.replace('/', '_')}.png"
+
+
+def keep_images(run: Run, set_name: str, example: Example, restored: Image, *, strip: bool) -> None:
+    """Write a restored image, and degraded, restored and clean side by side if asked.
+
+    Parameters
+    ----------
+    run : Run
+        Into whose folder.
+    set_name : str
+        Test set.
+    example : Example
+        The image.
+    restored : numpy.ndarray
+        (H, W, 3), float32 in [0, 1].
+    strip : bool
+        Whether to write the strip.
+    """
+    _save(picture_path(run, set_name, example.name), restored)
+    if strip:
+        gap = np.ones((restored.shape[0], 8, 3), np.float32)
+        beside = (example.degraded, gap, restored, gap, example.clean)
+        _save(picture_path(run, set_name, example.name, "strips"), np.concatenate(beside, axis=1))
+
+
+def _save(path: Path, image: Image) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    Pillow.fromarray(np.rint(image * 255).astype(np.uint8)).save(temporary, "PNG")
+    temporary.replace(path)

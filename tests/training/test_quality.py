@@ -2,24 +2,23 @@
 
 import shutil
 
-import numpy as np
 import pytest
 
-from napari_anyir import restore
-from napari_anyir.training.evaluate import classical, evaluate
+from napari_anyir.training.evaluate import Options, evaluate
 
 
 @pytest.mark.slow
 def test_default_denoises_real_photographs(shared, tmp_path):
     """Four of the 68 images; the whole set is on the card: more than 7 dB at sigma 25."""
     pytest.importorskip("pywt")
-    folder = tmp_path / "CBSD68"
-    folder.mkdir()
+    folder = tmp_path / "data" / "CBSD68"
+    folder.mkdir(parents=True)
     for path in sorted((shared / "dev" / "CBSD68").glob("*.png"))[::20]:
         shutil.copy(path, folder)
-    restorers = {"output": lambda x: np.clip(restore(x, axes="YXS"), 0, 1), **classical()}
-    (rows,) = evaluate(tmp_path, restorers, only="sigma 25").values()
-    assert rows["input"]["images"] == 4
-    assert rows["output"]["psnr"] > rows["input"]["psnr"] + 6.5
-    assert rows["output"]["psnr"] > rows["wavelet"]["psnr"]
-    assert rows["output"]["psnr"] > rows["bilateral"]["psnr"]
+    options = Options(only="sigma 25", classical=True)
+    run, _ = evaluate("dev", tmp_path / "data", "default", tmp_path / "out", options=options)
+    (rows,) = run.means().values()
+    assert rows["input"].images == 4
+    assert rows["output"].psnr > rows["input"].psnr + 6.5
+    assert rows["output"].psnr > rows["wavelet"].psnr
+    assert rows["output"].psnr > rows["bilateral"].psnr

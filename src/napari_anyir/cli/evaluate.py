@@ -1,0 +1,184 @@
+"""``anyir evaluate``: a model on the test sets of a protocol, beside the paper's numbers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from napari_anyir.cli.options import Device, Model, parse_tile, shown, torch_first
+
+__all__ = ["evaluate", "need_training"]
+
+
+def need_training(error: ImportError) -> typer.BadParameter:
+    """Say which extra brings what is missing.
+
+    Parameters
+    ----------
+    error : ImportError
+        What an import of the training package raised.
+
+    Returns
+    -------
+    typer.BadParameter
+        One sentence with the remedy.
+    """
+    return typer.BadParameter(
+        f"'{error.name}' is missing; install what this needs with: "
+        "pip install 'napari-anyir[training]'"
+    )
+
+
+def parse_crop(text: str) -> int | None:
+    """Read the option ``--crop``.
+
+    Parameters
+    ----------
+    text : str
+        A number of pixels, or ``"none"``.
+
+    Returns
+    -------
+    int or None
+        The multiple that images are cropped to.
+
+    Raises
+    ------
+    typer.BadParameter
+        If it is neither.
+
+    Examples
+    --------
+    >>> parse_crop("16"), parse_crop("none")
+    (16, None)
+    """
+    if text == "none":
+        return None
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise typer.BadParameter(
+        f"--crop must be none or a number of pixels, such as 16, not '{text}'."
+    )
+
+
+def evaluate(
+    protocol: Annotated[
+        str,
+        typer.Option(
+            help="3deg, 5deg, cdd11, zeroshot-snow, zeroshot-underwater, denoise, derain, dehaze, "
+            "3deg-balanced, or dev for a folder of small sets.",
+            show_default=False,
+        ),
+    ],
+    data: Annotated[
+        Path, typer.Option(metavar="ROOT", help="Folder of the test sets.", show_default=False)
+    ],
+    model: Model = "default",
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="RESULTS", help="Folder of all results.")
+    ] = Path("results"),
+    images: Annotated[
+        bool, typer.Option("--images", help="Keep the restored images, and strips to look at.")
+    ] = False,
+    ssim: Annotated[
+        str, typer.Option(help="Window: uniform (7 x 7) or gaussian (11 taps, sigma 1.5).")
+    ] = "uniform",
+    noise_seed: Annotated[str, typer.Option(help="Seed 0: once per run, or per-image.")] = "once",
+    noise_storage: Annotated[
+        str, typer.Option(help="8 bits for noisy images: truncate or round; or none.")
+    ] = "truncate",
+    rounding: Annotated[
+        str, typer.Option(help="Outputs before they are measured: none or 8bit.")
+    ] = "none",
+    crop: Annotated[
+        str,
+        typer.Option(
+            metavar="16|none",
+            help="Centre crop to a multiple of so many pixels; default: 16, for cdd11 none.",
+            show_default=False,
+        ),
+    ] = "",
+    tile: Annotated[
+        str,
+        typer.Option(help="whole (exact strips where memory is short), auto, or a side in pixels."),
+    ] = "whole",
+    precision: Annotated[str, typer.Option(help="float32, bfloat16, float16 or auto.")] = "float32",
+    only: Annotated[
+        str, typer.Option(metavar="SET", help="Part of a set's name.", show_default=False)
+    ] = "",
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="So many images of each set.", show_default=False)
+    ] = None,
+    classical: Annotated[
+        bool, typer.Option("--classical", help="Also scikit-image's denoisers.")
+    ] = False,
+    name: Annotated[
+        str | None,
+        typer.Option(help="What to call the model in results.", show_default=False),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Measure again what is there.")
+    ] = False,
+    device: Device = "auto",
+) -> None:
+    """Measure a model on a protocol of the paper: PSNR and SSIM, ours, the paper's, the difference.
+
+    Results are per-image.csv, means.csv and table.md in RESULTS/PROTOCOL/MODEL. A run that was
+    stopped goes on where it was. Sets that are not there are skipped; exit status 1 if none is.
+    """
+    options: dict[str, Any] = {
+        "ssim": ssim,
+        "noise_seed": noise_seed,
+        "noise_storage": noise_storage,
+        "rounding": rounding,
+        "tile": parse_tile(tile),
+        "precision": precision,
+    }
+    if crop:
+        options["crop"] = parse_crop(crop)
+    torch_first()
+    try:
+        from napari_anyir.training.evaluate import Options
+        from napari_anyir.training.evaluate import evaluate as measure
+        from napari_anyir.training.mean_table import mean_table, write_table
+        from napari_anyir.training.runs import default_switches
+    except ImportError as error:
+        raise need_training(error) from error
+    from napari_anyir.cli.tables import bar, print_table
+
+    switches = replace(default_switches(protocol), **options)
+    with bar("Evaluating") as progress:
+        task = progress.add_task("", total=None)
+        run, missing = measure(
+            protocol,
+            data,
+            model,
+            out,
+            switches,
+            Options(only, limit, images, classical, overwrite, device),
+            name=name,
+            progress=lambda done, of, what: progress.update(
+                task, completed=done, total=of, description=what
+            ),
+        )
+    table = mean_table(run)
+    write_table(run, table)
+    print_table(
+        table.columns,
+        table.rows,
+        title=f"{run.protocol}: {run.label} on {run.device}",
+        caption="\n".join(table.notes),
+        numbers=table.columns[1:],
+    )
+    if missing:
+        typer.echo(
+            f"Skipped, for they are not below '{shown(data)}': {', '.join(missing)}; "
+            f"'anyir data check {shown(data)}' says how to lay them out."
+        )
+        for why in missing.values():
+            if "(" in why.split(": lay it out")[0]:
+                typer.echo(why)
+    typer.echo(f"Per image and in the mean: {shown(run.folder)}")
