@@ -1,0 +1,119 @@
+"""``anyir adapt``: noisy images in, a model for their noise out; no clean images needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_anyir.cli.options import (
+    Device,
+    Inputs,
+    Intensity,
+    Model,
+    parse_intensity,
+    shown,
+    torch_first,
+)
+
+__all__ = ["adapt"]
+
+
+def adapt(
+    inputs: Inputs,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="MODEL",
+            help="The adapted model, a .safetensors file; its card is written beside it.",
+            show_default=False,
+        ),
+    ],
+    model: Model = "default",
+    minutes: Annotated[
+        float, typer.Option(help="Time after which to end; it may end earlier.")
+    ] = 3.0,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Steps after which to end, whatever the time: the same again for the same seed.",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all randomness.")] = 0,
+    intensity: Intensity = "auto",
+    axes: Annotated[
+        str | None,
+        typer.Option(
+            help="One letter per axis: T, Z, C, Y, X, S (colours). Default: as each file says.",
+            show_default=False,
+        ),
+    ] = None,
+    device: Device = "auto",
+    restore: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OUT",
+            help="Restore the images with the adapted model, too, into this folder or file.",
+            show_default=False,
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a model, and results, that are there.")
+    ] = False,
+) -> None:
+    """Adapt a model to noisy images, without clean ones.
+
+    For noise that is independent from pixel to pixel, of a kind or strength that the model does
+    not know: the model learns from neighbouring pixels of the images themselves
+    (Neighbor2Neighbor, CVPR 2021). Several images must have the same kind of noise. If held-out
+    pixels are not predicted better afterwards, the original weights are kept, and it is said so.
+    """
+    value_range = parse_intensity(intensity)
+    torch_first()
+    from napari_anyir.cli.tables import bar
+    from napari_anyir.files import read_image
+    from napari_anyir.files.plan import find_images, make_plan
+    from napari_anyir.training.adaptation import adapt_with_record
+    from napari_anyir.training.adapted_model import check_target, save_adapted
+
+    check_target(output, overwrite=overwrite)
+    if restore is not None:
+        make_plan(inputs, restore)  # what would stand in the way is said before the work
+    paths = [path for item in inputs for path, _ in find_images(item)]
+    images = [read_image(path) for path in paths]
+    with bar("Adapting") as progress:
+        task = progress.add_task("", total=None)
+        network, record = adapt_with_record(
+            [image.array for image in images],
+            axes=axes or [image.axes for image in images],
+            model=model,
+            intensity=value_range,
+            minutes=minutes,
+            steps=steps,
+            seed=seed,
+            device=device,
+            progress=lambda done, of: progress.update(task, completed=done, total=of),
+        )
+    names = [path.name for path in paths]
+    card = save_adapted(network, record, output, images=names, overwrite=overwrite)
+    typer.echo(f"{record}")
+    typer.echo(f"{record.seconds:.0f} s; the model is {shown(card.file)}")
+    if restore is None:
+        typer.echo(f"Use it with: anyir restore IN -o OUT --model {shown(card.file)}")
+        return
+    from napari_anyir.cli.restore import restore as restore_command
+
+    restore_command(
+        inputs,
+        restore,
+        model=str(card.file),
+        device=device,
+        intensity=intensity,
+        axes=axes,
+        overwrite=overwrite,
+    )

@@ -1,0 +1,136 @@
+"""``anyir adapt``: noisy files in, a model with its card out, and the files restored by it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import napari_anyir
+from napari_anyir.cli import app
+from napari_anyir.files import ImageFile, read_image, write_image
+from napari_anyir.training.adaptation import adapt_with_record
+from napari_anyir.weights import find_model, load_model, verify_model
+
+RNG = np.random.default_rng(0)
+STACK = RNG.poisson(np.tile(np.linspace(2, 9, 36), (2, 32, 1))).astype(np.uint16)
+
+
+def run(*arguments: object) -> Any:
+    """Run ``anyir adapt`` on the smallest model."""
+    return CliRunner().invoke(app, ["adapt", "--model=nano", *map(str, arguments)])
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    path = tmp_path / "cells.tif"
+    write_image(path, STACK, ImageFile(STACK, "ZYX", "npy", scale={"Z": 2.0}, units={"Z": "um"}))
+    return path
+
+
+def test_model_and_restored_files_are_those_of_the_library(tmp_path: Path, stack: Path) -> None:
+    model, out = tmp_path / "mine.safetensors", tmp_path / "out"
+    result = run(stack, "-o", model, "--steps=4", "--seed=3", "--restore", out)
+    assert result.exit_code == 0, result.output
+    network, record = adapt_with_record(STACK, axes="ZYX", model="nano", steps=4, seed=3)
+    assert str(record) in result.stdout
+    expected = napari_anyir.restore(STACK, axes="ZYX", model=network)
+    restored = read_image(out / "cells.tif")
+    np.testing.assert_array_equal(restored.array, expected)
+    assert (restored.axes, restored.scale["Z"]) == ("ZYX", 2.0)
+    card = find_model(model)
+    assert verify_model(card) == card.sha256
+    assert card.training["images"] == ["cells.tif"]
+    assert card.training["adapted_from_sha256"] == find_model("nano").sha256
+    assert card.training["steps"] == 4
+
+
+def test_several_files_make_one_model_and_the_same_again(tmp_path: Path, stack: Path) -> None:
+    np.save(tmp_path / "other.npy", RNG.random((40, 33)).astype(np.float32))
+    found = []
+    for name in ("a", "b"):
+        model = tmp_path / f"{name}.safetensors"
+        command = [stack, tmp_path / "other.npy", "-o", model, "--steps=2"]
+        result = run(*command)
+        assert result.exit_code == 0, result.output
+        assert f"--model {model}" in result.stdout
+        found.append(load_model(model).state_dict())
+        card = json.loads(model.with_suffix(".json").read_text())
+        assert card["training"]["axes"] == ["ZYX", "YX"]
+        assert card["training"]["images"] == ["cells.tif", "other.npy"]
+    one, two = found
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_axes_and_intensity_are_taken(tmp_path: Path, stack: Path) -> None:
+    model = tmp_path / "mine.safetensors"
+    command = [stack, "-o", model, "--steps=1", "--axes=TYX", "--intensity=0,20"]
+    assert run(*command).exit_code == 0
+    training = find_model(model).training
+    assert (training["axes"], training["intensity"]) == (["TYX"], [[0.0, 20.0]])
+
+
+def test_time_ends_it(tmp_path: Path, stack: Path) -> None:
+    result = run(stack, "-o", tmp_path / "mine.safetensors", "--minutes=0.001")
+    assert result.exit_code == 0, result.output
+    assert find_model(tmp_path / "mine.safetensors").training["steps"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("array", "arguments", "says"),
+    [
+        (np.zeros((40, 20), np.uint8), ["-o", "a.safetensors"], "at least 32 x 32"),
+        (np.full((40, 40), np.nan), ["-o", "a.safetensors"], "NaN"),
+        (np.full((40, 40), np.inf), ["-o", "a.safetensors"], "infinite"),
+        (np.zeros((40, 40)), ["-o", "a.pt"], "saved as .safetensors"),
+        (np.zeros((40, 40)), ["-o", "a.safetensors", "--minutes=0"], "minutes must be"),
+        (np.zeros((40, 40)), ["-o", "a.safetensors", "--restore=."], "replace the input"),
+        (np.zeros((40, 40)), ["-o", "a.safetensors", "--device=cuda:77"], "cuda"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence_and_leaves_nothing(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    array: np.ndarray[Any, Any],
+    arguments: list[str],
+    says: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("in.npy", array)
+    result = run("in.npy", *arguments)
+    assert result.exit_code == 1
+    assert says in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["in.npy"]
+
+
+def test_models_are_not_replaced_unasked(tmp_path: Path, stack: Path) -> None:
+    model = tmp_path / "mine.safetensors"
+    assert run(stack, "-o", model, "--steps=1").exit_code == 0
+    before = model.read_bytes()
+    result = run(stack, "-o", model, "--steps=2")
+    assert result.exit_code == 1
+    assert "exists already" in result.stderr
+    assert model.read_bytes() == before
+    assert run(stack, "-o", model, "--steps=2", "--overwrite").exit_code == 0
+    assert find_model(model).training["steps"] == 2
+
+
+def test_help_is_quick() -> None:
+    code = (
+        "import sys, contextlib, io\n"
+        "from napari_anyir.cli import app\n"
+        "shown = io.StringIO()\n"
+        "with contextlib.redirect_stdout(shown), contextlib.suppress(SystemExit):\n"
+        "    app(['adapt', '--help'])\n"
+        "print('torch' in sys.modules, 'Neighbor2Neighbor' in shown.getvalue())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]

@@ -1,0 +1,277 @@
+"""What noise leaves to learn from: pairs of neighbours to train on, blind pixels to judge by.
+
+Two published ideas, both for noise that is independent from pixel to pixel and zero on average:
+
+- Neighbor2Neighbor (Huang, Li, Jia, Lu and Liu, CVPR 2021): two neighbours show nearly the same
+  scene under different noise, so that one half-size image can be predicted from the other.
+- Noise2Self (Batson and Royer, ICML 2019): the error of a pixel that was predicted without being
+  seen is, up to the noise's own variance, the error against the clean image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+Network = Callable[[Tensor], Tensor]
+
+SHARE = 17
+"""One pixel in so many is held out, on a slanted lattice: each four rows below and one column
+beside another. No two are neighbours, and a pattern of 2, 4 or 8 pixels, as colour filters and
+JPEG leave it, meets them in all its phases."""
+
+# Ordered pairs of pixels that share an edge, of a cell of 2 x 2 numbered 0 1 / 2 3.
+_PAIRS = ((0, 1), (1, 0), (0, 2), (2, 0), (1, 3), (3, 1), (2, 3), (3, 2))
+
+
+def draw_pairs(
+    images: int, height: int, width: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Draw two neighbours in every cell of 2 x 2 pixels (Neighbor2Neighbor, Sec. 4.1).
+
+    Parameters
+    ----------
+    images, height, width : int
+        Of a batch (B, C, H, W); an odd last row or column is left out.
+    generator : torch.Generator
+        Source of randomness, on the CPU.
+
+    Returns
+    -------
+    first, second : Tensor
+        (B, H // 2, W // 2) int64: places in the flattened image of H x W.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from napari_anyir.training.neighbours import draw_pairs
+    >>> first, second = draw_pairs(1, 4, 6, torch.Generator().manual_seed(0))
+    >>> sorted(set((first - second).abs().flatten().tolist()))  # a column or a row apart
+    [1, 6]
+    """
+    rows, columns = height // 2, width // 2
+    choice = torch.randint(len(_PAIRS), (images, rows, columns), generator=generator)
+    corner = 2 * torch.arange(rows).unsqueeze(1) * width + 2 * torch.arange(columns)
+    offsets = torch.tensor([[(k // 2) * width + k % 2 for k in pair] for pair in _PAIRS])
+    chosen = offsets[choice]
+    return corner + chosen[..., 0], corner + chosen[..., 1]
+
+
+def take(images: Tensor, places: Tensor) -> Tensor:
+    """Take one pixel per place, with all its channels.
+
+    Parameters
+    ----------
+    images : Tensor
+        (B, C, H, W).
+    places : Tensor
+        (B, h, w) int64, as from `draw_pairs`.
+
+    Returns
+    -------
+    Tensor
+        (B, C, h, w).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from napari_anyir.training.neighbours import take
+    >>> take(torch.arange(4.0).reshape(1, 1, 2, 2), torch.tensor([[[3]]]))
+    tensor([[[[3.]]]])
+    """
+    flat = places.flatten(1).unsqueeze(1).expand(-1, images.shape[1], -1)
+    return images.flatten(2).gather(2, flat).unflatten(2, places.shape[1:])
+
+
+def neighbour_loss(
+    network: Network, noisy: Tensor, targets: Tensor, gamma: float, generator: torch.Generator
+) -> Tensor:
+    """Loss of Neighbor2Neighbor (Eq. 7 of the paper), over the pixels that may be targets.
+
+    ``|f(g1) - g2|^2 + gamma |f(g1) - g2 - (g1(f(y)) - g2(f(y)))|^2``, the second term without a
+    gradient through f(y): it takes off what neighbours differ by without noise, which would
+    otherwise teach the network to blur.
+
+    Parameters
+    ----------
+    network : callable
+        f, from (B, C, H, W) to the same.
+    noisy : Tensor
+        y, (B, C, H, W) with 0 to 1 as the network's range; H and W are multiples of 2.
+    targets : Tensor
+        (B, 1, H, W), 1 where a pixel may be a target and 0 where it is held out.
+    gamma : float
+        Weight of the second term.
+    generator : torch.Generator
+        Source of the pairs, on the CPU.
+
+    Returns
+    -------
+    Tensor
+        Scalar.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from napari_anyir.training.neighbours import neighbour_loss
+    >>> flat = torch.full((1, 3, 8, 8), 0.5)
+    >>> draw = torch.Generator().manual_seed(0)
+    >>> float(neighbour_loss(lambda y: y, flat, torch.ones(1, 1, 8, 8), 2.0, draw))
+    0.0
+    """
+    first, second = (
+        places.to(noisy.device)
+        for places in draw_pairs(noisy.shape[0], noisy.shape[2], noisy.shape[3], generator)
+    )
+    with torch.no_grad():
+        restored = network(noisy)
+        expected = take(restored, first) - take(restored, second)
+        weight = take(targets, second)
+        weight = weight / weight.mean().clamp_min(1e-6)
+    difference = network(take(noisy, first)) - take(noisy, second)
+    plain = (weight * difference**2).mean()
+    return plain + gamma * (weight * (difference - expected) ** 2).mean()
+
+
+def held_out(height: int, width: int, phase: int, top: int = 0, left: int = 0) -> Tensor:
+    """Mark the held-out pixels of a window: one in `SHARE`.
+
+    Parameters
+    ----------
+    height, width : int
+        Of the window.
+    phase : int
+        Which of the lattices, from 0 to ``SHARE - 1``.
+    top, left : int
+        Where the window lies in the plane.
+
+    Returns
+    -------
+    Tensor
+        (1, 1, H, W) bool.
+
+    Examples
+    --------
+    >>> from napari_anyir.training.neighbours import held_out
+    >>> held_out(5, 6, 1)[0, 0].nonzero().tolist()
+    [[0, 1], [4, 2]]
+    """
+    rows = torch.arange(top, top + height).unsqueeze(1)
+    columns = torch.arange(left, left + width)
+    return ((4 * rows + columns) % SHARE == phase)[None, None]
+
+
+def hide(images: Tensor, hidden: Tensor) -> Tensor:
+    """Replace pixels by the mean of the four that share an edge with them (Noise2Self, Sec. 3).
+
+    Parameters
+    ----------
+    images : Tensor
+        (B, C, H, W), H and W at least 2.
+    hidden : Tensor
+        (B or 1, 1, H, W) bool; of two pixels that share an edge, one at most.
+
+    Returns
+    -------
+    Tensor
+        (B, C, H, W), free of the values of the hidden pixels.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from napari_anyir.training.neighbours import held_out, hide
+    >>> ramp = torch.arange(5.0).expand(1, 1, 5, 5).clone()
+    >>> ramp[0, 0, 2, 2] = 99
+    >>> float(hide(ramp, held_out(5, 5, 10))[0, 0, 2, 2])
+    2.0
+    """
+    padded = functional.pad(images, (1, 1, 1, 1), mode="reflect")
+    cross = padded[..., :-2, 1:-1] + padded[..., 2:, 1:-1]
+    cross = cross + padded[..., 1:-1, :-2] + padded[..., 1:-1, 2:]
+    return torch.where(hidden, cross / 4, images)
+
+
+def blind_errors(network: Network, noisy: Tensor, hidden: Tensor) -> Tensor:
+    """Squared errors of the hidden pixels, each predicted without being seen.
+
+    Their mean is the error against the clean image plus the variance of the noise, whatever the
+    noise is, as long as it is independent from pixel to pixel (Noise2Self, Prop. 1); the variance
+    is the same for all networks, so that the smaller mean tells the better one.
+
+    Parameters
+    ----------
+    network : callable
+        From (B, C, H, W) to the same.
+    noisy : Tensor
+        (B, C, H, W) with 0 to 1 as the network's range.
+    hidden : Tensor
+        (B or 1, 1, H, W) bool.
+
+    Returns
+    -------
+    Tensor
+        (pixels,): the mean over the channels of each.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from napari_anyir.training.neighbours import blind_errors, held_out
+    >>> flat = torch.full((1, 3, 8, 8), 0.5)
+    >>> blind_errors(lambda y: y + 0.5, flat, held_out(8, 8, 0))
+    tensor([0.2500, 0.2500, 0.2500])
+    """
+    with torch.no_grad():
+        errors = (network(hide(noisy, hidden)) - noisy).square().mean(dim=1)
+    return errors[hidden.expand(noisy.shape[0], -1, -1, -1)[:, 0]]
+
+
+def neighbour_errors(
+    network: Network, noisy: Tensor, hidden: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Squared errors of the held-out pixels, each predicted from a neighbour at half size.
+
+    `blind_errors` cannot see whether a network lets the noise of a pixel through to that pixel;
+    this can, because the two neighbours have noise of their own.
+
+    Parameters
+    ----------
+    network : callable
+        From (B, C, H, W) to the same.
+    noisy : Tensor
+        (B, C, H, W) with 0 to 1 as the network's range; H and W are multiples of 2.
+    hidden : Tensor
+        (1, 1, H, W) bool; of a cell of 2 x 2 pixels, one at most.
+    generator : torch.Generator
+        Source of the pairs, on the CPU.
+
+    Returns
+    -------
+    Tensor
+        (pixels,): the mean over the channels of each.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from napari_anyir.training.neighbours import held_out, neighbour_errors
+    >>> flat = torch.full((1, 3, 8, 8), 0.5)
+    >>> draw = torch.Generator().manual_seed(0)
+    >>> neighbour_errors(lambda y: y + 0.5, flat, held_out(8, 8, 0), draw)
+    tensor([0.2500, 0.2500, 0.2500, 0.2500])
+    """
+    images, _, height, width = noisy.shape
+    first, second = draw_pairs(images, height, width, generator)
+    cells = hidden[0, 0].cpu().unflatten(1, (-1, 2)).unflatten(0, (-1, 2))
+    cells = cells.permute(0, 2, 1, 3).flatten(2)
+    marked, place = cells.any(dim=2), cells.int().argmax(dim=2)
+    # In a cell numbered 0 1 / 2 3 the neighbours of a pixel differ from it by one bit.
+    beside = place ^ (1 << torch.randint(2, place.shape, generator=generator))
+    corner = 2 * torch.arange(height // 2).unsqueeze(1) * width + 2 * torch.arange(width // 2)
+    first = torch.where(marked, corner + beside // 2 * width + beside % 2, first)
+    second = torch.where(marked, corner + place // 2 * width + place % 2, second)
+    first, second = first.to(noisy.device), second.to(noisy.device)
+    with torch.no_grad():
+        errors = (network(take(noisy, first)) - take(noisy, second)).square().mean(dim=1)
+    return errors[:, marked.to(noisy.device)].flatten()
