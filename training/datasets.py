@@ -236,7 +236,7 @@ def _size(image: Pixels) -> str:
 
 
 def _tensor(crop: Pixels) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(crop.transpose(2, 0, 1)))
+    return torch.from_numpy(np.array(crop.transpose(2, 0, 1), order="C"))
 
 
 class ProtocolSet(_Crops):

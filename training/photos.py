@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from skimage.io import imread
+from PIL import Image
 from torch import Tensor
 
 from napari_anyir.training.pairing import SUFFIXES
+
+_EIGHT_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
 
 
 def find_photos(root: str | Path) -> list[Path]:
@@ -64,7 +66,9 @@ def read_rgb(path: str | Path) -> np.ndarray:
     Raises
     ------
     ValueError
-        If the file is not an 8-bit image of one plane.
+        If the file is damaged, or not an 8-bit image of one plane.
+    FileNotFoundError
+        If there is no such file.
 
     Examples
     --------
@@ -76,14 +80,28 @@ def read_rgb(path: str | Path) -> np.ndarray:
     >>> read_rgb(path).shape
     (4, 5, 3)
     """
-    pixels = np.asarray(imread(path))
-    if pixels.ndim == 2:
-        pixels = np.repeat(pixels[..., None], 3, axis=-1)
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[-1] not in (3, 4):
+    try:
+        with Image.open(path) as image:
+            if image.mode not in _EIGHT_BIT or getattr(image, "n_frames", 1) > 1:
+                raise ValueError(
+                    f"'{path}' is of mode {image.mode} with {getattr(image, 'n_frames', 1)} "
+                    "frame(s); training reads 8-bit photographs."
+                )
+            # Alpha is dropped, not blended: its colours are pixels like all others.
+            return np.array(image if image.mode == "RGB" else _opaque(image))
+    except FileNotFoundError:
+        raise
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(
-            f"'{path}' is {pixels.dtype} of shape {pixels.shape}; training reads 8-bit photographs."
-        )
-    return np.ascontiguousarray(pixels[..., :3])
+            f"'{path}' cannot be read as an image ({error}); replace it or leave it out."
+        ) from error
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    if image.mode in ("P", "PA", "LA", "RGBA"):
+        image = image.convert("RGBA")
+        return Image.merge("RGB", image.split()[:3])
+    return image.convert("RGB")
 
 
 class PhotoBank:

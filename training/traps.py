@@ -44,7 +44,7 @@ def why_refused(root: Folder, layout: Layout) -> str:
     "'GoPro' has blur_gamma but no blur, which the benchmark uses"
     """
     for names, folder in root.walk((root.path.resolve().name,)):
-        inside = {plain(name) for name in folder.folders}
+        inside = {plain(name) for name, child in folder.folders.items() if child.count()}
         if layout.key == "gopro" and "blurgamma" in inside and "blur" not in inside:
             if split_of(names) in (None, layout.split):
                 return f"'{folder.path}' has blur_gamma but no blur, which the benchmark uses"
@@ -78,7 +78,7 @@ def _lone(layout: Layout, names: tuple[str, ...], folder: Folder, inside: set[st
         return ""
     there = sorted(degraded or clean)[0]
     lacking = " or ".join((layout.clean if degraded else layout.degraded)[:3])
-    return f"'{folder.path}' has {there} but no partner folder {lacking}"
+    return f"'{folder.path}' has {there} but no partner folder {lacking} with images"
 
 
 def notes_of(candidate: Candidate) -> list[str]:
