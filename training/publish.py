@@ -66,7 +66,8 @@ def publish(
     folder : Path
         Where to put it; by default into the package.
     training, measured, limits
-        What the card says; see `ModelCard`.
+        What the card says; see `ModelCard`. What the run's own card says of the training is kept
+        below it.
 
     Returns
     -------
@@ -84,6 +85,8 @@ def publish(
     if not source.is_file():
         raise FileNotFoundError(f"There are no weights in '{run}'; train first.")
     network = load_network(ModelCard(name=name, file=source))
+    beside = run / "weights.json"
+    known = dict(ModelCard.read(beside).training) if beside.is_file() else {}
     target = folder / f"{name}.safetensors"
     temporary = target.with_name(target.name + ".part")
     # Half precision halves the wheel; networks are loaded to float32 again.
@@ -97,7 +100,7 @@ def publish(
         sha256=sha256(target),
         licence="BSD-3-Clause",
         parameters=sum(p.numel() for p in network.parameters()),
-        training=training or {},
+        training=known | (training or {}),
         measured=measured or {},
         limits=limits,
     )

@@ -1,250 +1,296 @@
-"""Train a network on clean photographs with degradations made on the fly.
+"""Train a network: open the data, begin or continue, and leave weights that can be used.
 
-``python -m napari_anyir.training.train --data PHOTOS --out RUN --variant nano --max-time 90``
-
-The schedule ends with the given time, not after a number of steps, so that a run makes the most
-of whatever machine it is on; it is saved every minute and continues with ``--resume``.
+From a shell ``anyir train``; from Python `train`.
 """
 
 from __future__ import annotations
 
-import argparse
-import copy
-import math
-import time
+import contextlib
+import logging
+import platform
+import warnings
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+import yaml
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
 
-from napari_anyir.degradations import RandomDegradation
-from napari_anyir.model import build_model
-from napari_anyir.training.losses import restoration_loss
-from napari_anyir.training.photos import PhotoBank, find_photos
-from napari_anyir.weights.loading import save_network
+from napari_anyir.inference.device import resolve_device
+from napari_anyir.model import AnyIR
+from napari_anyir.training.callbacks import Reporting, Samples, Saving, Say
+from napari_anyir.training.config import TrainingConfig
+from napari_anyir.training.data_sources import open_source
+from napari_anyir.training.draws import Source
+from napari_anyir.training.module import RestorationModule
+from napari_anyir.training.saving import (
+    CONFIG,
+    LIGHT,
+    STATE,
+    SafeCheckpointIO,
+    read_light,
+    read_state,
+    replace_file,
+)
+from napari_anyir.training.schedule import Position
 
 
-@dataclass(frozen=True)
-class TrainingConfig:
-    """What a training run is made of.
+def _print(line: str) -> None:
+    print(line, flush=True)
 
-    Parameters
-    ----------
-    variant : str
-        Network size, a name of `napari_anyir.model.VARIANTS`.
-    max_time : float
-        Minutes until the learning rate reaches zero and the run ends.
-    phases : tuple of (float, int, int)
-        (fraction of the time at which it starts, crop side, batch). Larger crops at the end
-        narrow the gap that channel attention and the gate's statistics open between crops and
-        whole images.
-    learning_rate, weight_decay : float
-        Peak rate of AdamW (betas 0.9, 0.999) and its decay.
-    warm_up : int
-        Steps of linear warm-up.
-    ema : float
-        Decay of the averaged weights that are kept; lower during the first steps.
-    clip : float
-        Largest norm of the gradient.
-    fourier_weight : float
-        Weight of the spectral term of the loss.
-    seed : int
-        Seed of weights, crops and degradations.
+
+def read_run(out: Path) -> TrainingConfig:
+    """Read the configuration that a run was started with.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder holds no run.
+    ValueError
+        If its configuration is damaged.
 
     Examples
     --------
-    >>> from napari_anyir.training.train import TrainingConfig
-    >>> TrainingConfig(max_time=10).phase(0.5)
-    (64, 8)
+    >>> from pathlib import Path
+    >>> from napari_anyir.training.train import read_run
+    >>> read_run(Path("no-such-run"))
+    Traceback (most recent call last):
+    FileNotFoundError: 'no-such-run' holds no run: there is no config.yaml in it.
     """
-
-    variant: str = "nano"
-    max_time: float = 90.0
-    phases: tuple[tuple[float, int, int], ...] = ((0.0, 64, 8), (0.7, 96, 4), (0.9, 128, 3))
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
-    warm_up: int = 300
-    ema: float = 0.999
-    clip: float = 1.0
-    fourier_weight: float = 0.1
-    seed: int = 0
-
-    def phase(self, progress: float) -> tuple[int, int]:
-        """Crop side and batch at a fraction of the run."""
-        current = max((p for p in self.phases if p[0] <= progress), key=lambda p: p[0])
-        return current[1], current[2]
-
-    def rate(self, step: int, progress: float) -> float:
-        """Learning rate: linear warm-up from the first step, times a cosine to zero."""
-        warm = min(1.0, (step + 1) / max(self.warm_up, 1))
-        return self.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+    path = out / CONFIG
+    if not path.is_file():
+        raise FileNotFoundError(f"'{out}' holds no run: there is no {CONFIG} in it.")
+    try:
+        return TrainingConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (ValueError, yaml.YAMLError) as error:
+        raise ValueError(f"'{path}' is damaged; name the configuration with --config.") from error
 
 
-class Trainer:
-    """One run: network, averaged weights, optimiser, and where they are saved.
+def train(
+    config: TrainingConfig,
+    out: Path,
+    *,
+    resume: bool = False,
+    start: AnyIR | None = None,
+    device: str = "auto",
+    devices: int = 1,
+    nodes: int = 1,
+    strategy: str = "auto",
+    say: Say = _print,
+) -> RestorationModule:
+    """Train to the end of the run.
 
     Parameters
     ----------
     config : TrainingConfig
-        The run.
-    bank : PhotoBank
-        Clean photographs; its device is the run's device.
+        The run, with the root of its data.
     out : Path
-        Folder of ``state.pt`` (to continue), ``weights.safetensors`` (EMA) and ``log.csv``.
+        Folder of the run. It gets ``config.yaml``, ``state.ckpt`` (everything, to continue
+        exactly), ``weights.safetensors`` with its card ``weights.json`` (the result),
+        ``resume.safetensors`` and ``resume.json`` (to continue elsewhere), ``samples/``, and
+        ``csv/`` and ``tensorboard/`` with the curves.
+    resume : bool
+        Continue the run in ``out``: exactly from ``state.ckpt`` where there is one, otherwise from
+        the half-precision weights, with a fresh optimiser that warms up again.
+    start : AnyIR, optional
+        Network whose weights to begin with (fine-tuning); the optimiser is fresh.
+    device : str
+        As for `napari_anyir.restore`.
+    devices, nodes : int
+        Devices per machine, and machines; batches are divided among all.
+    strategy : str
+        Lightning's name of how several devices work together; ``"auto"`` is ``"ddp"`` then.
+    say : callable
+        Told how it goes, line by line.
+
+    Returns
+    -------
+    RestorationModule
+        The trained module.
+
+    Raises
+    ------
+    FileNotFoundError
+        If data or the run to resume are missing.
+    ValueError
+        If the folder holds another run, the run is complete, or batches cannot be divided.
+    OSError
+        If the end of the run cannot be saved.
+    KeyboardInterrupt
+        If the user stops it; the last checkpoint is at most a minute old.
+
+    Examples
+    --------
+    See ``docs/training.md``.
     """
-
-    def __init__(self, config: TrainingConfig, bank: PhotoBank, out: Path) -> None:
-        torch.manual_seed(config.seed)
-        self.config, self.bank, self.out = config, bank, out
-        device = bank.pixels.device
-        self.network = build_model(config.variant).to(device)
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = copy.deepcopy(self.network).requires_grad_(False)
-        # Fused: hundreds of small tensors are updated in one call, which counts on a CPU too.
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(),
-            config.learning_rate,
-            weight_decay=config.weight_decay,
-            fused=True,
+    main = rank_zero_only.rank == 0
+    if not main:
+        say = _nothing
+    if main and not resume and (out / STATE).exists():
+        raise ValueError(
+            f"'{out}' holds a run already; continue it with --resume or name another folder."
         )
-        self.degrade = RandomDegradation()
-        self.generator = torch.Generator(device=device).manual_seed(config.seed)
-        self.step, self.seen, self.seconds = 0, 0, 0.0
-        out.mkdir(parents=True, exist_ok=True)
-
-    @property
-    def progress(self) -> float:
-        """Fraction of the run's time that is over."""
-        return self.seconds / (60 * self.config.max_time)
-
-    def train_step(self) -> float:
-        """Take one optimiser step; return the loss."""
-        side, batch = self.config.phase(self.progress)
-        rate = self.config.rate(self.step, self.progress)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        with torch.no_grad():
-            degraded, clean, _ = self.degrade(
-                self.bank.crops(batch, side, self.generator), self.generator
-            )
-        degraded = degraded.contiguous(memory_format=torch.channels_last)
-        self.network.train()
-        loss = restoration_loss(self.network(degraded), clean, self.config.fourier_weight)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
-        value = float(loss.detach())
-        if math.isfinite(value) and math.isfinite(float(norm)):
-            self.optimiser.step()
-        self.step += 1
-        self.seen += batch
-        self._average()
-        return value
-
-    @torch.no_grad()
-    def _average(self) -> None:
-        decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
-        means: list[Tensor] = list(self.average.parameters())
-        values: list[Tensor] = list(self.network.parameters())
-        torch._foreach_lerp_(means, values, 1 - decay)
-        for kept, current in zip(self.average.buffers(), self.network.buffers(), strict=True):
-            kept.copy_(current)
-
-    def save(self) -> None:
-        """Write the state and the averaged weights, each to a temporary name and renamed."""
-        state: dict[str, Any] = {
-            "config": asdict(self.config),
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "generator": self.generator.get_state(),
-            "step": self.step,
-            "seen": self.seen,
-            "seconds": self.seconds,
-        }
-        temporary = self.out / "state.pt.part"
-        torch.save(state, temporary)
-        temporary.replace(self.out / "state.pt")
-        temporary = self.out / "weights.safetensors.part"
-        save_network(self.average, temporary)
-        temporary.replace(self.out / "weights.safetensors")
-
-    def resume(self) -> None:
-        """Continue from ``state.pt``.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is none.
-        ValueError
-            If it belongs to another network.
-        """
-        path = self.out / "state.pt"
-        if not path.is_file():
-            raise FileNotFoundError(f"Nothing to resume: there is no '{path}'.")
-        state = torch.load(path, map_location=self.bank.pixels.device, weights_only=True)
-        if state["config"]["variant"] != self.config.variant:
+    where = resolve_device(device)
+    source = open_source(config)
+    for phase in config.phases:
+        if phase.batch % (devices * nodes):
             raise ValueError(
-                f"'{path}' is a run of '{state['config']['variant']}', not of "
-                f"'{self.config.variant}'; name another folder or variant."
+                f"A batch of {phase.batch} crops cannot be divided among {devices * nodes} "
+                "devices; choose a multiple of their number."
             )
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.generator.set_state(state["generator"].cpu())
-        self.step, self.seen, self.seconds = state["step"], state["seen"], state["seconds"]
-
-    def run(self, report_every: float = 60.0) -> Iterator[dict[str, float]]:
-        """Train to the end of the time; save and yield a report every minute and at the end."""
-        started = time.monotonic() - self.seconds
-        last, losses = time.monotonic(), []
-        log = self.out / "log.csv"
-        if not log.exists():
-            log.write_text("step,crops,seconds,loss\n")
-        while self.progress < 1:
-            losses.append(self.train_step())
-            self.seconds = time.monotonic() - started
-            if time.monotonic() - last >= report_every or self.progress >= 1:
-                last = time.monotonic()
-                self.save()
-                mean = sum(losses) / len(losses)
-                losses.clear()
-                with log.open("a") as file:
-                    file.write(f"{self.step},{self.seen},{self.seconds:.1f},{mean:.5f}\n")
-                yield {
-                    "step": self.step,
-                    "crops": self.seen,
-                    "minutes": self.seconds / 60,
-                    "loss": mean,
-                }
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Run from a shell; see the head of the module."""
-    parser = argparse.ArgumentParser(prog="napari_anyir.training.train", description=__doc__)
-    parser.add_argument("--data", required=True, help="folder of clean photographs")
-    parser.add_argument("--out", required=True, type=Path, help="folder of the run")
-    parser.add_argument("--variant", default="nano", help="nano, tiny or small")
-    parser.add_argument("--max-time", default=90.0, type=float, help="minutes")
-    parser.add_argument("--seed", default=0, type=int)
-    parser.add_argument("--leave-out", nargs="*", default=[], help="photographs to keep out")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--resume", action="store_true", help="continue the run in --out")
-    given = parser.parse_args(arguments)
-    paths = find_photos(given.data)
-    if absent := sorted(set(given.leave_out) - {path.name for path in paths}):
-        parser.error(f"--leave-out names '{absent[0]}', which is not below '{given.data}'.")
-    bank = PhotoBank([p for p in paths if p.name not in given.leave_out], given.device)
-    config = TrainingConfig(variant=given.variant, max_time=given.max_time, seed=given.seed)
-    trainer = Trainer(config, bank, given.out)
-    if given.resume:
-        trainer.resume()
-    for report in trainer.run():
-        print("  ".join(f"{name} {value:.5g}" for name, value in report.items()), flush=True)
+    checkpoint, light = None, None
+    if resume:
+        checkpoint, light = _found(out, config)
+    network, position = light if light else (start, None)
+    module = RestorationModule(config, source, network)
+    if position is not None:
+        module.position = position
+    began = position or (Position(**read_state(checkpoint)["position"]) if checkpoint else None)
+    if began and module.schedule.progress(began) >= 1:
+        raise ValueError(
+            f"The run in '{out}' is complete; give it more with --max-time or steps=, or name "
+            "another folder."
+        )
+    if main:
+        out.mkdir(parents=True, exist_ok=True)
+        text = config.to_yaml()
+        replace_file(out / CONFIG, lambda path: path.write_text(text, encoding="utf-8"))
+    hardware = _hardware(where, devices * nodes)
+    _announce(module, source, began, checkpoint is not None, hardware, say)
+    with _quiet():
+        trainer = make_trainer(
+            module, out, where, began, devices, nodes, strategy, hardware=hardware, say=say
+        )
+        try:
+            # Our own class reads the checkpoint, and no code in it is run.
+            trainer.fit(module, ckpt_path=checkpoint)
+        except SystemExit:  # how Lightning ends after Ctrl-C
+            if not trainer.interrupted:
+                raise
+        except torch.OutOfMemoryError as error:
+            phase = module.schedule.phase(module.position)
+            raise ValueError(
+                f"A batch of {phase.batch} crops of {phase.crop} pixels does not fit into the "
+                "memory of the device; make batch smaller in each of the phases."
+            ) from error
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    say(f"{module.position.step} steps, {module.position.seen} crops; weights in {out}")
+    return module
 
 
-if __name__ == "__main__":
-    main()
+def _nothing(line: str) -> None:
+    """Say nothing: the first device speaks for all."""
+
+
+def _found(out: Path, config: TrainingConfig) -> tuple[Path | None, tuple[AnyIR, Position] | None]:
+    """Find what to resume from: the exact checkpoint, or the light one."""
+    if (out / CONFIG).is_file() and read_run(out).network_config != config.network_config:
+        raise ValueError(
+            f"The run in '{out}' trains another network than this configuration; resume it without "
+            "--config, or name another folder."
+        )
+    if (out / STATE).is_file():
+        return out / STATE, None
+    network, position = read_light(out)
+    if network.config != config.network_config:
+        raise ValueError(
+            f"'{out / LIGHT}' is of another network than this configuration; name the "
+            "configuration that it was trained with."
+        )
+    return None, (network, position)
+
+
+def _hardware(device: torch.device, count: int) -> str:
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    if device.type == "cpu":
+        name += f" processor, {torch.get_num_threads()} thread(s)"
+    return f"{count} x {name}" if count > 1 else name
+
+
+def _announce(
+    module: RestorationModule,
+    source: Source,
+    began: Position | None,
+    exact: bool,
+    hardware: str,
+    say: Say,
+) -> None:
+    config = module.config
+    weights = sum(p.numel() for p in module.network.parameters())
+    lengths = {"epochs": config.epochs, "steps": config.steps, "minutes": config.minutes}
+    length = next(f"{value:g} {name}" for name, value in lengths.items() if value)
+    say(f"{config.name}: {weights:,} weights, {length}, on {hardware}")
+    say("; ".join(str(value) for value in source.facts.values()))
+    if began is not None:
+        how = "exactly" if exact else "from half-precision weights, with a fresh optimiser"
+        say(f"Resumes {how} after {began.step} steps and {began.seconds / 60:.1f} minutes")
+
+
+def make_trainer(
+    module: RestorationModule,
+    out: Path,
+    device: torch.device,
+    began: Position | None,
+    devices: int,
+    nodes: int,
+    strategy: str,
+    *,
+    hardware: str,
+    say: Say,
+) -> Trainer:
+    """Build Lightning's trainer for a run; see `train`."""
+    config = module.config
+    precision = config.precision
+    if precision == "auto":
+        bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        precision = "bf16-mixed" if bf16 else "32-true"
+    checkpoints = SafeCheckpointIO()
+    pairs = module.source.validation(config.validation.images, config.validation.crop)
+    callbacks = [Reporting(say)]
+    if pairs is not None:
+        callbacks.append(Samples(pairs, out, say))
+    else:
+        say("Nothing is held out, so nothing is validated.")
+    callbacks.append(Saving(out, checkpoints, hardware, say))
+    # One CSV file per sitting: the logger would begin an existing one anew.
+    sitting = f"from-step-{began.step if began else 0:07d}"
+    several = devices * nodes > 1
+    return Trainer(
+        accelerator="gpu" if device.type == "cuda" else device.type,
+        devices=[device.index] if device.index is not None and devices == 1 else devices,
+        num_nodes=nodes,
+        strategy="ddp" if several and strategy == "auto" else strategy,
+        precision=precision,
+        logger=[
+            CSVLogger(out, name="csv", version=sitting),
+            TensorBoardLogger(out, name="tensorboard", version=""),
+        ],
+        callbacks=callbacks,
+        plugins=[checkpoints],
+        max_epochs=-1,  # one endless epoch: the module says when the run is over
+        use_distributed_sampler=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        default_root_dir=out,
+    )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what Lightning tells of its own settings; its errors stay."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,135 +1,295 @@
-from itertools import pairwise
+"""Whole runs, tiny ones: they learn, continue exactly, and survive full disks."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
 
 import numpy as np
 import pytest
 import torch
-from skimage.io import imsave
+from skimage.io import imread, imsave
 
-from napari_anyir.training.losses import restoration_loss
-from napari_anyir.training.photos import PhotoBank, find_photos
-from napari_anyir.training.publish import publish, read_sources
-from napari_anyir.training.train import Trainer, TrainingConfig, main
-from napari_anyir.weights import load_model, verify_model
+from napari_anyir.training import saving
+from napari_anyir.training.config import TrainingConfig, read_config
+from napari_anyir.training.data_sources import open_source
+from napari_anyir.training.module import RestorationModule
+from napari_anyir.training.train import read_run, train
+from napari_anyir.weights import load_model
 
+pytest.importorskip("lightning")
 
-@pytest.fixture
-def photos(tmp_path):
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    rows, columns = np.mgrid[:40, :60]
-    for index in range(2):
-        image = np.stack([rows * 6, columns * 4, (rows + columns) * 2 + index], -1)
-        imsave(folder / f"{index}.png", image.astype(np.uint8), check_contrast=False)
-    imsave(folder / "small.png", np.full((9, 5), 77, np.uint8), check_contrast=False)
-    return folder
+SMALL = {"dim": 4, "blocks": [1, 1, 1, 1], "refinement": 1, "heads": [1, 1, 1, 1]}
 
 
-def bank(photos):
-    return PhotoBank(find_photos(photos))
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Two folders of twelve blocky images, the degraded ones darker."""
+    root = tmp_path_factory.mktemp("data")
+    generator = np.random.default_rng(0)
+    for folder in ("input", "target"):
+        (root / folder).mkdir()
+    for index in range(12):
+        blocks = generator.integers(0, 255, (5, 6, 3))
+        image = np.kron(blocks, np.ones((8, 8, 1))).astype(np.uint8)
+        imsave(root / "target" / f"{index:02}.png", image, check_contrast=False)
+        imsave(root / "input" / f"{index:02}.png", image // 2, check_contrast=False)
+    return root
 
 
-SMALL = TrainingConfig(max_time=1, phases=((0.0, 16, 2),), warm_up=10)
+def config(photos, source="folder", **values):
+    """Return a run of a few steps of a few small crops."""
+    data = {"source": source, "root": photos / "target" if source == "folder" else photos}
+    if source == "pairs":
+        data["workers"] = 0
+    settings = {
+        "network": SMALL,
+        "data": data,
+        "steps": 20,
+        "warm_up_steps": 3,
+        "phases": [{"crop": 16, "batch": 4}, {"start": 0.6, "crop": 24, "batch": 2}],
+        "optimiser": {"learning_rate": 2e-3, "clip": 1.0},
+        "average": 0.99,
+        "validation": {"images": 0},
+    }
+    return TrainingConfig.model_validate(settings | values)
 
 
-def test_crops_are_pieces_of_the_photographs(photos):
-    crops = bank(photos).crops(64, 8, torch.Generator().manual_seed(0))
-    assert crops.shape == (64, 3, 8, 8)
-    grey = torch.round(crops * 255)
-    for crop in grey:
-        flat = crop.reshape(3, -1)
-        if (flat == 77).all():
-            continue
-        # red tells the row and green the column, so blue is known
-        blue = (flat[0] / 6 + flat[1] / 4) * 2
-        assert ((flat[2] - blue).abs() <= 1).all()
-    turned = [crop[0, 0, 0] == crop[0, 0, 1] for crop in grey]
-    assert len({bool(t) for t in turned}) <= 2
+def quietly(line):
+    """Say nothing."""
 
 
-def test_small_photographs_are_reflected(photos):
-    crops = PhotoBank([photos / "small.png"]).crops(2, 16, torch.Generator().manual_seed(0))
-    assert crops.shape == (2, 3, 16, 16)
-    assert torch.unique(torch.round(crops * 255)).tolist() == [77]
+def run(settings, out, **named):
+    """Train on the CPU."""
+    return train(settings, out, device="cpu", say=named.pop("say", quietly), **named)
 
 
-def test_crops_are_reproducible(photos):
-    a, b = (bank(photos).crops(4, 16, torch.Generator().manual_seed(3)) for _ in range(2))
-    assert torch.equal(a, b)
+def interrupt(monkeypatch, after):
+    """Kill the next run after so many steps, as a power cut would."""
+    step = RestorationModule.optimizer_step
+
+    def killed(self, *arguments, **named):
+        if self.position.step == after:
+            monkeypatch.setattr(RestorationModule, "optimizer_step", step)
+            raise _KilledError
+        step(self, *arguments, **named)
+
+    monkeypatch.setattr(RestorationModule, "optimizer_step", killed)
 
 
-def test_bad_photographs(tmp_path):
-    with pytest.raises(FileNotFoundError, match="No images"):
-        find_photos(tmp_path)
-    deep = tmp_path / "deep.png"
-    imsave(deep, np.zeros((4, 4), np.uint16), check_contrast=False)
-    with pytest.raises(ValueError, match="8-bit"):
-        PhotoBank([deep])
+class _KilledError(Exception):
+    pass
 
 
-def test_loss_is_l1_plus_a_tenth_of_the_spectrum():
-    a, b = torch.rand(2, 3, 8, 8, dtype=torch.float64), torch.rand(2, 3, 8, 8, dtype=torch.float64)
-    spectra = [torch.fft.rfft2(x.float()) for x in (a, b)]
-    stacked = [torch.stack((s.real, s.imag), -1) for s in spectra]
-    expected = (a - b).abs().mean() + 0.1 * (stacked[0] - stacked[1]).abs().mean()
-    assert float(restoration_loss(a, b)) == pytest.approx(float(expected), rel=1e-5)
-    assert float(restoration_loss(a, b, 0)) == pytest.approx(float((a - b).abs().mean()), rel=1e-5)
+@pytest.mark.parametrize("source", ["folder", "pairs"])
+def test_twenty_steps_equal_ten_and_a_resumed_ten(photos, tmp_path, monkeypatch, source):
+    whole = run(config(photos, source), tmp_path / "whole")
+    often = config(photos, source, save_minutes=1e-9)
+    interrupt(monkeypatch, after=10)
+    with pytest.raises(_KilledError):
+        run(often, tmp_path / "broken")
+    resumed = run(often, tmp_path / "broken", resume=True)
+    assert resumed.began.step == 10
+    assert (resumed.position.step, resumed.position.seen) == (20, 12 * 4 + 8 * 2)
+    states = [
+        torch.load(tmp_path / name / "state.ckpt", weights_only=True)
+        for name in ("whole", "broken")
+    ]
+    # Weights, averages and the moments of the optimiser, to the bit.
+    for key in states[0]["state_dict"]:
+        assert torch.equal(*(s["state_dict"][key] for s in states)), key
+    moments = [s["optimizer_states"][0]["state"] for s in states]
+    for index, values in moments[0].items():
+        for name, value in values.items():
+            assert torch.equal(value, moments[1][index][name])
+    assert any(key.startswith("average.") for key in states[0]["state_dict"])
+    assert whole.position.seen == resumed.position.seen
 
 
-def test_schedule_warms_up_from_the_first_step_and_never_rises_again():
-    config = TrainingConfig(warm_up=100)
-    assert config.rate(0, 0.0) == pytest.approx(config.learning_rate / 100)
-    rates = [config.rate(step, step / 1000) for step in range(1001)]
-    assert all(b > a for a, b in pairwise(rates[:60]))
-    assert all(b <= a for a, b in pairwise(rates[100:]))
-    assert rates[-1] == pytest.approx(0, abs=1e-12)
+def test_loss_falls_and_curves_pictures_and_cards_are_left(photos, tmp_path):
+    said = []
+    settings = config(
+        photos,
+        "pairs",
+        steps=40,
+        phases=[{"crop": 16, "batch": 4}],
+        log_steps=5,
+        validation={"images": 2, "crop": 16},
+    )
+    run(settings, tmp_path / "run", say=said.append)
+    (file,) = (tmp_path / "run").glob("csv/*/metrics.csv")
+    rows = [row for row in csv.DictReader(file.open()) if row["loss"]]
+    assert float(rows[-1]["loss"]) < 0.8 * float(rows[0]["loss"])
+    assert int(rows[-1]["step"]) == 40
+    (scores,) = (row for row in csv.DictReader(file.open()) if row["psnr"])
+    assert float(scores["psnr"]) > 0
+    assert list((tmp_path / "run" / "tensorboard").glob("events*"))
+    picture = imread(tmp_path / "run" / "samples" / "step-0000040.png")
+    assert picture.shape == (48, 16, 3)  # degraded, restored, clean of one held-out pair
+    assert abs(2.0 * picture[:16].mean() / picture[32:].mean() - 1) < 0.05
+    card = json.loads((tmp_path / "run" / "weights.json").read_text())
+    assert card["training"]["steps"] == 40
+    assert card["training"]["data"] == "11 pairs; 1 more for validation"
+    assert load_model(tmp_path / "run" / "weights.safetensors").config.dim == 4
+    assert any("100%" in line and "left" in line and "crops/s" in line for line in said)
+    assert read_run(tmp_path / "run") == settings
+    assert not list((tmp_path / "run").rglob("*.part"))
 
 
-def test_resumed_run_equals_an_unbroken_one(photos, tmp_path):
-    def trainer(name):
-        return Trainer(SMALL, bank(photos), tmp_path / name)
+def test_a_full_disk_keeps_the_old_checkpoint_and_the_run_goes_on(photos, tmp_path, monkeypatch):
+    save, attempts, said = torch.save, [], []
 
-    whole = trainer("whole")
-    losses = [whole.train_step() for _ in range(4)]
-    first = trainer("broken")
-    broken = [first.train_step() for _ in range(2)]
-    first.save()
-    second = trainer("broken")
-    second.resume()
-    broken += [second.train_step() for _ in range(2)]
-    assert broken == losses
-    for a, b in zip(whole.average.parameters(), second.average.parameters(), strict=True):
-        assert torch.equal(a, b)
+    def full(content, path, **named):
+        attempts.append(path)
+        if 3 < len(attempts) < 8:
+            path.write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+        save(content, path, **named)
+
+    monkeypatch.setattr(saving.torch, "save", full)
+    trained = run(config(photos, save_minutes=1e-9), tmp_path / "run", say=said.append)
+    assert trained.position.step == 20
+    assert sum("No space left" in line and "stays" in line for line in said) == 4
+    assert saving.read_state(tmp_path / "run" / "state.ckpt")["position"]["step"] == 20
+    assert not list((tmp_path / "run").glob("*.part"))
 
 
-def test_resume_refuses_what_is_not_its_run(photos, tmp_path):
+def test_a_disk_that_stays_full_ends_the_run_in_a_sentence(photos, tmp_path, monkeypatch):
+    save = torch.save
+
+    def full(content, path, **named):
+        if content["position"]["step"] > 2:
+            raise RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 128")
+        save(content, path, **named)
+
+    monkeypatch.setattr(saving.torch, "save", full)
+    settings = config(photos, steps=4, save_minutes=1e-9)
+    with pytest.raises(OSError, match=r"could not be saved .* make room, then continue"):
+        run(settings, tmp_path / "run")
+    assert saving.read_state(tmp_path / "run" / "state.ckpt")["position"]["step"] == 2
+
+
+def test_half_precision_weights_go_on_elsewhere(photos, tmp_path, monkeypatch):
+    settings = config(photos, save_minutes=1e-9)
+    interrupt(monkeypatch, after=8)
+    with pytest.raises(_KilledError):
+        run(settings, tmp_path / "here")
+    there = tmp_path / "there"
+    there.mkdir()
+    for name in ("resume.safetensors", "resume.json"):
+        (there / name).write_bytes((tmp_path / "here" / name).read_bytes())
+    said = []
+    resumed = run(settings, there, resume=True, say=said.append)
+    assert (resumed.began.step, resumed.position.step) == (8, 20)
+    assert resumed.position.restart == 8
+    assert any("half-precision weights, with a fresh optimiser" in line for line in said)
+
+
+def test_tinys_half_precision_weights_can_be_committed(tmp_path):
+    trained = RestorationModule(read_config("bundled-tiny"), _Nothing())
+    saving.save_results(trained, tmp_path, "none")
+    light = (tmp_path / "resume.safetensors", tmp_path / "resume.json")
+    assert sum(path.stat().st_size for path in light) < 12e6
+
+
+class _Nothing:
+    """A source that is never asked for crops."""
+
+    def __init__(self):
+        self.items, self.facts = None, {}
+
+
+def test_a_finished_run_another_network_and_a_taken_folder_are_refused(photos, tmp_path):
+    out = tmp_path / "run"
     with pytest.raises(FileNotFoundError, match="Nothing to resume"):
-        Trainer(SMALL, bank(photos), tmp_path / "none").resume()
-    Trainer(SMALL, bank(photos), tmp_path / "run").save()
-    other = TrainingConfig(variant="tiny")
-    with pytest.raises(ValueError, match="run of 'nano'"):
-        Trainer(other, bank(photos), tmp_path / "run").resume()
+        run(config(photos), out, resume=True)
+    settings = config(photos, steps=2)
+    run(settings, out)
+    with pytest.raises(ValueError, match="holds a run already; continue it with --resume"):
+        run(settings, out)
+    with pytest.raises(ValueError, match="is complete"):
+        run(settings, out, resume=True)
+    with pytest.raises(ValueError, match="trains another network"):
+        run(config(photos, network="nano"), out, resume=True)
+    (out / "state.ckpt").write_bytes(b"half")
+    with pytest.raises(ValueError, match="damaged"):
+        run(settings, out, resume=True)
+    with pytest.raises(ValueError, match="divided among 3 devices"):
+        run(settings, tmp_path / "other", devices=3)
 
 
-def test_loss_falls(photos, tmp_path):
-    trainer = Trainer(SMALL, bank(photos), tmp_path / "run")
-    losses = [trainer.train_step() for _ in range(24)]
-    assert np.mean(losses[-6:]) < np.mean(losses[:6])
+def test_steps_without_finite_gradient_are_counted_and_change_nothing(
+    photos, tmp_path, monkeypatch
+):
+    batch = open_source(config(photos)).__class__.batch
+
+    def spoilt(self, loaded, *rest):
+        degraded, clean = batch(self, loaded, *rest)
+        if loaded[0] == 4:  # the second step
+            degraded = degraded * float("inf")
+        return degraded, clean
+
+    monkeypatch.setattr("napari_anyir.training.folder_source.FolderSource.batch", spoilt)
+    trained = run(config(photos, steps=4), tmp_path / "run")
+    assert (trained.position.step, trained.position.skipped) == (4, 1)
+    assert all(bool(p.isfinite().all()) for p in trained.kept.parameters())
+    card = json.loads((tmp_path / "run" / "weights.json").read_text())
+    assert card["training"]["steps_without_finite_gradient"] == 1
 
 
-def test_command_trains_and_what_it_leaves_can_be_published(photos, tmp_path, capsys):
-    run = tmp_path / "run"
-    arguments = ["--data", str(photos), "--out", str(run), "--max-time", "0.02"]
-    main([*arguments, "--leave-out", "small.png"])
-    assert "loss" in capsys.readouterr().out
-    assert not list(run.glob("*.part"))
-    card = publish(run, "mine", folder=tmp_path, training={"steps": 1})
-    assert verify_model(card) == card.sha256
-    assert load_model(tmp_path / "mine.safetensors").config.dim == 16
-    with pytest.raises(SystemExit):
-        main([*arguments, "--leave-out", "absent.png"])
+def test_fine_tuning_begins_with_the_weights_and_a_fresh_optimiser(photos, tmp_path, nano):
+    before = {k: v.clone() for k, v in nano.state_dict().items()}
+    settings = config(
+        photos, "pairs", network="nano", steps=1, average=0.0, optimiser={"learning_rate": 1e-9}
+    )
+    trained = run(settings, tmp_path / "run", start=load_copy(nano))
+    for name, value in trained.network.state_dict().items():
+        assert torch.allclose(value, before[name], atol=1e-7)
 
 
-def test_sources_are_counted(tmp_path):
-    table = tmp_path / "sources.tsv"
-    table.write_text('file\tsource\tlicence\na\tX\tCC0\nb\tX\tCC0\nc\tY\t"free"\n')
-    assert read_sources(table) == ["2 photographs: X (CC0)", '1 photographs: Y ("free")']
+def load_copy(network):
+    """Return a network of its own with the same weights."""
+    import copy
+
+    return copy.deepcopy(network)
+
+
+def test_stopping_by_hand_keeps_the_last_checkpoint(photos, tmp_path, monkeypatch):
+    step = RestorationModule.optimizer_step
+
+    def interrupted(self, *arguments, **named):
+        if self.position.step == 3:
+            raise KeyboardInterrupt
+        step(self, *arguments, **named)
+
+    handler = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(RestorationModule, "optimizer_step", interrupted)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(config(photos, save_minutes=1e-9), tmp_path / "run")
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert saving.read_state(tmp_path / "run" / "state.ckpt")["position"]["step"] == 3
+
+
+def test_a_run_by_the_clock_ends_with_it(photos, tmp_path):
+    settings = config(photos, steps=None, minutes=0.02)
+    trained = run(settings, tmp_path / "run")
+    assert 1.2 <= trained.position.seconds < 10
+    assert trained.progress == 1
+
+
+@pytest.mark.slow
+def test_compiled_networks_train(photos, tmp_path):
+    """One step, so that the compiler ran; skips where there is none for C++."""
+    import shutil
+
+    if not (shutil.which("g++") or shutil.which("clang++") or shutil.which("cl")):
+        pytest.skip("no C++ compiler")
+    one = {"dim": 4, "blocks": [1, 0, 0, 0], "refinement": 0, "heads": [1, 1, 1, 1]}
+    settings = {"network": one, "steps": 1, "phases": [{"crop": 16, "batch": 1}]}
+    compiled = run(config(photos, **settings, compile=True), tmp_path / "compiled")
+    plain = run(config(photos, **settings), tmp_path / "plain")
+    for a, b in zip(compiled.network.parameters(), plain.network.parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-3)

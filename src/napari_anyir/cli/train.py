@@ -1,0 +1,165 @@
+"""``anyir train``: one configuration file in, a network out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from napari_anyir.cli.options import Device, shown, torch_first
+
+__all__ = ["train"]
+
+_EXTRA = {"lightning", "pydantic", "tensorboard", "torchmetrics", "yaml"}
+
+
+def _list_recipes(wanted: bool) -> None:
+    if not wanted:
+        return
+    from napari_anyir.cli.tables import print_table
+
+    training = _training()
+    rows = []
+    for name in training.list_recipes():
+        text = (training.RECIPES / f"{name}.yaml").read_text(encoding="utf-8")
+        rows.append([name, text.splitlines()[0].lstrip("# ")])
+    print_table(["recipe", "what it trains"], rows)
+    raise typer.Exit
+
+
+def _training() -> Any:
+    """Import the configurations of training, or name the extra that is missing."""
+    torch_first()
+    try:
+        import lightning.pytorch  # noqa: F401
+        import tensorboard  # noqa: F401
+
+        from napari_anyir.training import config
+    except ModuleNotFoundError as error:
+        if error.name and error.name.split(".")[0] in _EXTRA:
+            raise ValueError(
+                f"Training needs '{error.name}': install the extra, "
+                'pip install "napari-anyir[training]".'
+            ) from error
+        raise
+    return config
+
+
+def train(
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...",
+            help="Other values than the file's, for instance optimiser.learning_rate=1e-4 or "
+            "phases.0.batch=16.",
+            show_default=False,
+        ),
+    ] = None,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            "--config",
+            "-c",
+            metavar="FILE|NAME",
+            help="A .yaml file, or the name of a recipe (--list). With --resume: the run's own.",
+            show_default=False,
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the data; what is in it, the recipe says.", show_default=False
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the run. Default: runs/NAME.", show_default=False),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run in the folder.")
+    ] = False,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="MODEL",
+            help="Fine-tune: begin with the weights of a model, by name or path.",
+            show_default=False,
+        ),
+    ] = None,
+    max_time: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001,
+            metavar="MINUTES",
+            help="End after so long; the learning rate reaches zero then.",
+            show_default=False,
+        ),
+    ] = None,
+    leave_out: Annotated[
+        list[str] | None,
+        typer.Option(help="Name of a file to keep out; can be repeated.", show_default=False),
+    ] = None,
+    device: Device = "auto",
+    devices: Annotated[int, typer.Option(min=1, help="Devices per machine.")] = 1,
+    nodes: Annotated[int, typer.Option(min=1, help="Machines.")] = 1,
+    recipes: Annotated[
+        bool,
+        typer.Option(
+            "--list", help="List the recipes and exit.", callback=_list_recipes, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Train a network, or continue a run, or fine-tune a model.
+
+    A run is saved every minute. Degradations are made on the fly where the recipe takes a folder
+    of clean photographs; docs/training.md explains recipes and their keys.
+    """
+    configs = _training()
+    from napari_anyir.training.train import read_run
+    from napari_anyir.training.train import train as run
+
+    if config is None and not (resume and out):
+        raise ValueError(
+            "Name a configuration with --config (anyir train --list shows the recipes), or a run "
+            "with --resume --out RUN."
+        )
+    given: dict[str, Any] = {"minutes": max_time}
+    sources = {"root": data and data.expanduser().resolve(), "leave_out": leave_out or None}
+    given["data"] = {name: value for name, value in sources.items() if value is not None} or None
+    if config is None and out is not None:
+        settings = configs.change_config(read_run(out), overrides or (), **given)
+    else:
+        settings = configs.read_config(str(config), overrides or (), **given)
+    network = None
+    if start is not None:
+        if resume:
+            raise ValueError("--from begins a run and --resume continues one; choose one of them.")
+        settings, network = _fine_tune(settings, start, overrides or ())
+    run(
+        settings,
+        out or Path("runs") / settings.name,
+        resume=resume,
+        start=network,
+        device=device,
+        devices=devices,
+        nodes=nodes,
+        say=typer.echo,
+    )
+    folder = shown(out or Path("runs") / settings.name)
+    typer.echo(f"Try it: anyir restore IMAGE -o OUT --model {folder}/weights.safetensors")
+
+
+def _fine_tune(settings: Any, start: str, overrides: Any) -> tuple[Any, Any]:
+    """Take over a model's network, which may be another size than the recipe's."""
+    from napari_anyir.weights import load_model
+
+    network = load_model(start)
+    asked = any(text.split("=")[0].split(".")[0] == "network" for text in overrides)
+    if asked and settings.network_config != network.config:
+        raise ValueError(
+            f"'{start}' is another network than network= asks for; leave one of them out."
+        )
+    typer.echo(f"Begins with the weights of '{start}'")
+    return settings.model_copy(update={"network": network.config.to_dict()}), network

@@ -1,0 +1,37 @@
+"""The data of a run, opened as its configuration says."""
+
+from __future__ import annotations
+
+from napari_anyir.training.config import FolderData, PairData, TrainingConfig
+from napari_anyir.training.draws import Source
+from napari_anyir.training.folder_source import FolderSource
+from napari_anyir.training.set_source import pair_source, protocol_source
+
+__all__ = ["open_source"]
+
+
+def open_source(config: TrainingConfig) -> Source:
+    """Open the data of a run.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        The run, with the root of its data.
+
+    Returns
+    -------
+    Source
+        What its ``data.source`` names.
+
+    Raises
+    ------
+    FileNotFoundError
+        If data are missing.
+    ValueError
+        If no folder was named or the data do not suit.
+    """
+    if isinstance(config.data, FolderData):
+        return FolderSource(config.data, config.seed)
+    if isinstance(config.data, PairData):
+        return pair_source(config.data, config.seed)
+    return protocol_source(config.data, config.seed)

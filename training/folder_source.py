@@ -1,0 +1,112 @@
+"""Clean photographs in the memory of the device, cropped and degraded there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from napari_anyir.degradations import TRAINING_SHARES, RandomDegradation
+from napari_anyir.training.config import FolderData
+from napari_anyir.training.draws import (
+    Draw,
+    Draws,
+    hold_out,
+    leave_out,
+    mix_seed,
+    require_root,
+)
+from napari_anyir.training.photos import PhotoBank, find_photos
+
+
+class _EmptyBatches:
+    """Draws without pixels: those are made on the device, where no worker can be too slow."""
+
+    def __init__(self, draws: Draws) -> None:
+        self._draws = draws
+
+    def __iter__(self) -> Iterator[Draw]:
+        return self._draws()
+
+
+class FolderSource:
+    """Clean photographs in the memory of the device, cropped and degraded there.
+
+    Parameters
+    ----------
+    config : FolderData
+        The folder and the degradations.
+    seed : int
+        Of crops and degradations.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder is missing or empty.
+    ValueError
+        If a name to leave out is not there, or nothing is left.
+    """
+
+    items = None
+
+    def __init__(self, config: FolderData, seed: int) -> None:
+        self.root = require_root(config.root)
+        self.seed = seed
+        photos = leave_out(find_photos(self.root), config.leave_out, self.root)
+        self.photos, self.held = hold_out(photos, config.hold_out)
+        self.shares = dict(TRAINING_SHARES if config.shares is None else config.shares)
+        self.degrade = RandomDegradation(self.shares)
+        self._banks: dict[torch.device, PhotoBank] = {}
+        self._left_out = len(config.leave_out)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the card says of the data."""
+        return {
+            "data": f"{len(self.photos)} photographs; {len(self.held)} more for validation, "
+            f"{self._left_out} left out",
+            "degradations": ", ".join(f"{k} {v:g}" for k, v in self.shares.items() if v),
+        }
+
+    def prepare(self, device: torch.device) -> None:
+        """Decode the photographs into the memory of the device."""
+        self.bank(device)
+
+    def loader(self, draws: Draws, rank: int, world: int) -> Iterable[Draw]:
+        """Return draws without pixels."""
+        return _EmptyBatches(draws)
+
+    def bank(self, device: torch.device) -> PhotoBank:
+        """Return the photographs on a device; they are decoded once."""
+        if device not in self._banks:
+            self._banks[device] = PhotoBank(self.photos, device)
+        return self._banks[device]
+
+    def batch(
+        self, loaded: Any, device: torch.device, rank: int, world: int
+    ) -> tuple[Tensor, Tensor]:
+        """Crop and degrade on the device."""
+        draw = Draw(*loaded)
+        share = draw.share(rank, world)
+        generator = torch.Generator(device).manual_seed(mix_seed(self.seed, share.start, rank))
+        with torch.no_grad():
+            clean = self.bank(device).crops(len(share), draw.crop, generator)
+            degraded, target, _ = self.degrade(clean, generator)
+        return degraded, target
+
+    def validation(self, count: int, crop: int) -> tuple[Tensor, Tensor] | None:
+        """Degrade crops of held-out photographs, one kind after the other."""
+        if not self.held or not count:
+            return None
+        generator = torch.Generator().manual_seed(mix_seed(self.seed, 2**32))
+        bank = PhotoBank(self.held)
+        kinds = [kind for kind, share in self.shares.items() if share]
+        pairs = [
+            RandomDegradation({kinds[i % len(kinds)]: 1.0})(
+                bank.crops(1, crop, generator), generator
+            )[:2]
+            for i in range(count)
+        ]
+        return torch.cat([p[0] for p in pairs]), torch.cat([p[1] for p in pairs])

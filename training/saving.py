@@ -1,0 +1,188 @@
+"""What a run leaves on disk, so that neither a kill nor a full disk costs more than a minute.
+
+Every file is written under a temporary name and renamed: what is there is whole, always.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from napari_anyir.model import AnyIR
+from napari_anyir.training.module import RestorationModule
+from napari_anyir.training.schedule import Position
+from napari_anyir.weights import ModelCard
+from napari_anyir.weights.loading import load_network, save_network
+
+CONFIG, STATE = "config.yaml", "state.ckpt"
+WEIGHTS, CARD = "weights.safetensors", "weights.json"
+LIGHT, LIGHT_STATE = "resume.safetensors", "resume.json"
+
+_DAMAGED = (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError)
+
+
+def replace_file(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file under a temporary name and rename it; on an error the old one stays.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from napari_anyir.training.saving import replace_file
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.txt"
+    >>> replace_file(path, lambda temporary: temporary.write_text("whole"))
+    >>> path.read_text()
+    'whole'
+    """
+    temporary = path.with_name(path.name + ".part")
+    try:
+        write(temporary)
+        # Renamed before its content has reached the disk, a file can be empty after a power cut.
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+class SafeCheckpointIO(TorchCheckpointIO):
+    """Lightning's checkpoints, renamed when whole; what fails is remembered, not raised.
+
+    An exception on one device would leave the others waiting for it; the callback that saves
+    looks at ``failure`` afterwards.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failure: OSError | None = None
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Write a checkpoint; an old one of that name stays where this fails."""
+        try:
+            replace_file(Path(path), lambda temporary: torch.save(checkpoint, temporary))
+        except OSError as error:
+            self.failure = error
+        except RuntimeError as error:  # torch's own writer says so of a full disk
+            self.failure = OSError(str(error).splitlines()[0])
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read a checkpoint; no code in it is run."""
+        return read_state(Path(path))
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """Read a run's checkpoint.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged or not of this trainer.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        Position(**state["position"])
+    except _DAMAGED as error:
+        raise ValueError(
+            f"'{path}' is no checkpoint of this trainer, or is damaged; start a new run."
+        ) from error
+    return state
+
+
+def facts_of(module: RestorationModule, hardware: str) -> dict[str, Any]:
+    """Say what a run was made of, for its card."""
+    config, position = module.config, module.position
+    done = [p for p in config.phases if p.start <= module.progress]
+    settings = config.optimiser
+    facts: dict[str, Any] = {
+        "recipe": config.name,
+        **module.source.facts,
+        "steps": position.step,
+        "crops": position.seen,
+        "crop_sizes": ", then ".join(f"{p.batch} of {p.crop} x {p.crop}" for p in done),
+        "hours": round(position.seconds / 3600, 3),
+        "finished": round(module.progress, 4),
+        "hardware": hardware,
+        "optimiser": f"AdamW {settings.learning_rate:g}, weight decay {settings.weight_decay:g}, "
+        f"clip {settings.clip}, cosine to zero, L1 + {config.fourier_weight:g} Fourier L1, "
+        f"average {config.average:g}, seed {config.seed}",
+    }
+    if position.skipped:
+        facts["steps_without_finite_gradient"] = position.skipped
+    return facts
+
+
+def save_results(module: RestorationModule, out: Path, hardware: str) -> None:
+    """Write the weights with their card, and what another machine needs to go on.
+
+    Parameters
+    ----------
+    module : RestorationModule
+        The run.
+    out : Path
+        Folder for ``weights.safetensors`` (float32) and ``weights.json``, and, small enough to be
+        committed, ``resume.safetensors`` (float16) and ``resume.json``.
+    hardware : str
+        Device, for the card.
+
+    Raises
+    ------
+    OSError
+        If the disk is full or gone; what was there before stays.
+    """
+    network: AnyIR = module.kept
+    replace_file(out / WEIGHTS, lambda path: save_network(network, path))
+    card = ModelCard(
+        name=module.config.name,
+        file=out / WEIGHTS,
+        summary=f"Weights of the run '{module.config.name}', {module.progress:.0%} done.",
+        config=network.config.to_dict(),
+        parameters=sum(p.numel() for p in network.parameters()),
+        training=facts_of(module, hardware),
+    )
+    card.write(out / CARD)
+    replace_file(out / LIGHT, lambda path: save_network(network, path, torch.float16))
+    light = {"position": asdict(module.position), "config": module.config.model_dump(mode="json")}
+    text = json.dumps(light, indent=2) + "\n"
+    replace_file(out / LIGHT_STATE, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def read_light(out: Path) -> tuple[AnyIR, Position]:
+    """Read what another machine left to go on from.
+
+    Returns
+    -------
+    network : AnyIR
+        The averaged weights.
+    position : Position
+        Where the run stands, with a fresh optimiser from here on.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing.
+    ValueError
+        If it is damaged.
+    """
+    if not (out / LIGHT).is_file() or not (out / LIGHT_STATE).is_file():
+        raise FileNotFoundError(
+            f"Nothing to resume in '{out}': it has neither {STATE} nor {LIGHT} with {LIGHT_STATE}."
+        )
+    try:
+        content = json.loads((out / LIGHT_STATE).read_text(encoding="utf-8"))
+        position = Position(**content["position"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"'{out / LIGHT_STATE}' is damaged ({error}).") from error
+    network = load_network(ModelCard(name=out.name, file=out / LIGHT))
+    position.restart = position.step
+    return network, position

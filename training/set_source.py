@@ -1,0 +1,173 @@
+"""Sets of image files, read and cropped by workers: those of a protocol, or pairs of one's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from napari_anyir.training.cache import open_images
+from napari_anyir.training.config import PairData, ProtocolData
+from napari_anyir.training.datasets import Cropping, PairSet, ProtocolSet, find_pairs, unit
+from napari_anyir.training.draws import Draws, hold_out, require_root
+from napari_anyir.training.layouts import find_training
+from napari_anyir.training.pairing import Pair, scan
+from napari_anyir.training.protocols import find_protocol
+from napari_anyir.training.sampling import EpochOrder
+
+
+class _Batches:
+    """The items of each step, for one device: what a `DataLoader` takes as its batch sampler."""
+
+    def __init__(self, draws: Draws, order: EpochOrder, rank: int, world: int) -> None:
+        self._draws, self._order, self._rank, self._world = draws, order, rank, world
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        for draw in self._draws():
+            yield [(self._order[n], draw.crop) for n in draw.share(self._rank, self._world)]
+
+
+class SetSource:
+    """Image files, read and cropped by workers: the sets of a protocol, or pairs of one's own.
+
+    Parameters
+    ----------
+    data : ProtocolSet or PairSet
+        What is trained on.
+    held : ProtocolSet, PairSet or None
+        What is looked at: pairs that were held out, or the data themselves where a protocol holds
+        nothing back; other crops, then.
+    workers : int or None
+        Processes that read; None leaves one processor to the training itself.
+    facts : dict
+        What the card says of the data.
+    """
+
+    def __init__(
+        self,
+        data: ProtocolSet | PairSet,
+        held: ProtocolSet | PairSet | None,
+        workers: int | None,
+        facts: dict[str, Any],
+    ) -> None:
+        self.data, self.held, self.facts = data, held, facts
+        self.workers = min(8, (os.cpu_count() or 1) - 1) if workers is None else workers
+
+    @property
+    def items(self) -> int:
+        """Items of an epoch."""
+        return len(self.data)
+
+    def prepare(self, device: torch.device) -> None:
+        """Nothing to do: workers read."""
+
+    def loader(self, draws: Draws, rank: int, world: int) -> Iterable[Any]:
+        """Return a loader of this device's share of each step; no item goes to two devices."""
+        batches = _Batches(draws, EpochOrder(len(self.data), self.data.seed), rank, world)
+        return DataLoader(
+            self.data,
+            batch_sampler=batches,  # type: ignore[arg-type]
+            num_workers=self.workers,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def batch(
+        self, loaded: Any, device: torch.device, rank: int, world: int
+    ) -> tuple[Tensor, Tensor]:
+        """Bring 8-bit crops to [0, 1]: on the device, where they came as bytes."""
+        return unit(loaded.degraded), unit(loaded.clean)
+
+    def validation(self, count: int, crop: int) -> tuple[Tensor, Tensor] | None:
+        """Crop items spread over the set, as if in an epoch that no run reaches."""
+        if self.held is None or not count:
+            return None
+        length = len(self.held)
+        items = [
+            self.held[_NO_EPOCH * length + i * length // count, crop]
+            for i in range(min(count, length))
+        ]
+        return (
+            torch.stack([unit(item.degraded) for item in items]),
+            torch.stack([unit(item.clean) for item in items]),
+        )
+
+
+_NO_EPOCH = 10**6
+
+
+def protocol_source(config: ProtocolData, seed: int) -> SetSource:
+    """Open the training sets of a protocol.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a set is missing; the sentence says how to lay it out.
+    ValueError
+        If the protocol is unknown or trains nothing, or a name to leave out is not there.
+    """
+    root = require_root(config.root)
+    protocol = find_protocol(config.protocol)
+    if not protocol.tasks:
+        raise ValueError(
+            f"The protocol '{protocol.name}' trains nothing: it tests a checkpoint of "
+            f"'{protocol.trained_by or 'another'}'."
+        )
+    tree = scan(root)
+    everything = [(task, find_training(tree, task)) for task in protocol.tasks]
+    _check_left_out([pair for _, pairs in everything for pair in pairs], config)
+    found = [
+        (task, [pair for pair in pairs if not _left_out(pair, config.leave_out)])
+        for task, pairs in everything
+    ]
+    data = ProtocolSet(
+        found,
+        cropping=Cropping(rotations=config.rotations),
+        storage=config.noise,
+        seed=seed,
+    )
+    data.images = open_images(data.paths(), mode=config.images, cache=config.cache)
+    counts = ", ".join(
+        f"{task.name} {len(pairs):,} images as {count:,} items"
+        for (task, pairs), count in zip(data.found, data.counts, strict=True)
+    )
+    facts = {"data": f"{protocol.name}: {counts}; {len(data):,} items per epoch"}
+    return SetSource(data, data, config.workers, facts)
+
+
+def pair_source(config: PairData, seed: int) -> SetSource:
+    """Open two folders of images with equal names.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a folder is missing or empty, or an image has no partner.
+    ValueError
+        If a name to leave out is not there.
+    """
+    root = require_root(config.root)
+    pairs = find_pairs(root / config.degraded, root / config.clean)
+    _check_left_out(pairs, config)
+    pairs = [pair for pair in pairs if not _left_out(pair, config.leave_out)]
+    trained, kept = hold_out(pairs, config.hold_out)
+    # A pair of one's own may be of any size: nothing is cut off around the centre.
+    cropping = Cropping(multiple=1, rotations=config.rotations)
+    data = PairSet(trained, cropping=cropping, seed=seed)
+    data.images = open_images(data.paths(), mode=config.images, cache=config.cache)
+    held = PairSet(kept, cropping=cropping, seed=seed) if kept else None
+    facts = {"data": f"{len(trained):,} pairs; {len(kept)} more for validation"}
+    return SetSource(data, held, config.workers, facts)
+
+
+def _left_out(pair: Pair, names: Iterable[str]) -> bool:
+    own = {pair.clean.name} | ({pair.degraded.name} if pair.degraded else set())
+    return bool(own & set(names))
+
+
+def _check_left_out(pairs: Iterable[Pair], config: ProtocolData | PairData) -> None:
+    names = {path.name for pair in pairs for path in (pair.clean, pair.degraded) if path}
+    if absent := sorted(set(config.leave_out) - names):
+        raise ValueError(f"'{absent[0]}' is to be left out, but is not below '{config.root}'.")
