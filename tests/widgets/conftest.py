@@ -18,6 +18,17 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture(autouse=True)
+def fresh_settings(request, monkeypatch, tmp_path) -> None:
+    """Let no test start with the choices of another; a test that wants napari's own says so."""
+    if request.node.get_closest_marker("window") or "in_its_preferences" in request.node.name:
+        return
+    from napari_anyir.widgets import _settings
+
+    monkeypatch.setattr(_settings, "_napari_section", lambda section: None)
+    monkeypatch.setattr(_settings, "_file", lambda: tmp_path / "settings" / "napari-anyir.json")
+
+
 @pytest.fixture
 def finish(qtbot) -> Callable[..., None]:
     """Return a function that waits until a widget's runner is idle."""

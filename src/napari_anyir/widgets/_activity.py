@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from napari.utils.progress import cancelable_progress, progress
 from qtpy.QtWidgets import QProgressBar
@@ -42,6 +43,35 @@ def progress_text(done: int, total: int, planes: int, seconds: float) -> str:
         left = seconds * (total - done) / done
         parts.append(f"about {left / 60:.0f} min left" if left > 90 else f"about {left:.0f} s left")
     return f"{', '.join(parts)}."
+
+
+def summary(record: Any) -> str:
+    """Say in a line what ran where and how long.
+
+    Parameters
+    ----------
+    record : mapping
+        Provenance.
+
+    Returns
+    -------
+    str
+        For the line under the buttons.
+
+    Examples
+    --------
+    >>> summary({"model": "nano", "device": "cpu", "precision": "float32", "mode": "strips",
+    ...          "tile": None, "seconds": 1.25, "planes": 1})
+    'nano on cpu, float32, in strips: 1.2 s.'
+    """
+    how = {"whole": "in one piece", "strips": "in strips"}.get(record["mode"], "")
+    if record["mode"] == "tiles":
+        how = f"in tiles of {record['tile']} pixels"
+    parts = [f"{record['model']} on {record['device']}", str(record["precision"]), how]
+    if record["planes"] > 1:
+        parts.append(f"{record['planes']} planes")
+    took = "when shown" if record["seconds"] is None else f"{record['seconds']:.1f} s"
+    return f"{', '.join(part for part in parts if part)}: {took}."
 
 
 def plane_of(done: int, total: int, planes: int) -> int:
@@ -94,6 +124,34 @@ def show_progress(bar: QProgressBar, done: int, total: int) -> None:
         bar.setRange(0, total)
     bar.setValue(done)
     bar.setUpdatesEnabled(True)
+
+
+def end_progress(bar: QProgressBar, *, whole: bool) -> None:
+    """Leave a widget's bar where the run ended: it never falls back to 0 %.
+
+    Parameters
+    ----------
+    bar : QProgressBar
+        The bar.
+    whole : bool
+        Whether the run came to its end; otherwise the bar stays where it was stopped.
+
+    Examples
+    --------
+    >>> from qtpy.QtWidgets import QApplication, QProgressBar
+    >>> application = QApplication.instance() or QApplication([])
+    >>> bar = QProgressBar()
+    >>> bar.setRange(0, 0)
+    >>> end_progress(bar, whole=True)
+    >>> bar.text()
+    '100%'
+    """
+    if whole:
+        bar.setRange(0, 1)
+        bar.setValue(1)
+    elif not bar.maximum():  # it was busy and had not begun to count
+        bar.setRange(0, 1)
+        bar.setValue(0)
 
 
 MOVE_EVERY = 1.0

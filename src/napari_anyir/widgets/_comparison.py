@@ -10,8 +10,13 @@ import numpy as np
 from napari_anyir.errors import Cancelled
 from napari_anyir.inference.scores import full_scale, score
 from napari_anyir.widgets import _layers
+from napari_anyir.widgets._lazy import fill_cache
+from napari_anyir.widgets._regions import shown_plane
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from napari.components import Dims
     from napari.layers import Image
 
 
@@ -45,6 +50,41 @@ def check_pair(one: Image, other: Image) -> None:
             f"{one.name!r} has {first} pixels and {other.name!r} has {second}; choose two layers "
             "of one size."
         )
+
+
+def results_of(source: Image, layers: Iterable[Any]) -> list[Any]:
+    """Find all restorations of a layer, the oldest first.
+
+    Parameters
+    ----------
+    source : napari.layers.Image
+        The layer that was restored.
+    layers : iterable of Layer
+        Where to look.
+
+    Returns
+    -------
+    list of napari.layers.Image
+        Layers that say so in their metadata, and are of its size.
+
+    Examples
+    --------
+    >>> from napari.layers import Image
+    >>> source = Image(np.zeros((8, 8)), name="dark")
+    >>> result = Image(np.zeros((8, 8)), metadata={"napari_anyir": {"source": "dark"}})
+    >>> results_of(source, [source, result]) == [result]
+    True
+    """
+    found = []
+    for layer in layers:
+        record = layer.metadata.get("napari_anyir", {})
+        if record.get("source") == source.name and "degradation" not in record:
+            try:
+                check_pair(source, layer)
+            except ValueError:
+                continue
+            found.append(layer)
+    return found
 
 
 def wipe(layer: Image, axis: int, share: float) -> tuple[Any, tuple[int, ...]]:
@@ -122,6 +162,111 @@ def symmetric_limits(values: Any) -> tuple[float, float]:
     sample = np.abs(np.asarray(values).ravel()[:: max(1, values.size // 2**20)])
     top = round(float(np.percentile(sample, 99.5)), 6) if sample.size else 0.0
     return (-top, top) if top > 0 else (-1.0, 1.0)
+
+
+class Plane:
+    """One plane of a layer, read when it is asked for: in the worker, not in the window's thread.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        The layer; only its array is kept.
+    dims : napari.components.Dims
+        The viewer's dimensions.
+
+    Raises
+    ------
+    ValueError
+        If no plane of the layer is shown.
+
+    Examples
+    --------
+    >>> from napari.components import ViewerModel
+    >>> viewer = ViewerModel()
+    >>> layer = viewer.add_image(np.zeros((5, 8, 9)))
+    >>> np.asarray(Plane(layer, viewer.dims)).shape
+    (8, 9)
+    """
+
+    def __init__(self, layer: Image, dims: Dims) -> None:
+        region = shown_plane(layer, dims)
+        self._data, self._slices = _layers.pixels(layer), region.slices
+        down, across = region.displayed or (layer.ndim - 2, layer.ndim - 1)
+        self._kept = (down, across, layer.ndim) if layer.rgb else (down, across)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray[Any, Any]:
+        """Read it: (H, W) or (H, W, S)."""
+        plane = np.asarray(self._data[self._slices])
+        kept = self._kept
+        order = [*(axis for axis in range(plane.ndim) if axis not in kept), *kept]
+        flat = plane.transpose(order).reshape([plane.shape[axis] for axis in kept])
+        return flat if dtype is None else flat.astype(dtype)
+
+
+@dataclass(frozen=True)
+class DifferenceJob:
+    """Subtracts one layer's pixels from another's.
+
+    Parameters
+    ----------
+    before, after : array
+        Of one shape.
+    rgb : bool
+        Whether the last axis holds samples; alpha is left out.
+    shown : tuple of slice, optional
+        What the viewer will draw of a lazy difference.
+
+    Examples
+    --------
+    >>> job = DifferenceJob(np.full((4, 4), 9), np.full((4, 4), 4), rgb=False)
+    >>> values, limits = job(None, None)
+    >>> float(values[0, 0]), limits
+    (-5.0, (-5.0, 5.0))
+    """
+
+    before: Any
+    after: Any
+    rgb: bool
+    shown: tuple[slice, ...] | None = None
+
+    def __str__(self) -> str:
+        return "Subtracting"
+
+    __repr__ = __str__
+
+    def __call__(self, progress: Any, cancel: Any) -> tuple[Any, tuple[float, float]]:
+        """Subtract.
+
+        Parameters
+        ----------
+        progress : callable or None
+            ``progress(done, total)``.
+        cancel : object or None
+            Anything with ``is_set()``.
+
+        Returns
+        -------
+        values : array of float32
+            After minus before; lazy if they are.
+        limits : tuple of 2 float
+            Contrast limits, from the shown plane of a lazy difference.
+        """
+        arrays = [self.before, self.after]
+        if self.rgb:
+            arrays = [array[..., :3] for array in arrays]
+        if not all(isinstance(array, np.ndarray) for array in arrays):
+            import dask.array as da
+
+            arrays = [da.asarray(array) for array in arrays]
+        values = difference(*arrays)
+        if self.rgb:
+            values = values.mean(axis=-1)
+        if isinstance(values, np.ndarray):
+            return values, symmetric_limits(values)
+        shown = self.shown or (slice(0, 1),) * (values.ndim - 2)
+        if self.shown is not None:
+            fill_cache(values, self.shown, progress, cancel)
+        return values, symmetric_limits(np.asarray(values[shown]))
 
 
 @dataclass(frozen=True)

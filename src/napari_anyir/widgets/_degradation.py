@@ -217,6 +217,65 @@ def degraded_layer(
     return pixels, {**job.placement, "name": name, "metadata": metadata}, "image"
 
 
+def parameters_to_text(parameters: Mapping[str, Any]) -> str:
+    """Write parameters as a line that people can read and edit in the preferences.
+
+    Parameters
+    ----------
+    parameters : mapping
+        A number, a (lowest, highest) pair or an option each.
+
+    Returns
+    -------
+    str
+        What `parameters_from_text` reads.
+
+    Examples
+    --------
+    >>> parameters_to_text({"sigma": (5.0, 50.0), "storage": "round"})
+    'sigma=5..50; storage=round'
+    """
+    return "; ".join(
+        f"{name}={'..'.join(f'{v:g}' if isinstance(v, float) else str(v) for v in _tuple(value))}"
+        for name, value in parameters.items()
+    )
+
+
+def parameters_from_text(text: str) -> dict[str, Any]:
+    """Read parameters; what cannot be read is passed over.
+
+    Parameters
+    ----------
+    text : str
+        As from `parameters_to_text`.
+
+    Returns
+    -------
+    dict
+        Name to a pair of numbers or an option.
+
+    Examples
+    --------
+    >>> parameters_from_text("sigma=5..50; storage=round; nonsense")
+    {'sigma': (5.0, 50.0), 'storage': 'round'}
+    """
+    found: dict[str, Any] = {}
+    for part in text.split(";"):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals:
+            continue
+        ends = value.split("..")
+        try:
+            found[name] = (float(ends[0]), float(ends[-1]))
+        except ValueError:
+            found[name] = value
+    return found
+
+
+def _tuple(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
 def _whole_range(image: np.ndarray[Any, Any]) -> str | tuple[float, float]:
     """Choose the mapping to [0, 1]: nothing of the clean image may be cut off by it."""
     low, high = float(image.min()), float(image.max())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer
 
+from napari_anyir.widgets._estimate import learn_from
 from napari_anyir.widgets._layer_box import PREVIEW
 from napari_anyir.widgets._qt import Signal
 from napari_anyir.widgets._regions import limit
@@ -211,6 +212,7 @@ class LivePreview(QObject):
         if self._enabled and self._job is not None:
             self._shown = (self._job, restored)
             self._show(*self._shown)
+            learn_from(restored.record, self._job.settings, self._job.pixels)
             height, width = (
                 self._job.region.shape[axis] for axis in self._job.region.displayed or ()
             )

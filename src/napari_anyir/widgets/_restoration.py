@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_anyir.widgets import _layers, _regions
+from napari_anyir.widgets._choices import ALL, FIELD, PLANE, RECTANGLE, WHAT, Settings
 from napari_anyir.widgets._layers import check_layer_axes, describe, placement
+from napari_anyir.widgets._lazy import fill_cache
 from napari_anyir.widgets._problems import load_torch
 from napari_anyir.widgets.blending import blend
 
@@ -38,46 +40,6 @@ __all__ = [
     "plan",
     "result_layer",
 ]
-
-ALL, PLANE, RECTANGLE, FIELD = "all", "plane", "rectangle", "field"
-
-WHAT = {
-    ALL: "All planes",
-    PLANE: "The shown plane",
-    RECTANGLE: "A rectangle",
-    FIELD: "The visible field",
-}
-"""What can be restored of a layer, and what the widget calls it."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the user chose: the arguments of `napari_anyir.restore`, but for the image.
-
-    Parameters
-    ----------
-    model, device, precision : str
-        As for `napari_anyir.restore`.
-    tile : str, int or None
-        ``"auto"``, a side length in pixels, or None for the whole image.
-    intensity : str or (float, float)
-        ``"auto"``, ``"dtype"``, ``"range"`` or (low, high).
-
-    Examples
-    --------
-    >>> Settings(tile=512).arguments()["tile"]
-    512
-    """
-
-    model: str = "default"
-    device: str = "auto"
-    precision: str = "auto"
-    tile: str | int | None = "auto"
-    intensity: str | tuple[float, float] = "auto"
-
-    def arguments(self) -> dict[str, Any]:
-        """Keyword arguments of `napari_anyir.restore`."""
-        return dict(vars(self))
 
 
 @dataclass(frozen=True)
@@ -123,6 +85,10 @@ class RestoreJob:
         Name of the layer.
     placement : mapping
         Keyword arguments of the layer to come.
+    compute : bool
+        Whether all planes of a lazy array are restored at once, into memory.
+    shown : tuple of slice, optional
+        What the viewer will draw of a lazy result: it is computed before napari asks for it.
 
     Examples
     --------
@@ -141,6 +107,8 @@ class RestoreJob:
     settings: Settings = field(default_factory=Settings)
     source: str = "image"
     placement: Mapping[str, Any] = field(default_factory=dict)
+    compute: bool = False
+    shown: tuple[slice, ...] | None = None
 
     def __str__(self) -> str:
         """What napari shows of a running job."""
@@ -159,6 +127,18 @@ class RestoreJob:
         picture = [axis for axis, letter in enumerate(self.letters) if letter in "YXS"]
         return math.prod(n for axis, n in enumerate(self.region.shape) if axis not in picture)
 
+    @property
+    def steps(self) -> int:
+        """How many planes are restored now: of a result that stays lazy, what is shown."""
+        lazy = self.region.displayed is None and not isinstance(self.data, np.ndarray)
+        return 1 if lazy and not self.compute else self.planes
+
+    @property
+    def pixels(self) -> int:
+        """Height times width times planes: what the time of a run goes with."""
+        picture = [axis for axis, letter in enumerate(self.letters) if letter in "YX"]
+        return self.planes * math.prod(self.region.shape[axis] for axis in picture)
+
     def __call__(self, progress: Callable[[int, int], None] | None, cancel: Any) -> Restored:
         """Restore.
 
@@ -172,7 +152,8 @@ class RestoreJob:
         Returns
         -------
         Restored
-            Lazy if all planes of a lazy array were asked for; in memory otherwise.
+            Lazy if all planes of a lazy array were asked for and `compute` is off; in memory
+            otherwise.
 
         Raises
         ------
@@ -182,7 +163,7 @@ class RestoreJob:
             One sentence: what is wrong and what to do.
         """
         load_torch()
-        from napari_anyir.inference import restore_with_record
+        from napari_anyir.inference import restore_into, restore_with_record
 
         arguments = {"axes": self.letters, **self.settings.arguments()}
         source, whole = self.data, self.region.displayed is None
@@ -191,9 +172,16 @@ class RestoreJob:
             source = np.asarray(self.data[self.region.slices])
             arguments["intensity"] = self._intensity()
         lazy = not isinstance(source, np.ndarray)
-        # A lazy result is computed when it is shown: there is nothing to wait for or to stop here.
-        watch = {} if lazy else {"progress": progress, "cancel": cancel}
-        pixels, record = restore_with_record(source, **watch, **arguments)
+        watch = {"progress": progress, "cancel": cancel}
+        if lazy and self.compute:
+            pixels = _empty_like(source)
+            record = restore_into(source, pixels, **watch, **arguments)
+        elif lazy:
+            pixels, record = restore_with_record(source, **arguments)
+            if self.shown is not None:
+                fill_cache(pixels, self.shown, progress, cancel)
+        else:
+            pixels, record = restore_with_record(source, **watch, **arguments)
         return Restored(
             source,
             pixels,
@@ -232,6 +220,7 @@ def plan(
     what: str = ALL,
     shapes: Shapes | None = None,
     settings: Settings | None = None,
+    compute: bool = False,
 ) -> RestoreJob:
     """Read from a layer all that its restoration needs.
 
@@ -249,6 +238,8 @@ def plan(
         Where the rectangle is.
     settings : Settings, optional
         What the user chose.
+    compute : bool
+        Whether all planes of a lazy layer are restored at once.
 
     Returns
     -------
@@ -287,11 +278,40 @@ def plan(
         settings=settings or Settings(),
         source=layer.name,
         placement=placement(layer, letters, region),
+        compute=compute,
+        shown=_drawn(layer, dims) if what == ALL else None,
     )
 
 
+def _drawn(layer: Image, dims: Dims | None) -> tuple[slice, ...] | None:
+    """Choose what the viewer will draw: the shown plane, or in 3-D the last dimensions whole."""
+    if dims is None:
+        return None
+    try:
+        return _regions.shown_plane(layer, dims).slices
+    except ValueError:  # the view is in 3-D, or shows no plane of this layer
+        return _regions.whole(layer).slices if dims.ndisplay == 3 else None
+
+
+def _empty_like(source: Any) -> np.ndarray[Any, Any]:
+    """Make room for a whole result in memory, if there is enough."""
+    import torch
+
+    from napari_anyir.inference.room import check_room
+
+    size = math.prod(source.shape) * source.dtype.itemsize
+    remedy = "compute planes when they are shown, or use Restore a folder"
+    check_room(torch.device("cpu"), 0, size, remedy)
+    return np.empty(source.shape, source.dtype.newbyteorder("="))
+
+
 def result_layer(
-    job: RestoreJob, restored: Restored, taken: Collection[str], strength: float = 1.0
+    job: RestoreJob,
+    restored: Restored,
+    taken: Collection[str],
+    strength: float = 1.0,
+    *,
+    suffix: str = "restored",
 ) -> tuple[Any, dict[str, Any], str]:
     """Make a new layer of a result.
 
@@ -305,6 +325,8 @@ def result_layer(
         Names of the layers that are there; none of them is overwritten.
     strength : float
         Share of the restoration, 0 to 1.
+    suffix : str
+        What the source's name is followed by.
 
     Returns
     -------
@@ -315,7 +337,7 @@ def result_layer(
         blend(restored.source, restored.pixels, strength),
         {
             **job.placement,
-            "name": _layers.unique_name(f"{job.source} restored", taken),
+            "name": _layers.unique_name(f"{job.source} {suffix}", taken),
             "metadata": {"napari_anyir": {**restored.record, "strength": strength}},
         },
         "image",

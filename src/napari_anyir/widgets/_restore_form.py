@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QPalette
+import numpy as np
+from napari.settings import get_settings
 from qtpy.QtWidgets import (
+    QCheckBox,
     QComboBox,
-    QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -22,43 +21,35 @@ from superqt import QCollapsible
 from napari_anyir.weights import list_models
 from napari_anyir.widgets import _layers
 from napari_anyir.widgets._devices import DevicesJob
+from napari_anyir.widgets._estimate import expected_for, in_words
+from napari_anyir.widgets._form_parts import (
+    ERROR_STYLE,
+    INTENSITIES,
+    PRECISIONS,
+    TILES,
+    AdvancedFields,
+    choose,
+    small_label,
+)
 from napari_anyir.widgets._layer_box import LayerBox, is_shapes
+from napari_anyir.widgets._models_button import ModelsButton
 from napari_anyir.widgets._qt import Signal
-from napari_anyir.widgets._restoration import RECTANGLE, WHAT, Settings, check_layer_axes, describe
+from napari_anyir.widgets._restoration import (
+    ALL,
+    RECTANGLE,
+    WHAT,
+    Settings,
+    check_layer_axes,
+    describe,
+)
 from napari_anyir.widgets._worker import Runner
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-TILES = {
-    "automatic": "auto",
-    "whole image": None,
-    "256 pixels": 256,
-    "512 pixels": 512,
-    "1024 pixels": 1024,
-}
-PRECISIONS = ("auto", "float32", "bfloat16", "float16")
-INTENSITIES = {
-    "automatic": "auto",
-    "range of the type": "dtype",
-    "0.1 to 99.9 percentile": "range",
-    "from ... to ...": "custom",
-}
-ERROR_STYLE = "color: #d0514b;"
+__all__ = ["ERROR_STYLE", "INTENSITIES", "PRECISIONS", "TILES", "RestoreForm", "small_label"]
 
-
-def small_label(text: str = "") -> QLabel:
-    """Make a line that explains the field above it."""
-    label = QLabel(text)
-    label.setWordWrap(True)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    # A word-wrapped label otherwise asks for the width of its whole text.
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-    font = label.font()
-    font.setPointSizeF(max(7.0, font.pointSizeF() * 0.9))
-    label.setFont(font)
-    label.setForegroundRole(QPalette.ColorRole.PlaceholderText)
-    return label
+WHEN = ("When it is shown (stays lazy)", "Now, into memory")
 
 
 class RestoreForm(QWidget):
@@ -82,13 +73,12 @@ class RestoreForm(QWidget):
     def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._cards = list_models()
-        self._typed: dict[tuple[int, bool], str] = {}
+        self._devices: list[str] = []
         self._build(viewer)
         self._connect()
         self._prefill_axes()
         self._model_chosen()
         self._what_chosen()
-        self._intensity_chosen()
         self._probe = Runner(self)
         self._probe.returned.connect(self._offer_devices)
         self._wanted_device: str | None = None
@@ -130,16 +120,49 @@ class RestoreForm(QWidget):
 
     def settings(self) -> Settings:
         """Arguments of a restoration."""
-        intensity: Any = list(INTENSITIES.values())[self.intensity_box.currentIndex()]
-        if intensity == "custom":
-            intensity = (self.low_box.value(), self.high_box.value())
         return Settings(
             model=self.model_box.currentText(),
             device=self.device_box.currentText(),
             precision=self.precision_box.currentText(),
             tile=list(TILES.values())[self.tile_box.currentIndex()],
-            intensity=intensity,
+            intensity=self.fields.intensity,
         )
+
+    @property
+    def models(self) -> list[str]:
+        """All models to restore with: the chosen one first, then the ticked ones."""
+        return [self.model_box.currentText(), *self.more_button.names]
+
+    @property
+    def lazy(self) -> bool:
+        """Whether all planes of a layer are asked for that is not in memory."""
+        layer = self.layer
+        return (
+            layer is not None
+            and self.what == ALL
+            and not isinstance(_layers.pixels(layer), np.ndarray)
+        )
+
+    @property
+    def compute(self) -> bool:
+        """Whether the result of a lazy layer is to be computed at once."""
+        return self.lazy and self.when_box.currentIndex() == 1
+
+    def estimate(self, pixels: int) -> str:
+        """Say in words how long a run will take.
+
+        Parameters
+        ----------
+        pixels : int
+            Height times width times planes.
+        """
+        if self.lazy and not self.compute:
+            return "Only the shown plane is computed now."
+        if not self._devices:  # torch is not there yet, and with it nobody knows the device
+            return ""
+        hashes = {card.name: card.sha256 for card in self._cards}
+        models = {name: hashes[name] for name in self.models}
+        return in_words(expected_for(self.settings(), models, self._devices[0], pixels))
 
     def values(self) -> dict[str, Any]:
         """What to remember for the next time."""
@@ -151,6 +174,8 @@ class RestoreForm(QWidget):
             "tile": self.tile_box.currentText(),
             "intensity": self.intensity_box.currentText(),
             "what": self.what,
+            "more_models": " ".join(self.more_button.names),
+            "compute": self.when_box.currentIndex() == 1,
         }
 
     def set_values(self, values: dict[str, Any]) -> None:
@@ -161,12 +186,14 @@ class RestoreForm(QWidget):
             (self.tile_box, "tile"),
             (self.intensity_box, "intensity"),
         ):
-            _choose(box, str(values.get(name, "")))
+            choose(box, str(values.get(name, "")))
+        self.more_button.set_names(str(values.get("more_models", "")).split())
+        self.when_box.setCurrentIndex(int(bool(values.get("compute", False))))
         if values.get("what") in WHAT:
             self.what_box.setCurrentIndex(list(WHAT).index(values["what"]))
         # A graphics card is only listed once torch has been asked for it.
         self._wanted_device = str(values.get("device", "auto"))
-        _choose(self.device_box, self._wanted_device)
+        choose(self.device_box, self._wanted_device)
 
     def find_devices(self) -> None:
         """Look for devices in a thread: that imports torch, which takes seconds."""
@@ -201,61 +228,48 @@ class RestoreForm(QWidget):
         self.what_box.setToolTip("How much of the layer to restore.")
         self.shapes_box = LayerBox(viewer, is_shapes)
         self.shapes_box.setToolTip("The Shapes layer; its selected shape, or else its last one.")
-        self.tile_box = QComboBox()
-        self.tile_box.addItems(list(TILES))
-        self.tile_box.setToolTip(
-            "Automatic takes the whole image as long as memory allows, which is best: the network "
-            "looks at all pixels, and tiles change the result a little."
+        self.when_box = QComboBox()
+        self.when_box.addItems(list(WHEN))
+        self.when_box.setToolTip(
+            "The layer is read when needed. Its result can be, too: the shown plane is computed "
+            "first, each other one when it is shown. Or all of it now, with progress and Cancel."
         )
-        self.precision_box = QComboBox()
-        self.precision_box.addItems(PRECISIONS)
-        self.precision_box.setToolTip(
-            "Auto is float32 on processors and 16 bits on graphics cards."
+        self.free_box = QCheckBox("Keep the window free meanwhile")
+        self.free_box.setToolTip(
+            "napari waits for every plane of a lazy layer unless it renders images "
+            "asynchronously. This switches that setting of napari's (Preferences > Experimental) "
+            "for all layers."
         )
-        self.intensity_box = QComboBox()
-        self.intensity_box.addItems(list(INTENSITIES))
-        self.intensity_box.setToolTip(
-            "Which values the network takes for black and white. Automatic: the range of the type "
-            "for 8 bits and for fractions of 0 to 1, percentiles of the whole volume otherwise."
-        )
-        self.low_box, self.high_box = QDoubleSpinBox(), QDoubleSpinBox()
-        for box, value, tip in ((self.low_box, 0, "black"), (self.high_box, 65535, "white")):
-            box.setRange(-1e9, 1e9)
-            box.setDecimals(3)
-            box.setValue(value)
-            box.setToolTip(f"The value that is {tip}.")
-
-        custom = QHBoxLayout()
-        custom.setContentsMargins(0, 0, 0, 0)
-        custom.addWidget(self.low_box)
-        custom.addWidget(self.high_box)
-        self._custom = QWidget()
-        self._custom.setLayout(custom)
+        self.fields = AdvancedFields()
+        # Under the names by which they are known as parts of this form.
+        self.tile_box, self.precision_box = self.fields.tile_box, self.fields.precision_box
+        self.intensity_box = self.fields.intensity_box
+        self.low_box, self.high_box = self.fields.low_box, self.fields.high_box
+        self.more_button = ModelsButton([card.name for card in self._cards])
+        models = QHBoxLayout()
+        models.setContentsMargins(0, 0, 0, 0)
+        models.addWidget(self.model_box, 1)
+        models.addWidget(self.more_button)
+        models_label = QLabel("&Model")
+        models_label.setBuddy(self.model_box)
 
         self._form = QFormLayout()
         self._form.setContentsMargins(0, 0, 0, 0)
         self._form.setVerticalSpacing(4)
         self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self._form.addRow("&Layer", self.layer_box)
-        self._form.addRow("&Model", self.model_box)
+        self._form.addRow(models_label, models)
         self._form.addRow("", self.card_label)
         self._form.addRow("&Device", self.device_box)
         self._form.addRow("A&xes", self.axes_edit)
         self._form.addRow("", self.axes_label)
         self._form.addRow("&What", self.what_box)
         self._form.addRow("Sh&apes", self.shapes_box)
-        inner = QWidget()
-        advanced = QFormLayout(inner)
-        advanced.setContentsMargins(0, 0, 0, 0)
-        advanced.setVerticalSpacing(4)
-        advanced.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        advanced.addRow("&Tile", self.tile_box)
-        advanced.addRow("&Precision", self.precision_box)
-        advanced.addRow("&Intensity", self.intensity_box)
-        advanced.addRow("", self._custom)
+        self._form.addRow("C&ompute", self.when_box)
+        self._form.addRow("", self.free_box)
         self.advanced = QCollapsible("Advanced")
         self.advanced.setDuration(0)
-        self.advanced.addWidget(inner)
+        self.advanced.addWidget(self.fields)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(self._form)
@@ -266,12 +280,12 @@ class RestoreForm(QWidget):
         self.axes_edit.textEdited.connect(self._axes_typed)
         self.model_box.currentIndexChanged.connect(self._model_chosen)
         self.what_box.currentIndexChanged.connect(self._what_chosen)
-        self.intensity_box.currentIndexChanged.connect(self._intensity_chosen)
-        for box in (self.device_box, self.tile_box, self.precision_box):
-            box.currentIndexChanged.connect(self.changed)
+        self.device_box.currentIndexChanged.connect(self.changed)
+        self.fields.changed.connect(self.changed)
+        self.more_button.changed.connect(self.changed)
+        self.when_box.currentIndexChanged.connect(self._show_lazy_rows)
+        self.free_box.toggled.connect(self._set_async)
         self.shapes_box.layer_changed.connect(self.changed)
-        self.low_box.valueChanged.connect(self.changed)
-        self.high_box.valueChanged.connect(self.changed)
 
     # ---------------------------------------------------------------- reactions
 
@@ -284,7 +298,7 @@ class RestoreForm(QWidget):
                 text = ""
         self.axes_edit.setText(text)
         self._check_axes()
-        self.changed.emit()
+        self._show_lazy_rows()
 
     def _axes_typed(self) -> None:
         self._check_axes()
@@ -303,16 +317,23 @@ class RestoreForm(QWidget):
         self.card_label.setText(card.summary if card else "No model is installed.")
         if card is not None:
             self.card_label.setToolTip(card.limits or card.tiling)
+            self.more_button.set_main(card.name)
         self.changed.emit()
 
     def _what_chosen(self) -> None:
         self._show_row(self.shapes_box, self.what == RECTANGLE)
+        self._show_lazy_rows()
+
+    def _show_lazy_rows(self) -> None:
+        self._show_row(self.when_box, self.lazy)
+        self._show_row(self.free_box, self.lazy and not self.compute)
+        self.free_box.blockSignals(True)
+        self.free_box.setChecked(bool(get_settings().experimental.async_))
+        self.free_box.blockSignals(False)
         self.changed.emit()
 
-    def _intensity_chosen(self) -> None:
-        custom = list(INTENSITIES.values())[self.intensity_box.currentIndex()] == "custom"
-        self._custom.setVisible(custom)
-        self.changed.emit()
+    def _set_async(self, wanted: bool) -> None:
+        get_settings().experimental.async_ = wanted
 
     def _show_row(self, field: QWidget, shown: bool) -> None:
         field.setVisible(shown)
@@ -321,16 +342,12 @@ class RestoreForm(QWidget):
             label.setVisible(shown)
 
     def _offer_devices(self, names: list[str]) -> None:
+        self._devices = names
         chosen = self._wanted_device or self.device_box.currentText()
         self._wanted_device = None
         self.device_box.blockSignals(True)
         self.device_box.clear()
         self.device_box.addItems(["auto", *names])
-        _choose(self.device_box, chosen)
+        choose(self.device_box, chosen)
         self.device_box.blockSignals(False)
-
-
-def _choose(box: QComboBox, text: str) -> None:
-    index = box.findText(text)
-    if index >= 0:
-        box.setCurrentIndex(index)
+        self.changed.emit()

@@ -71,6 +71,27 @@ def save(section: str, values: Mapping[str, Any]) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def beside(name: str) -> Path:
+    """Find the place of another file that the widgets keep.
+
+    Parameters
+    ----------
+    name : str
+        What it holds, such as ``"speeds"``.
+
+    Returns
+    -------
+    Path
+        Beside napari's own settings; it need not exist.
+
+    Examples
+    --------
+    >>> beside("speeds").name
+    'napari-anyir-speeds.json'
+    """
+    return _file().with_name(f"{PLUGIN}-{name}.json")
+
+
 def _napari_section(section: str) -> Any:
     """Find napari's settings of this plugin; None where napari has none."""
     try:

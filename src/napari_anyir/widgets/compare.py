@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QButtonGroup,
     QFormLayout,
-    QHBoxLayout,
+    QGridLayout,
     QHeaderView,
     QPushButton,
     QSlider,
@@ -21,18 +20,22 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_anyir.widgets import _layers
+from napari_anyir.widgets import _layers, _settings
+from napari_anyir.widgets._beside import SideBySide
+from napari_anyir.widgets._blender import AT_ONCE
 from napari_anyir.widgets._comparison import (
+    DifferenceJob,
     MeasureJob,
+    Plane,
     check_pair,
-    difference,
-    symmetric_limits,
+    results_of,
     wipe,
 )
+from napari_anyir.widgets._form_parts import small_label
 from napari_anyir.widgets._layer_box import PREVIEW, LayerBox
+from napari_anyir.widgets._lazy import add_result
 from napari_anyir.widgets._regions import displayed_axes, shown_plane
-from napari_anyir.widgets._restore_form import small_label
-from napari_anyir.widgets._viewer import camera, grid, unwrapped
+from napari_anyir.widgets._viewer import unwrapped
 from napari_anyir.widgets._worker import Runner
 
 if TYPE_CHECKING:
@@ -43,6 +46,7 @@ MODES = {
     "&Wipe": "Draw the edge between the two layers with the slider.",
     "&Blink": "Show the two layers in turn, twice a second.",
     "S&ide by side": "Show the two layers beside each other; zoom and pan move both.",
+    "A&ll results": "Show the lower layer beside all its restorations, one for each model.",
 }
 
 
@@ -60,13 +64,16 @@ class CompareWidget(QWidget):
         self._viewer = unwrapped(napari_viewer)
         self._mode: str | None = None
         self._visible: list[tuple[Any, bool]] = []
-        self._grid: tuple[bool, int, tuple[int, int]] | None = None
-        self._eye: tuple[float, tuple[float, float, float]] = (1.0, (0.0, 0.0, 0.0))
+        self._difference: dict[str, Any] = {}
+        self._beside = SideBySide(self._viewer)
         self.runner = Runner(self)
         self.runner.returned.connect(self._measured)
         self.runner.failed.connect(self._say)
         self.runner.finished.connect(self._finished)
         self._again = False
+        self.subtracter = Runner(self)
+        self.subtracter.returned.connect(self._subtracted)
+        self.subtracter.failed.connect(self._say)
         self._blinker = QTimer(self)
         self._blinker.setInterval(500)
         self._blinker.timeout.connect(self._blink)
@@ -90,21 +97,21 @@ class CompareWidget(QWidget):
         form.addRow("&Before", self.before_box)
         form.addRow("&After", self.after_box)
         form.addRow("&Reference", self.reference_box)
-        row = QHBoxLayout()
+        row = QGridLayout()
         self.mode_buttons: dict[str, QPushButton] = {}
         group = QButtonGroup(self)
         group.setExclusive(False)  # a pressed mode can be released again
-        for label, tip in MODES.items():
+        for number, (label, tip) in enumerate(MODES.items()):
             button = QPushButton(label)
             button.setCheckable(True)
             button.setToolTip(tip)
             button.clicked.connect(lambda on, name=label: self.set_mode(name if on else None))
             group.addButton(button)
-            row.addWidget(button)
+            row.addWidget(button, number // 2, number % 2)
             self.mode_buttons[label] = button
         self.wipe_slider = QSlider(Qt.Orientation.Horizontal)
         self.wipe_slider.setRange(0, 100)
-        self.wipe_slider.setValue(50)
+        self.wipe_slider.setValue(int(_settings.load("compare").get("wipe", 50)))
         self.wipe_slider.setEnabled(False)
         self.wipe_slider.setToolTip("Where the upper layer begins, from left to right.")
         self.wipe_slider.valueChanged.connect(self._wipe)
@@ -186,25 +193,22 @@ class CompareWidget(QWidget):
         if pair is None or mode is None:
             return
         self._visible = [(layer, layer.visible) for layer in self._viewer.layers]
-        for layer in self._viewer.layers:
-            layer.visible = layer in pair
         before, after = pair
+        shown = [before, *results_of(before, self._viewer.layers)]
+        shown = shown if mode == "A&ll results" and len(shown) > 1 else [before, after]
+        for layer in self._viewer.layers:
+            layer.visible = layer in shown
         if mode == "&Wipe":
             after.visible = False
             self._wipe()
         elif mode == "&Blink":
             self._blinker.start()
         else:
-            self._side_by_side(before, after)
+            self._beside.show(shown)
 
     def _end(self) -> None:
         self._blinker.stop()
-        if self._grid is not None:
-            view = grid(self._viewer)
-            view.enabled, view.stride, view.shape = self._grid
-            self._grid = None
-            eye = camera(self._viewer)
-            eye.zoom, eye.center = self._eye
+        self._beside.end()
         for layer in [item for item in self._viewer.layers if WIPE in item.metadata]:
             self._viewer.layers.remove(layer)
         for layer, visible in self._visible:
@@ -248,38 +252,35 @@ class CompareWidget(QWidget):
             return
         pair[1].visible = not pair[1].visible
 
-    def _side_by_side(self, before: Any, after: Any) -> None:
-        layers = self._viewer.layers
-        # Neighbours in the list get neighbouring cells; hidden layers share the two with them.
-        layers.move(layers.index(after), layers.index(before) + 1)
-        view = grid(self._viewer)
-        self._grid = (view.enabled, view.stride, view.shape)
-        eye = camera(self._viewer)
-        self._eye = (eye.zoom, eye.center)
-        view.shape, view.stride, view.enabled = (1, 2), 1, True
-
     def add_difference(self) -> None:
-        """Add a layer of what changed."""
+        """Add a layer of what changed; of large images it is computed in a thread."""
         pair = self.pair
-        if pair is None:
+        if pair is None or self.subtracter.running:
             return
         before, after = pair
-        samples = 3 if after.rgb else None
         arrays = [_layers.pixels(layer) for layer in pair]
-        if samples:
-            arrays = [array[..., :samples] for array in arrays]
-        values = difference(*arrays)
-        if samples:
-            values = values.mean(axis=-1)
-        plane = values[(0,) * (values.ndim - 2)] if values.ndim > 2 else values
-        taken = {layer.name for layer in self._viewer.layers}
-        self._viewer.add_image(
-            values,
-            name=_layers.unique_name(f"{after.name} − {before.name}", taken),
-            colormap="PiYG",
-            contrast_limits=symmetric_limits(np.asarray(plane)),
+        try:
+            shown = shown_plane(after, self._viewer.dims).slices
+        except ValueError:  # the view is in 3-D
+            shown = None
+        job = DifferenceJob(arrays[0], arrays[1], bool(after.rgb), shown)
+        self._difference = {
+            "name": f"{after.name} − {before.name}",
             **_layers.spatial_metadata(after),
-        )
+        }
+        if arrays[0].size <= AT_ONCE and all(hasattr(array, "ravel") for array in arrays):
+            self._subtracted(job(None, None))
+        else:
+            self._say("Subtracting ...", notify=False)
+            self.subtracter.start(job)
+
+    def _subtracted(self, found: tuple[Any, tuple[float, float]]) -> None:
+        values, limits = found
+        options = dict(self._difference)
+        taken = {layer.name for layer in self._viewer.layers}
+        options["name"] = _layers.unique_name(options["name"], taken)
+        add_result(self._viewer, values, {"colormap": "PiYG", "contrast_limits": limits, **options})
+        self.status_label.setText("")
 
     # ---------------------------------------------------------------- by numbers
 
@@ -287,6 +288,9 @@ class CompareWidget(QWidget):
         """Measure the shown plane of both layers against the reference, in a thread."""
         self.table.setRowCount(0)
         reference, layers = self.reference_box.layer, [self.before_box.layer, self.after_box.layer]
+        if layers[0] is not None:
+            others = results_of(layers[0], self._viewer.layers)
+            layers += [layer for layer in others if layer not in layers]
         self._again = self.runner.running  # the sliders have moved on: measure once more after it
         if reference is None or None in layers or self._again:
             return
@@ -295,8 +299,8 @@ class CompareWidget(QWidget):
             for layer in layers:
                 if layer != reference:
                     check_pair(reference, layer)
-                    images[layer.name] = self._plane(layer)
-            job = MeasureJob(images, self._plane(reference))
+                    images[layer.name] = Plane(layer, self._viewer.dims)
+            job = MeasureJob(images, Plane(reference, self._viewer.dims))
         except ValueError as error:
             self._say(str(error))
             return
@@ -306,19 +310,12 @@ class CompareWidget(QWidget):
         if self._again:
             self.measure()
 
-    def _plane(self, layer: Any) -> Any:
-        region = shown_plane(layer, self._viewer.dims)
-        plane = np.asarray(_layers.pixels(layer)[region.slices])
-        down, across = region.displayed or (layer.ndim - 2, layer.ndim - 1)
-        kept = (down, across, layer.ndim) if layer.rgb else (down, across)
-        order = [*(axis for axis in range(plane.ndim) if axis not in kept), *kept]
-        return plane.transpose(order).reshape([plane.shape[axis] for axis in kept])
-
     def _measured(self, rows: dict[str, tuple[float, float]]) -> None:
         self.table.setRowCount(len(rows))
         for row, (name, (psnr, ssim)) in enumerate(rows.items()):
             value = "equal" if math.isinf(psnr) else f"{psnr:.2f}"
-            for column, text in enumerate((name, value, f"{ssim:.4f}")):
+            similar = "-" if math.isnan(ssim) else f"{ssim:.4f}"
+            for column, text in enumerate((name, value, similar)):
                 self.table.setItem(row, column, QTableWidgetItem(text))
 
     # ---------------------------------------------------------------- the viewer's doings
@@ -328,8 +325,8 @@ class CompareWidget(QWidget):
             self._wipe()
         self.measure()
 
-    def _say(self, text: str) -> None:
-        changed = text and text != self.status_label.text()
+    def _say(self, text: str, *, notify: bool = True) -> None:
+        changed = notify and text and text != self.status_label.text()
         self.status_label.setText(text)
         if changed and self.isVisible():
             show_error(text)
@@ -337,5 +334,7 @@ class CompareWidget(QWidget):
     def closeEvent(self, event: Any) -> None:
         """Put the viewer back as it was."""
         self.set_mode(None)
+        _settings.save("compare", {"wipe": self.wipe_slider.value()})
         self.runner.stop()
+        self.subtracter.stop()
         super().closeEvent(event)

@@ -21,15 +21,18 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_anyir.widgets import _layers
+from napari_anyir.widgets import _layers, _settings
+from napari_anyir.widgets._activity import end_progress, show_progress
 from napari_anyir.widgets._degradation import (
     DegradeJob,
     KindsJob,
     degraded_layer,
+    parameters_from_text,
+    parameters_to_text,
     plan_degradation,
 )
+from napari_anyir.widgets._form_parts import small_label
 from napari_anyir.widgets._layer_box import LayerBox
-from napari_anyir.widgets._restore_form import small_label
 from napari_anyir.widgets._viewer import unwrapped
 from napari_anyir.widgets._worker import Runner
 
@@ -74,6 +77,12 @@ class RangeField(QWidget):
         low, high = sorted(box.value() for box in self.boxes)
         return low if low == high else (low, high)
 
+    def set_value(self, value: Any) -> None:
+        """Set a pair of numbers; anything else changes nothing."""
+        if isinstance(value, tuple):
+            self.boxes[0].setValue(value[0])
+            self.boxes[-1].setValue(value[-1])
+
 
 class DegradeWidget(QWidget):
     """Degrade a layer, so that what a restoration should give is known.
@@ -90,10 +99,14 @@ class DegradeWidget(QWidget):
         self._kinds: Kinds = {}
         self._fields: dict[str, RangeField | QComboBox] = {}
         self._job: DegradeJob | None = None
-        self._cancelled = False
+        self._cancelled = self._done = False
         self.runner, self.loader = Runner(self), Runner(self)
         self._build()
         self._connect()
+        self._remembered = _settings.load("degrade")
+        self.seed_box.setValue(int(self._remembered.get("seed", 0)))
+        self.strength_slider.setValue(int(self._remembered.get("strength", 100)))
+        self.plane_box.setChecked(bool(self._remembered.get("only_plane", False)))
         self._layer_chosen()
         self._update()
 
@@ -119,6 +132,7 @@ class DegradeWidget(QWidget):
         self.cancel_button.setToolTip("Stop at the next plane.")
         self.progress_bar = QProgressBar()
         self.progress_bar.setRange(0, 1)
+        self.progress_bar.setToolTip("How many planes are done.")
         self.status_label = small_label("Loading the degradations ...")
 
         form = QFormLayout()
@@ -196,10 +210,21 @@ class DegradeWidget(QWidget):
             self.status_label.setText(str(error))
             show_error(str(error))
             return
-        self._job = job
+        _settings.save("degrade", self._values())
+        self._job, self._done = job, False
+        self.progress_bar.setRange(0, 0)
         self.status_label.setText(f"{job} ...")
         self.runner.start(job)
         self._update()
+
+    def _values(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind_box.currentText(),
+            "parameters": parameters_to_text(self.parameters()),
+            "seed": self.seed_box.value(),
+            "strength": self.strength_slider.value(),
+            "only_plane": self.plane_box.isChecked(),
+        }
 
     def cancel(self) -> None:
         """Stop at the next plane."""
@@ -228,6 +253,15 @@ class DegradeWidget(QWidget):
     def _loaded(self, kinds: Kinds) -> None:
         self._kinds = kinds
         self.kind_box.addItems(list(kinds))
+        kind = self._remembered.get("kind")
+        if kind in kinds:
+            self.kind_box.setCurrentText(kind)
+            values = parameters_from_text(str(self._remembered.get("parameters", "")))
+            for name, item in self._fields.items():
+                if isinstance(item, RangeField):
+                    item.set_value(values.get(name))
+                elif isinstance(values.get(name), str):
+                    item.setCurrentText(values[name])
         self.status_label.setText("Two equal numbers fix a value; others are a range to draw from.")
         self._update()
 
@@ -254,8 +288,7 @@ class DegradeWidget(QWidget):
         self._update()
 
     def _progressed(self, done: int, total: int) -> None:
-        self.progress_bar.setRange(0, total)
-        self.progress_bar.setValue(done)
+        show_progress(self.progress_bar, done, total)
 
     def _returned(self, pixels: Any) -> None:
         if self._job is None:
@@ -263,14 +296,14 @@ class DegradeWidget(QWidget):
         names = {layer.name for layer in self._viewer.layers}
         data, values, _ = degraded_layer(self._job, pixels, names)
         self._viewer.add_image(data, **values)
+        self._done = True
         self.status_label.setText(f"Added {values['name']!r}, seed {self._job.seed}.")
 
     def _finished(self) -> None:
         if self._cancelled:
             self.status_label.setText("Cancelled; no layer was added.")
-        self._cancelled = False
-        self.progress_bar.setRange(0, 1)
-        self.progress_bar.setValue(0)
+        end_progress(self.progress_bar, whole=self._done)
+        self._cancelled = self._done = False
         self._job = None
         self._update()
 

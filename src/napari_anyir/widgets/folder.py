@@ -25,9 +25,11 @@ from qtpy.QtWidgets import (
 
 from napari_anyir.files.progress import FileStatus, Settings
 from napari_anyir.weights import list_models
+from napari_anyir.widgets import _settings
+from napari_anyir.widgets._activity import end_progress, show_progress
 from napari_anyir.widgets._batch import BatchJob, inputs_of
 from napari_anyir.widgets._devices import DevicesJob
-from napari_anyir.widgets._restore_form import INTENSITIES, PRECISIONS, TILES, small_label
+from napari_anyir.widgets._form_parts import INTENSITIES, PRECISIONS, TILES, choose, small_label
 from napari_anyir.widgets._worker import Runner
 
 if TYPE_CHECKING:
@@ -86,9 +88,10 @@ class FolderWidget(QWidget):
         super().__init__()
         self._viewer = napari_viewer
         self._targets: list[Path] = []
-        self._cancelled = False
+        self._cancelled = self._done = False
         self.runner, self._probe = Runner(self), Runner(self)
         self._build()
+        self._set_values(_settings.load("folder"))
         self._connect()
         self._update()
 
@@ -127,6 +130,7 @@ class FolderWidget(QWidget):
         self.cancel_button.setToolTip("Stop within the current file; finished files stay.")
         self.progress_bar = QProgressBar()
         self.progress_bar.setRange(0, 1)
+        self.progress_bar.setToolTip("How far the run is, over all files.")
         self.table = QTableWidget(0, len(COLUMNS))
         self.table.setHorizontalHeaderLabels(list(COLUMNS))
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
@@ -189,6 +193,36 @@ class FolderWidget(QWidget):
             strength=self.strength_box.value() / 100,
         )
 
+    def _values(self) -> dict[str, Any]:
+        """What to remember; never that files may be replaced, which is to be said each time."""
+        return {
+            "images": self.input_field.path,
+            "filter": self.filter_edit.text(),
+            "results": self.output_field.path,
+            **{name: box.currentText() for name, box in self._boxes().items()},
+            "strength": self.strength_box.value(),
+        }
+
+    def _set_values(self, values: dict[str, Any]) -> None:
+        """Choose what was remembered; what is no longer offered is passed over."""
+        self.input_field.edit.setText(str(values.get("images", "")))
+        self.filter_edit.setText(str(values.get("filter", "")))
+        self.output_field.edit.setText(str(values.get("results", "")))
+        for name, box in self._boxes().items():
+            choose(box, str(values.get(name, "")))
+        # A graphics card is only listed once torch has been asked for it.
+        self._wanted_device = str(values.get("device", "auto"))
+        self.strength_box.setValue(int(values.get("strength", 100)))
+
+    def _boxes(self) -> dict[str, QComboBox]:
+        return {
+            "model": self.model_box,
+            "device": self.device_box,
+            "tile": self.tile_box,
+            "precision": self.precision_box,
+            "intensity": self.intensity_box,
+        }
+
     def run(self) -> None:
         """Restore the files in a thread."""
         if self.runner.running:
@@ -206,8 +240,10 @@ class FolderWidget(QWidget):
             self.status_label.setText(str(error))
             show_error(str(error))
             return
+        _settings.save("folder", self._values())
         self.table.setRowCount(0)
         self._targets = []
+        self._done = False
         self.progress_bar.setRange(0, 0)
         self.status_label.setText("Looking at the files ...")
         self.runner.start(job)
@@ -235,21 +271,20 @@ class FolderWidget(QWidget):
             self.table.scrollToItem(self.table.item(status.index, 0))
 
     def _progressed(self, done: int, total: int) -> None:
-        self.progress_bar.setRange(0, total)
-        self.progress_bar.setValue(done)
+        show_progress(self.progress_bar, done, total)
         self.status_label.setText(f"{done // 1000} of {total // 1000} files.")
 
     def _returned(self, counts: dict[str, int]) -> None:
         text = ", ".join(f"{count} {state}" for state, count in counts.items()) or "no files"
         hint = " Point at a failed file to see why." if "failed" in counts else ""
         self.status_label.setText(f"{text}.{hint}")
+        self._done = True
 
     def _finished(self) -> None:
         if self._cancelled:
             self.status_label.setText("Cancelled; run again to go on where it stopped.")
-        self._cancelled = False
-        self.progress_bar.setRange(0, 1)
-        self.progress_bar.setValue(0)
+        end_progress(self.progress_bar, whole=self._done)
+        self._cancelled = self._done = False
         self._update()
 
     def _open(self, row: int, _column: int) -> None:
@@ -258,10 +293,11 @@ class FolderWidget(QWidget):
             self._viewer.open(str(self._targets[row]), plugin=None)
 
     def _offer_devices(self, names: list[str]) -> None:
-        chosen = self.device_box.currentText()
+        chosen = self._wanted_device or self.device_box.currentText()
+        self._wanted_device = ""
         self.device_box.clear()
         self.device_box.addItems(["auto", *names])
-        self.device_box.setCurrentText(chosen)
+        choose(self.device_box, chosen)
 
     def _update(self) -> None:
         self.run_button.setEnabled(not self.runner.running)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 import weakref
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QApplication,
     QCheckBox,
@@ -23,17 +24,27 @@ from qtpy.QtWidgets import (
 )
 
 from napari_anyir.widgets import _settings
-from napari_anyir.widgets._activity import Activity, progress_text, show_progress
+from napari_anyir.widgets._activity import (
+    Activity,
+    end_progress,
+    progress_text,
+    show_progress,
+    summary,
+)
+from napari_anyir.widgets._blender import Blender
+from napari_anyir.widgets._estimate import learn_from
+from napari_anyir.widgets._lazy import add_result
 from napari_anyir.widgets._preview import LivePreview
 from napari_anyir.widgets._restoration import Restored, RestoreJob, plan, result_layer
 from napari_anyir.widgets._restore_form import RestoreForm, small_label
 from napari_anyir.widgets._script import Origin, origin, script
-from napari_anyir.widgets._viewer import unwrapped
+from napari_anyir.widgets._viewer import grid, unwrapped
 from napari_anyir.widgets._worker import Runner
-from napari_anyir.widgets.blending import blend
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+
+__all__ = ["METADATA", "RestoreWidget", "summary"]
 
 METADATA = "napari_anyir"
 """Key of the provenance record in a layer's metadata."""
@@ -52,11 +63,13 @@ class RestoreWidget(QWidget):
         super().__init__()
         self._viewer = unwrapped(napari_viewer)
         self._job: RestoreJob | None = None
+        self._queue: list[RestoreJob] = []
+        self._several = 0
         self._source: weakref.ref[Any] | None = None
         self._result: weakref.ref[Any] | None = None
         self._restored: Restored | None = None
         self._started = 0.0
-        self.cancelled = False
+        self.cancelled = self._done = False
         self._origin: Origin | None = None
         self._script: tuple[Origin, RestoreJob, Restored] | None = None
         self._activity: Any = None
@@ -68,7 +81,7 @@ class RestoreWidget(QWidget):
         self.strength_slider.setValue(int(remembered.get("strength", 100)))
         self.strength_box.setValue(self.strength_slider.value())
         self._connect()
-        self._update_buttons()
+        self._update()
 
     # ---------------------------------------------------------------- building
 
@@ -97,6 +110,9 @@ class RestoreWidget(QWidget):
         self.progress_bar = QProgressBar()
         self.progress_bar.setRange(0, 1)
         self.progress_bar.setTextVisible(True)
+        self.progress_bar.setToolTip("How far the run is, over all planes.")
+        self.estimate_label = small_label()
+        self.estimate_label.setToolTip("From earlier runs with the same choices on this computer.")
         self.status_label = small_label()
         self.status_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
 
@@ -123,6 +139,7 @@ class RestoreWidget(QWidget):
         layout.addWidget(self.form)
         layout.addLayout(row)
         layout.addWidget(self.preview_box)
+        layout.addWidget(self.estimate_label)
         layout.addLayout(buttons)
         layout.addWidget(self.progress_bar)
         layout.addWidget(self.status_label)
@@ -134,18 +151,15 @@ class RestoreWidget(QWidget):
         self.preview.told.connect(self.status_label.setText)
         self.preview_box.toggled.connect(self.preview.set_enabled)
         self.strength_slider.valueChanged.connect(self.preview.blend_again)
-        self.form.changed.connect(self._update_buttons)
+        self.form.changed.connect(self._update)
         self.run_button.clicked.connect(self.run)
         self.cancel_button.clicked.connect(self.cancel)
         self.script_button.clicked.connect(self.copy_script)
         self.strength_slider.valueChanged.connect(self.strength_box.setValue)
         self.strength_box.valueChanged.connect(self.strength_slider.setValue)
-        # Dragging the slider asks for more pictures than can be blended: the last one counts.
-        self._blend_timer = QTimer(self)
-        self._blend_timer.setSingleShot(True)
-        self._blend_timer.setInterval(30)
-        self._blend_timer.timeout.connect(self._blend)
-        self.strength_slider.valueChanged.connect(lambda _: self._blend_timer.start())
+        self.blender = Blender(self._to_blend, lambda: self.strength, self)
+        self.blender.blended.connect(self._blended)
+        self.strength_slider.valueChanged.connect(self.blender.ask)
         self.runner.progressed.connect(self._progressed)
         self.runner.returned.connect(self._returned)
         self.runner.failed.connect(self.status_label.setText)
@@ -176,30 +190,41 @@ class RestoreWidget(QWidget):
                 what=self.form.what,
                 shapes=self.form.shapes,
                 settings=self.form.settings(),
+                compute=self.form.compute,
             )
         except (TypeError, ValueError) as error:
             self._complain(str(error))
             return
         _settings.save("restore", {**self.form.values(), "strength": self.strength_slider.value()})
-        self._job = job
+        self._queue = [
+            replace(job, settings=replace(job.settings, model=name)) for name in self.form.models
+        ]
+        self._several = len(self._queue)
         self._origin = origin(layer)
         self._source = weakref.ref(layer)
+        self.preview.pause()
+        self._start_next()
+
+    def _start_next(self) -> None:
+        """Start the next of the runs: one for each model."""
+        job = self._job = self._queue.pop(0)
+        self._done = False
         self._started = time.monotonic()
         self.progress_bar.setRange(0, 0)  # busy: torch and the weights are loaded first
         self.status_label.setText(f"{job} with {job.settings.model} ...")
         # napari's own bars stand in the activity dock: one for the planes, below it the strips.
-        self._activity = Activity(str(job), job.planes, self.cancel)
-        self.preview.pause()
+        self._activity = Activity(str(job), job.steps, self.cancel)
         self.runner.start(job)
-        self._update_buttons()
+        self._update()
 
     def cancel(self) -> None:
         """Stop the run at its next step."""
         if self.runner.running:
             self.runner.stop()
             self.cancelled = True
+            self._queue = []
             self.status_label.setText("Stopping at the next strip ...")
-            self._update_buttons()
+            self._update()
 
     # ---------------------------------------------------------------- what the worker says
 
@@ -208,7 +233,7 @@ class RestoreWidget(QWidget):
         if self._job is None:
             return
         seconds = time.monotonic() - self._started
-        self.status_label.setText(progress_text(done, total, self._job.planes, seconds))
+        self.status_label.setText(progress_text(done, total, self._job.steps, seconds))
         # Last, because napari handles events in there, the end of this run among them.
         self._activity.show(done, total)
 
@@ -216,23 +241,39 @@ class RestoreWidget(QWidget):
         if self._job is None or self._origin is None:
             return
         names = {layer.name for layer in self._viewer.layers}
-        data, values, _ = result_layer(self._job, restored, names, self.strength)
-        layer = self._viewer.add_image(data, **values)
+        suffix = f"restored ({self._job.settings.model})" if self._several > 1 else "restored"
+        data, values, _ = result_layer(self._job, restored, names, self.strength, suffix=suffix)
+        layer = add_result(self._viewer, data, values)
         self._result, self._restored = weakref.ref(layer), restored
         self._script = (self._origin, self._job, restored)
+        self._done = True
+        learn_from(restored.record, self._job.settings, self._job.pixels)
         self.status_label.setText(summary(restored.record))
 
     def _finished(self) -> None:
-        if self.cancelled:
-            self.status_label.setText("Cancelled; no layer was added.")
-        self.cancelled = False
         if self._activity is not None:
             self._activity.close()
-        self.progress_bar.setRange(0, 1)
-        self.progress_bar.setValue(0)
+        if self._queue and not self.cancelled and self._done:
+            self._start_next()
+            return
+        if self.cancelled:
+            self.status_label.setText("Cancelled; no layer was added.")
+        elif self._several > 1 and self._done:
+            self._show_side_by_side()
+        end_progress(self.progress_bar, whole=self._done)
+        self.cancelled = self._done = False
+        self._queue, self._several = [], 0
         self._job = self._source = self._origin = self._activity = None
         self.preview.resume()
-        self._update_buttons()
+        self._update()
+
+    def _show_side_by_side(self) -> None:
+        view = grid(self._viewer)
+        view.shape, view.stride, view.enabled = (-1, -1), 1, True
+        self.status_label.setText(
+            f"{self._several} results, side by side: napari's grid button puts them on top of "
+            "each other; Compare layers measures them."
+        )
 
     def copy_script(self) -> None:
         """Put a script that makes the newest result again on the clipboard."""
@@ -245,12 +286,19 @@ class RestoreWidget(QWidget):
 
     # ---------------------------------------------------------------- strength afterwards
 
-    def _blend(self) -> None:
+    def _to_blend(self) -> tuple[Any, Any] | None:
+        """Give the pixels before and after the newest restoration, if its layer is still there."""
         layer = self._result() if self._result is not None else None
         if layer is None or self._restored is None or layer not in self._viewer.layers:
+            return None
+        return self._restored.source, self._restored.pixels
+
+    def _blended(self, blended: tuple[Any, float]) -> None:
+        layer = self._result() if self._result is not None else None
+        if layer is None or self._to_blend() is None:
             return
-        layer.data = blend(self._restored.source, self._restored.pixels, self.strength)
-        record = {**layer.metadata.get(METADATA, {}), "strength": self.strength}
+        layer.data, strength = blended
+        record = {**layer.metadata.get(METADATA, {}), "strength": strength}
         layer.metadata = {**layer.metadata, METADATA: record}
 
     # ---------------------------------------------------------------- the viewer's doings
@@ -259,14 +307,29 @@ class RestoreWidget(QWidget):
         if self._source is not None and self._source() == event.value:
             self.cancel()
         if self._result is not None and self._result() == event.value:
+            self.blender.stop()
             self._result = self._restored = self._script = None
-            self._update_buttons()
+            self._update()
 
-    def _update_buttons(self) -> None:
+    def _update(self) -> None:
         running = self.runner.running
+        self.estimate_label.setText("" if self.form.problem else self._estimate())
         self.run_button.setEnabled(not running and self.form.problem is None)
         self.cancel_button.setEnabled(running and not self.runner.stopping)
         self.script_button.setEnabled(self._script is not None)
+
+    def _estimate(self) -> str:
+        try:
+            job = plan(
+                self.form.layer,
+                self.form.axes,
+                dims=self._viewer.dims,
+                what=self.form.what,
+                shapes=self.form.shapes,
+            )
+        except (TypeError, ValueError):  # said when the run is asked for
+            return ""
+        return self.form.estimate(job.pixels)
 
     def _complain(self, text: str) -> None:
         self.status_label.setText(text)
@@ -279,35 +342,8 @@ class RestoreWidget(QWidget):
 
     def closeEvent(self, event: Any) -> None:
         """Stop what runs; a dock that is closed is gone."""
+        self._queue = []
         self.runner.stop()
+        self.blender.stop()
         self.preview_box.setChecked(False)
         super().closeEvent(event)
-
-
-def summary(record: Any) -> str:
-    """Say in a line what ran where and how long.
-
-    Parameters
-    ----------
-    record : mapping
-        Provenance.
-
-    Returns
-    -------
-    str
-        For the line under the buttons.
-
-    Examples
-    --------
-    >>> summary({"model": "nano", "device": "cpu", "precision": "float32", "mode": "strips",
-    ...          "tile": None, "seconds": 1.25, "planes": 1})
-    'nano on cpu, float32, in strips: 1.2 s.'
-    """
-    how = {"whole": "in one piece", "strips": "in strips"}.get(record["mode"], "")
-    if record["mode"] == "tiles":
-        how = f"in tiles of {record['tile']} pixels"
-    parts = [f"{record['model']} on {record['device']}", str(record["precision"]), how]
-    if record["planes"] > 1:
-        parts.append(f"{record['planes']} planes")
-    took = "when shown" if record["seconds"] is None else f"{record['seconds']:.1f} s"
-    return f"{', '.join(part for part in parts if part)}: {took}."
