@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
+from shutil import which
 
 import numpy as np
 import pytest
@@ -280,16 +282,32 @@ def test_a_run_by_the_clock_ends_with_it(photos, tmp_path):
     assert trained.progress == 1
 
 
-@pytest.mark.slow
-def test_compiled_networks_train(photos, tmp_path):
-    """One step, so that the compiler ran; skips where there is none for C++."""
-    import shutil
+def compiled_with(backend, monkeypatch):
+    """Let networks be compiled by another backend than the default; count what is compiled."""
+    graphs, compile_ = [], torch.nn.Module.compile
 
-    if not (shutil.which("g++") or shutil.which("clang++") or shutil.which("cl")):
-        pytest.skip("no C++ compiler")
+    def counted(graph, inputs):
+        graphs.append(graph)
+        return torch._dynamo.lookup_backend(backend)(graph, inputs)
+
+    monkeypatch.setattr(
+        torch.nn.Module, "compile", lambda self, **named: compile_(self, backend=counted, **named)
+    )
+    return graphs
+
+
+@pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)])
+def test_compiled_networks_train_alike(photos, tmp_path, monkeypatch, backend):
+    """The whole network is one graph; inductor takes a minute where g++ has a processor."""
+    if backend == "inductor" and not (os.environ.get("ANYIR_TEST_INDUCTOR") and which("g++")):
+        pytest.skip("takes minutes on a busy machine: set ANYIR_TEST_INDUCTOR=1, and have g++")
     one = {"dim": 4, "blocks": [1, 0, 0, 0], "refinement": 0, "heads": [1, 1, 1, 1]}
     settings = {"network": one, "steps": 1, "phases": [{"crop": 16, "batch": 1}]}
-    compiled = run(config(photos, **settings, compile=True), tmp_path / "compiled")
     plain = run(config(photos, **settings), tmp_path / "plain")
+    torch._dynamo.reset()
+    graphs = compiled_with(backend, monkeypatch)
+    compiled = run(config(photos, **settings, compile=True), tmp_path / "compiled")
+    assert len(graphs) == 1
     for a, b in zip(compiled.network.parameters(), plain.network.parameters(), strict=True):
         assert torch.allclose(a, b, atol=1e-3)
+    assert load_model(tmp_path / "compiled" / "weights.safetensors").config.dim == 4
