@@ -48,6 +48,8 @@ class AdaptationRecord:
         Error of held-out pixels that are predicted without being seen (Noise2Self).
     beside : Change
         Error of held-out pixels that are predicted from a neighbour, at half size.
+    correlation : float
+        Of the noise of neighbouring pixels; above ``recipe.most_correlation`` nothing is trained.
     seconds : float
         Wall-clock time.
     seed : int
@@ -82,6 +84,7 @@ class AdaptationRecord:
     kept_step: int
     unseen: Change
     beside: Change
+    correlation: float
     seconds: float
     seed: int
     device: str
@@ -93,6 +96,13 @@ class AdaptationRecord:
 
     def __str__(self) -> str:
         """Say in one sentence what came of it."""
+        if self.correlation > self.recipe.most_correlation:
+            return (
+                "Nothing can be learned from these images, so the original weights of "
+                f"'{self.model}' are kept: neighbouring pixels share their noise, or there is "
+                f"hardly any (correlation {self.correlation:.2f}, at most "
+                f"{self.recipe.most_correlation:.2f})."
+            )
         told = (
             f"the error of held-out pixels went from {self.unseen} unseen and from {self.beside} "
             "from a neighbour, noise included"
@@ -149,7 +159,8 @@ def adapt(
     -------
     AnyIR
         A `torch.nn.Module` in evaluation mode, on the CPU, for ``restore(image, model=...)``. The
-        original weights if adapting did not help; a warning then says so.
+        original weights if adapting did not surely help, or if neighbouring pixels share their
+        noise, from which nothing can be learned; a warning then says so.
 
     Raises
     ------
@@ -248,6 +259,7 @@ def adapt_with_record(
         kept_step=run.best_step if run.helped else 0,
         unseen=run.unseen,
         beside=run.beside,
+        correlation=run.correlation,
         seconds=time.monotonic() - started,
         seed=seed,
         device=str(run.device),

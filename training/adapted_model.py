@@ -187,6 +187,7 @@ def _training(record: AdaptationRecord, images: Sequence[str]) -> dict[str, Any]
         "seconds": round(record.seconds, 1),
         "held_out_error_unseen": asdict(record.unseen),
         "held_out_error_from_neighbour": asdict(record.beside),
+        "noise_correlation": record.correlation,
         "seed": record.seed,
         "device": record.device,
         "threads": record.threads,

@@ -19,6 +19,7 @@ from napari_anyir.training.neighbours import (
     blind_errors,
     neighbour_errors,
     neighbour_loss,
+    noise_correlation,
 )
 from napari_anyir.training.noisy_windows import NoisyWindows, Source
 
@@ -56,6 +57,9 @@ class Recipe:
         Looks without a better one after which training stops.
     confidence : float
         Standard errors by which both held-out errors must fall for the new weights to be kept.
+    most_correlation : float
+        Correlation of neighbouring pixels' noise above which nothing is trained: they would teach
+        the network to keep the noise, and the held-out pixels would not notice.
 
     Examples
     --------
@@ -76,6 +80,7 @@ class Recipe:
     check_pixels: int = 4 * 256 * 256
     patience: int = 6
     confidence: float = 2.0
+    most_correlation: float = 0.3
 
     def rate(self, step: int) -> float:
         """Learning rate of a step, counted from 0."""
@@ -137,6 +142,8 @@ class SelfSupervised:
         Averaged weights with the smallest held-out error after at least one step; may be empty.
     best_step : int
         When that was.
+    correlation : float
+        Of neighbouring pixels' noise, as `noise_correlation` estimates it.
     unseen, beside : Change
         What became of the two held-out errors by then: of pixels predicted without being seen,
         and of pixels predicted from a neighbour at half size.
@@ -179,7 +186,10 @@ class SelfSupervised:
         )
         self._looked_at = self._windows.spread(recipe.check_side, recipe.check_pixels)
         self.step = 0
+        self.correlation = self._correlation()
+        started = time.monotonic()
         self._before = self._held_out_errors()
+        self._look_seconds = time.monotonic() - started
         self._best_loss = math.inf
         self.best_step = 0
         self.best: dict[str, Tensor] = {}
@@ -192,6 +202,11 @@ class SelfSupervised:
         """Whether the best weights are better by both held-out errors."""
         return all(change.fell(self.recipe.confidence) for change in (self.unseen, self.beside))
 
+    @property
+    def independent(self) -> bool:
+        """Whether neighbouring pixels have noise of their own."""
+        return self.correlation <= self.recipe.most_correlation
+
     def train(
         self,
         *,
@@ -201,6 +216,8 @@ class SelfSupervised:
         cancel: engine.Cancel | None = None,
     ) -> None:
         """Train until the steps or the time are over, or nothing improves any more.
+
+        Nothing is done if neighbouring pixels share their noise.
 
         Parameters
         ----------
@@ -219,16 +236,20 @@ class SelfSupervised:
         started = time.monotonic()
         told = 0
         total = steps if steps is not None else TIME_STEPS
-        checks = 0.0  # seconds of the longest look, for which time must be left
+        if not self.independent:
+            if progress is not None:
+                progress(total, total)
+            return
+        look = self._look_seconds  # time must be left for a last one
         while True:
             if cancel is not None and cancel.is_set():
                 raise Cancelled("The adaptation was cancelled.")
             self._train_step()
             now = time.monotonic()
-            over = now + checks >= until if steps is None else self.step >= steps
+            over = now + look >= until if steps is None else self.step >= steps
             if over or self.step % self.recipe.check_every == 0:
                 self._check()
-                checks = max(checks, time.monotonic() - now)
+                look = max(look, time.monotonic() - now)
                 waited = (self.step - self.best_step) / self.recipe.check_every
                 over = over or waited >= self.recipe.patience
             passed = (now - started) / max(until - started, 1e-9)
@@ -253,7 +274,7 @@ class SelfSupervised:
             self._generator,
         )
         self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
         if bool(torch.isfinite(norm)):
             self._optimiser.step()
@@ -262,6 +283,14 @@ class SelfSupervised:
         with torch.no_grad():
             means: list[Tensor] = list(self.average.parameters())
             torch._foreach_lerp_(means, list(self.network.parameters()), 1 - decay)
+
+    def _correlation(self) -> float:
+        found = []
+        for window in self._looked_at:
+            noisy = self._windows.sources[window.source].read(window).unsqueeze(0).to(self.device)
+            with torch.no_grad():
+                found.append(noise_correlation(noisy, self.average(noisy)))
+        return sum(found) / len(found)
 
     def _held_out_errors(self) -> tuple[Tensor, Tensor]:
         """Errors of the averaged weights, (pixels,) each; the same pixels and pairs every time."""

@@ -11,6 +11,7 @@ import dask.array as da
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 from skimage.metrics import peak_signal_noise_ratio
 
 import napari_anyir
@@ -25,6 +26,7 @@ from napari_anyir.training.neighbours import (
     hide,
     neighbour_errors,
     neighbour_loss,
+    noise_correlation,
     take,
 )
 from napari_anyir.training.noisy_windows import NoisyWindows, Source
@@ -247,6 +249,33 @@ def test_training_stops_when_nothing_improves_any_more() -> None:
     _, record = adapt_with_record(noisy, model="nano", steps=500, recipe=wild)
     assert record.steps < 60
     assert record.kept_step in (0, record.steps - 2)
+
+
+def test_noise_that_neighbours_share_teaches_nothing() -> None:
+    noise = gaussian_filter(np.random.default_rng(2).standard_normal((64, 64)), 1.0)
+    told: list[tuple[int, int]] = []
+    network, record = adapt_with_record(
+        scene(64, 64) + 0.4 * noise,
+        model="nano",
+        steps=9,
+        recipe=SMALL,
+        progress=lambda done, total: told.append((done, total)),
+    )
+    assert record.correlation > 0.5
+    assert (record.kept, record.steps) == (False, 0)
+    assert "share their noise" in str(record)
+    assert same(network, load_model("nano"))
+    assert told == [(9, 9)]
+
+
+def test_correlation_is_that_of_the_noise() -> None:
+    noise = np.random.default_rng(0).standard_normal((400, 400))
+    clean = torch.zeros(1, 3, 400, 400)
+    for share in (0.0, 0.3, 0.8):
+        rows = np.sqrt(1 - share) * noise + np.sqrt(share) * noise[:, :1] * np.ones((1, 400))
+        rows[:, 0] = noise[:, 0]
+        images = torch.from_numpy(rows).float().expand(1, 3, 400, 400)
+        assert noise_correlation(images, clean) == pytest.approx(share, abs=0.06)
 
 
 def test_same_seed_same_weights_and_none_of_the_callers_randomness() -> None:
