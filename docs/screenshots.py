@@ -4,14 +4,15 @@ Run on a screen of at least 1366 x 768, for instance::
 
     xvfb-run -a -s "-screen 0 1366x768x24" python docs/screenshots.py
 
-Pictures go to docs/images/, or to the folder given as the only argument.
+Pictures go to docs/images/, or to the folder that ``--folder`` names; ``--only look_inside`` makes
+those of one function alone. The dock of the analyses saves each of its figures as well.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -127,15 +128,85 @@ def folder(images: Path) -> None:
         viewer.close()
 
 
+def look_inside(folder: Path) -> None:
+    viewer = open_viewer("rain")
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Look inside (DAB feature maps)")
+    wait(lambda: not widget.model_choice._probe.running)
+    widget.layer_box.choose(viewer.layers["rain"])
+    widget.ushape.choose(["encoder1.0", "latent.1", "decoder1.0"])
+    for name, box in widget.part_boxes.items():
+        box.setChecked(name == "fused")
+    widget.run()
+    wait(lambda: not widget.runner.running)
+    save(viewer, folder, "look-inside")
+    widget.table.remove(widget.table._keys[1])
+    for name, box in widget.part_boxes.items():
+        box.setChecked(name in ("alpha", "attention", "gated", "fused"))
+    widget.ushape.choose(["encoder1.0", "decoder1.0"])
+    widget.run()
+    wait(lambda: not widget.runner.running)
+    widget.side_box.setChecked(True)
+    save(viewer, folder, "look-inside-side-by-side")
+    viewer.close()
+
+
+def what_if(folder: Path) -> None:
+    viewer = open_viewer("noise")
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "What if (switch parts off)")
+    wait(lambda: not widget.model_choice._probe.running)
+    widget.layer_box.choose(viewer.layers["noise"])
+    for name, box in widget.part_boxes.items():
+        box.setChecked(name in ("alpha", "attention", "gated", "frequency"))
+    widget.run_each()
+    wait(lambda: not widget.runner.running)
+    for name, box in widget.part_boxes.items():
+        box.setChecked(name == "gated")
+    widget.ushape.choose([name for name in widget.ushape.structure.names if "coder1" in name])
+    widget.run()
+    wait(lambda: not widget.runner.running)
+    save(viewer, folder, "what-if")
+    viewer.close()
+
+
+def analyses(folder: Path) -> None:
+    from napari_anyir.widgets._analysing import KINDS
+
+    blocks = {
+        "error_map": ["encoder1.0"],
+        "contact_sheet": ["encoder1.0", "encoder3.0", "latent.1", "decoder2.0", "decoder1.0"],
+    }
+    viewer = open_viewer("rain")
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Analyses (the paper's figures)")
+    wait(lambda: not widget.model_choice._probe.running)
+    widget.layer_box.choose(viewer.layers["rain"])
+    for index, kind in enumerate(KINDS):
+        widget.kind_box.setCurrentIndex(index)
+        widget.ushape.choose(blocks.get(kind, ["decoder1.0"]))
+        widget.run()
+        wait(lambda: not widget.runner.running)
+        path = folder / f"analysis-{kind.replace('_', '-')}.png"
+        widget.analysed.analysis.save(path, dpi=80)
+        print(path)
+        if kind == "singular_values":
+            save(viewer, folder, "analyses")
+    viewer.close()
+
+
 def main() -> None:
-    default = Path(__file__).parent / "images"
-    images = Path(sys.argv[1]) if len(sys.argv) > 1 else default
-    images.mkdir(parents=True, exist_ok=True)
+    makers = {
+        maker.__name__: maker
+        for maker in (restore, preview, compare, degrade, folder, look_inside, what_if, analyses)
+    }
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path(__file__).parent / "images")
+    parser.add_argument("--only", nargs="+", choices=tuple(makers), default=tuple(makers))
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as settings:
         # Otherwise the pictures show the settings of whoever makes them, and change them.
         os.environ["NAPARI_CONFIG"] = str(Path(settings) / "settings.yaml")
-        for picture in (restore, preview, compare, degrade, folder):
-            picture(images)
+        for name in options.only:
+            makers[name](options.folder)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LEAST_DPI, MOST_DPI = 64.0, 110.0
+LEAST_DPI, MOST_DPI = 56.0, 110.0
 """Pixels per inch between which a figure follows the width of the dock."""
 
 
@@ -36,7 +36,7 @@ def fitting_dpi(width: float, inches: float) -> float:
     Examples
     --------
     >>> fitting_dpi(900, 9), fitting_dpi(300, 9), fitting_dpi(3000, 9)
-    (100.0, 64.0, 110.0)
+    (100.0, 56.0, 110.0)
     """
     return min(MOST_DPI, max(LEAST_DPI, width / inches))
 

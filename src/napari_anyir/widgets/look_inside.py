@@ -151,7 +151,7 @@ class LookInsideWidget(QWidget):
         label = QLabel("&Show")
         label.setBuddy(self.show_box)
         more.addRow(label, show)
-        self.setMinimumWidth(300)  # napari cuts the title of a narrower dock
+        self.setMinimumWidth(350)  # napari cuts the title of a narrower dock
         layout = QVBoxLayout(self)
         layout.setSpacing(5)
         layout.addLayout(form)
@@ -401,7 +401,14 @@ class LookInsideWidget(QWidget):
         layer = self.layer_box.layer
         tag = str(layer.unique_id) if layer is not None else ""
         maps = [item for (source, _), items in groups.items() if source == tag for item in items]
-        shown = [item for item in maps if item.visible]
+        # In the order of computation, whenever they were added.
+        structure, parts = self.ushape.structure, list(PARTS)
+        names = structure.names if structure is not None else ()
+        place = {name: number for number, name in enumerate(names)}
+        shown = sorted(
+            (item for item in maps if item.visible),
+            key=lambda item: (place.get(key_of(item)[1], -1), parts.index(key_of(item)[2])),
+        )
         if not self.side_box.isChecked() or layer is None or not shown:
             self.side_by_side.end()
             return
