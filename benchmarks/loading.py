@@ -2,8 +2,9 @@
 
 ``python -m benchmarks.loading PHOTOS`` decodes each time, reads from memory and from a
 memory-mapped cache, without workers and with one and two; it adds the noise of the denoising task,
-so that the numbers are those of a protocol. Then it measures training steps, and tells how many workers a GPU
-needs that takes 500 crops a second. It prints a table and writes it to ``benchmarks/results``.
+so that the numbers are those of a protocol. Then it measures training steps, and tells how many
+workers a GPU needs that takes 500 crops a second. It prints a table and writes it to
+``benchmarks/results``.
 
 Besides seconds it counts processor seconds, of the workers as well: on a machine that does other
 work too they say more. A crop costs what it costs in processor seconds; workers only divide them.
@@ -178,6 +179,10 @@ def main() -> None:
         part.replace(target)
 
 
+def _digits(rate: float) -> int:
+    return 0 if rate >= 10 else 2
+
+
 def report(rows: list[Row], costs: dict[str, float], side: int) -> str:
     """Make the table and the plan."""
     lines = [
@@ -189,8 +194,8 @@ def report(rows: list[Row], costs: dict[str, float], side: int) -> str:
     for row in rows:
         needed = str(math.ceil(WANTED / row.per_processor_second)) if row.workers else ""
         lines.append(
-            f"| {row.way} | {row.workers} | {row.per_second:.0f} | "
-            f"{row.per_processor_second:.0f} | {needed} |"
+            f"| {row.way} | {row.workers} | {row.per_second:.{_digits(row.per_second)}f} | "
+            f"{row.per_processor_second:.{_digits(row.per_processor_second)}f} | {needed} |"
         )
     lines += ["", "Decoding once, processor milliseconds per file: "]
     lines[-1] += ", ".join(f"{name} {1000 * cost:.1f}" for name, cost in costs.items()) + "."

@@ -121,6 +121,7 @@ def notes_of(candidate: Candidate) -> list[str]:
             f"Its path says neither train nor test; its count is nearer to that of the "
             f"{layout.split} set, so it was taken for that."
         )
+    notes += _sizes(candidate)
     special = {
         "reside": _reside,
         "sots-outdoor": _sots,
@@ -129,6 +130,25 @@ def notes_of(candidate: Candidate) -> list[str]:
         "cbsd68": _grey,
     }.get(layout.key)
     return notes + (special(candidate) if special else [])
+
+
+def _sizes(candidate: Candidate) -> list[str]:
+    """Compare the sizes of the first pair: some copies of clean images have a frame around."""
+    from PIL import Image, UnidentifiedImageError
+
+    pair = next((pair for pair in candidate.pairs if pair.degraded is not None), None)
+    if pair is None or pair.degraded is None:
+        return []
+    try:
+        with Image.open(pair.degraded) as degraded, Image.open(pair.clean) as clean:
+            sizes = degraded.size, clean.size
+    except (UnidentifiedImageError, OSError):
+        return []
+    if sizes[0] == sizes[1]:
+        return []
+    shown = [f"{width} x {height}" for width, height in sizes]
+    told = f"'{pair.degraded.name}' is {shown[0]} but its clean partner {shown[1]}"
+    return [f"{told}: pairs must show the same pixels."]
 
 
 def _reside(candidate: Candidate) -> list[str]:

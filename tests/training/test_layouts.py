@@ -455,6 +455,15 @@ def test_trap_grey_copies_of_colour_sets(tmp_path: Path) -> None:
     assert any("is grey" in note for note in named(check(tmp_path), "CBSD68").notes)
 
 
+def test_trap_clean_images_with_a_frame_around(tmp_path: Path) -> None:
+    for folder, size in (("hazy", (620, 460)), ("gt", (640, 480))):
+        (tmp_path / "SOTS" / "indoor" / folder).mkdir(parents=True)
+        name = "1400_1.png" if folder == "hazy" else "1400.png"
+        Image.new("RGB", size).save(tmp_path / "SOTS" / "indoor" / folder / name)
+    notes = named(check(tmp_path), "SOTS indoor").notes
+    assert any("is 620 x 460 but its clean partner 640 x 480" in note for note in notes)
+
+
 def test_counts_that_differ_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     touch(tmp_path / "Rain100L" / "test", "input/1.png", "target/1.png")
     with caplog.at_level(logging.INFO, "napari_anyir.training"):
