@@ -74,6 +74,7 @@ class RestoreForm(QWidget):
         super().__init__(parent)
         self._cards = list_models()
         self._devices: list[str] = []
+        self._wanted_device: str | None = None
         self._build(viewer)
         self._connect()
         self._prefill_axes()
@@ -81,7 +82,6 @@ class RestoreForm(QWidget):
         self._what_chosen()
         self._probe = Runner(self)
         self._probe.returned.connect(self._offer_devices)
-        self._wanted_device: str | None = None
 
     # ---------------------------------------------------------------- what was chosen
 
@@ -192,8 +192,9 @@ class RestoreForm(QWidget):
         if values.get("what") in WHAT:
             self.what_box.setCurrentIndex(list(WHAT).index(values["what"]))
         # A graphics card is only listed once torch has been asked for it.
-        self._wanted_device = str(values.get("device", "auto"))
-        choose(self.device_box, self._wanted_device)
+        wanted = str(values.get("device", "auto"))
+        choose(self.device_box, wanted)
+        self._wanted_device = wanted if self.device_box.currentText() != wanted else None
 
     def find_devices(self) -> None:
         """Look for devices in a thread: that imports torch, which takes seconds."""
@@ -269,6 +270,7 @@ class RestoreForm(QWidget):
         self._form.addRow("", self.free_box)
         self.advanced = QCollapsible("Advanced")
         self.advanced.setDuration(0)
+        self.advanced.toggleButton().setToolTip("Tile, precision and intensity.")
         self.advanced.addWidget(self.fields)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -280,7 +282,7 @@ class RestoreForm(QWidget):
         self.axes_edit.textEdited.connect(self._axes_typed)
         self.model_box.currentIndexChanged.connect(self._model_chosen)
         self.what_box.currentIndexChanged.connect(self._what_chosen)
-        self.device_box.currentIndexChanged.connect(self.changed)
+        self.device_box.currentIndexChanged.connect(self._device_chosen)
         self.fields.changed.connect(self.changed)
         self.more_button.changed.connect(self.changed)
         self.when_box.currentIndexChanged.connect(self._show_lazy_rows)
@@ -318,6 +320,10 @@ class RestoreForm(QWidget):
         if card is not None:
             self.card_label.setToolTip(card.limits or card.tiling)
             self.more_button.set_main(card.name)
+        self.changed.emit()
+
+    def _device_chosen(self) -> None:
+        self._wanted_device = None
         self.changed.emit()
 
     def _what_chosen(self) -> None:

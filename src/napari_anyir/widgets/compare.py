@@ -94,7 +94,7 @@ class CompareWidget(QWidget):
         form = QFormLayout()
         form.setVerticalSpacing(4)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("&Before", self.before_box)
+        form.addRow("Be&fore", self.before_box)
         form.addRow("&After", self.after_box)
         form.addRow("&Reference", self.reference_box)
         row = QGridLayout()

@@ -211,7 +211,8 @@ class FolderWidget(QWidget):
         for name, box in self._boxes().items():
             choose(box, str(values.get(name, "")))
         # A graphics card is only listed once torch has been asked for it.
-        self._wanted_device = str(values.get("device", "auto"))
+        wanted = str(values.get("device", "auto"))
+        self._wanted_device = wanted if self.device_box.currentText() != wanted else ""
         self.strength_box.setValue(int(values.get("strength", 100)))
 
     def _boxes(self) -> dict[str, QComboBox]:
@@ -293,7 +294,9 @@ class FolderWidget(QWidget):
             self._viewer.open(str(self._targets[row]), plugin=None)
 
     def _offer_devices(self, names: list[str]) -> None:
-        chosen = self._wanted_device or self.device_box.currentText()
+        here = self.device_box.currentText()
+        # Whoever chose "cpu" while torch was being loaded meant it.
+        chosen = self._wanted_device if self._wanted_device and here == "auto" else here
         self._wanted_device = ""
         self.device_box.clear()
         self.device_box.addItems(["auto", *names])

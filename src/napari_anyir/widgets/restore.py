@@ -102,7 +102,7 @@ class RestoreWidget(QWidget):
         self.run_button.setToolTip("Restore into a new layer.")
         self.cancel_button = QPushButton("&Cancel")
         self.cancel_button.setToolTip("Stop at the next strip of the image.")
-        self.script_button = QPushButton("Co&py as script")
+        self.script_button = QPushButton("Cop&y as script")
         self.script_button.setToolTip(
             "Copy Python that makes the newest result again, bit for bit on a processor."
         )
