@@ -8,7 +8,18 @@ import typer
 from typer.core import TyperGroup
 
 from napari_anyir import __version__
-from napari_anyir.cli import adapt, data, degrade, demo, evaluate, features, models, restore, train
+from napari_anyir.cli import (
+    adapt,
+    data,
+    degrade,
+    demo,
+    evaluate,
+    features,
+    models,
+    report,
+    restore,
+    train,
+)
 from napari_anyir.errors import Cancelled, ModelError
 
 __all__ = ["app", "main"]
@@ -53,6 +64,7 @@ app.add_typer(models.app, name="models")
 app.command("demo")(demo.demo)
 app.add_typer(data.app, name="data")
 app.command("evaluate")(evaluate.evaluate)
+app.command("report")(report.report)
 app.command("adapt")(adapt.adapt)
 app.command("train")(train.train)
 app.command("degrade", context_settings=degrade.ANY_OPTION)(degrade.degrade)
