@@ -25,7 +25,8 @@
   test_progress_rises_to_its_end; here, for all widgets.
 - Keyboard, tool tips, and a window no taller than a laptop's screen: here; test_window.py,
   test_the_dock_fits_a_small_laptop.
-- The window answers: test_window.py, test_a_sample_is_opened_and_restored; benchmarks/responsiveness.py gives the numbers.
+- The window answers: test_window.py, test_a_sample_is_opened_and_restored;
+  benchmarks/responsiveness.py gives the numbers.
 """
 
 from __future__ import annotations
