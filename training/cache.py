@@ -188,6 +188,10 @@ class CachedImages:
         self.__dict__.update(state)
         self._map = self._open()
 
+    def close(self) -> None:
+        """Let go of the file, which Windows does not replace while it is mapped."""
+        del self._map
+
     def __len__(self) -> int:
         """Count the images."""
         return len(self._index)
@@ -288,6 +292,7 @@ def _write(
             stream.write(bytes(16))
             rows = []
             fresh = _decoded([path for path in wanted if path in stale], threads)
+            pixels: Pixels | None
             for path in wanted:
                 before = path.stat()  # a source that changes meanwhile counts as changed
                 pixels = next(fresh)[1] if path in stale or old is None else old.read(path)
@@ -300,6 +305,9 @@ def _write(
             stream.write(_MAGIC + end.to_bytes(8, "little"))
             stream.flush()
             os.fsync(stream.fileno())
+        if old is not None:
+            pixels = None
+            old.close()
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)
@@ -345,6 +353,7 @@ def open_images(
     mode: Mode = "auto",
     cache: str | Path | None = None,
     threads: int = 2,
+    processes: int = 1,
     free: int | None = None,
 ) -> Images:
     """Open images in the way that suits their size.
@@ -361,6 +370,9 @@ def open_images(
         The file to decode into.
     threads : int
         Threads that decode.
+    processes : int
+        Training processes on this machine, one for each device: each has a memory of its own, but
+        they share a file.
     free : int, optional
         Bytes of memory that are free; asked of the system by default.
 
@@ -386,7 +398,7 @@ def open_images(
     if mode == "file" and cache is None:
         raise ValueError("Name the file that the decoded images go to, or choose another way.")
     if mode == "auto":
-        mode = _choose(wanted, None if cache is None else Path(cache), free)
+        mode = _choose(wanted, None if cache is None else Path(cache), processes, free)
     if mode == "memory":
         return MemoryImages(wanted, threads)
     if mode == "file" and cache is not None:
@@ -394,14 +406,14 @@ def open_images(
     return DirectImages()
 
 
-def _choose(paths: Sequence[Path], cache: Path | None, free: int | None) -> Mode:
+def _choose(paths: Sequence[Path], cache: Path | None, processes: int, free: int | None) -> Mode:
     needed = decoded_bytes(paths)
     if free is None:
         free = free_bytes(torch.device("cpu"))
     size = f"{needed / 1e9:.1f} GB"
     # Where workers are started anew instead of forked, each would get a copy of its own.
     shared = torch.multiprocessing.get_start_method() == "fork"
-    if shared and free is not None and needed <= MEMORY_SHARE * free:
+    if shared and free is not None and processes * needed <= MEMORY_SHARE * free:
         _log.info("Decoded images: %s, in memory", size)
         return "memory"
     if cache is not None:

@@ -159,6 +159,9 @@ def test_the_way_is_chosen_by_size(
     assert isinstance(open_images(photos, cache=file, free=2 * needed), MemoryImages)
     assert isinstance(open_images(photos, cache=file, free=2 * needed - 2), CachedImages)
     assert isinstance(open_images(photos, free=needed), DirectImages)
+    # each of several processes has a memory of its own
+    for free, expected in ((4 * needed, MemoryImages), (4 * needed - 2, DirectImages)):
+        assert isinstance(open_images(photos, processes=2, free=free), expected)
     # a worker that does not share memory would get a copy
     monkeypatch.setattr(cache.torch.multiprocessing, "get_start_method", lambda: "spawn")
     assert isinstance(open_images(photos, cache=file, free=2 * needed), CachedImages)
