@@ -222,13 +222,18 @@ def places(root: Folder, layout: Layout) -> Iterator[Place]:
         inside = {plain(name): child for name, child in folder.folders.items()}
         if not layout.degraded:
             if re.fullmatch(layout.place, plain(names[-1])):
-                choices = [folder, *(inside[name] for name in layout.clean if name in inside)]
+                below = (inside[name] for name in layout.clean if name in inside)
+                choices = [_unwrapped(choice) for choice in (folder, *below)]
                 clean = next((choice for choice in choices if choice.images), None)
                 if clean:
                     yield Place(folder, names, None, clean)
             continue
-        degraded = _first(inside, layout.degraded, layout.inside)
+        degraded = _first(inside, layout.degraded, layout.inside) or _parts(folder, layout)
         clean = _first(inside, layout.clean, layout.inside)
+        if layout.key == "rain100l":
+            # Some copies have the clean files beside the folder of rainy ones, or all in one.
+            degraded = degraded or _named(folder, "rain-")
+            clean = clean or _named(folder, "norain-")
         if not degraded or not clean:
             continue
         if layout.siblings and not any(name in inside for name in layout.siblings):
@@ -239,8 +244,35 @@ def places(root: Folder, layout: Layout) -> Iterator[Place]:
 
 
 def _first(inside: dict[str, Folder], names: tuple[str, ...], between: str) -> Folder | None:
-    there = (inside[name] for name in names if name in inside)
+    there = (_unwrapped(inside[name]) for name in names if name in inside)
     return next((folder for folder in there if folder.files(between)), None)
+
+
+def _unwrapped(folder: Folder) -> Folder:
+    """Step into a folder of the same name: archives are often unpacked into one."""
+    while not folder.images and len(folder.folders) == 1:
+        (child,) = folder.folders.values()
+        if plain(child.path.name) != plain(folder.path.name):
+            break
+        folder = child
+    return folder
+
+
+def _named(folder: Folder, start: str) -> Folder | None:
+    images = [image for image in folder.images if image.lower().startswith(start)]
+    return Folder(folder.path, images) if images else None
+
+
+def _parts(folder: Folder, layout: Layout) -> Folder | None:
+    """Take parts that lie beside the clean images, in no folder of their own."""
+    if not layout.inside:
+        return None
+    parts = {
+        name: child
+        for name, child in folder.folders.items()
+        if child.images and re.fullmatch(layout.inside, name, re.I)
+    }
+    return Folder(folder.path, [], parts) if parts else None
 
 
 def _refused(layout: Layout, names: tuple[str, ...]) -> bool:
@@ -305,7 +337,8 @@ def candidates(root: Folder, layout: Layout) -> list[Candidate]:
     for group in groups.values():
         split = split_of(group[0].names)
         if _says_itself(layout, group[0]):
-            split = layout.split
+            # A folder called denoise may be for either; other sets of clean images are for one.
+            split = layout.split if layout.key != "denoise" or split is None else split
         candidate = Candidate(layout, tuple(group), split == layout.split)
         if split in (None, layout.split) and (split or _nearer(candidate)):
             found.append(candidate)

@@ -295,6 +295,41 @@ def test_the_tree_of_the_codes_before(tmp_path: Path) -> None:
         assert len(find_test(tmp_path, test)) == 1
 
 
+def test_rain_in_one_folder_or_beside(tmp_path: Path) -> None:
+    beside, one = tmp_path / "beside" / "Rain100L", tmp_path / "one" / "Rain100L"
+    touch(beside, "norain-001.png", "rainy/rain-001.png")
+    touch(one, "norain-001.png", "rain-001.png", "norain-002.png", "rain-002.png")
+    assert len(find_test(tmp_path / "beside", RAIN)) == 1
+    pairs = find_test(tmp_path / "one", RAIN)
+    assert [(p.name, p.clean.name) for p in pairs] == [
+        ("rain-001", "norain-001.png"),
+        ("rain-002", "norain-002.png"),
+    ]
+
+
+def test_parts_of_reside_beside_the_clear_images(tmp_path: Path) -> None:
+    touch(tmp_path / "OTS", "part1/1_1_0.1.jpg", "part2/2_1_0.1.jpg", "clear/1.jpg", "clear/2.jpg")
+    assert [pair.name for pair in find_training(tmp_path, DEHAZE)] == [
+        "part1/1_1_0.1",
+        "part2/2_1_0.1",
+    ]
+    assert len(find_training(tmp_path, Task("dehaze", 1, parts=(2,)))) == 1
+
+
+def test_folders_within_folders_of_the_same_name(tmp_path: Path) -> None:
+    touch(tmp_path / "UIEB", "raw-890/raw-890/1.png", "reference-890/reference-890/1.png")
+    touch(tmp_path / "CBSD68" / "CBSD68", "1.png")
+    (pair,) = find_test(tmp_path, TestSet("UIEB", "uieb"))
+    assert pair.clean.is_file()
+    assert len(find_test(tmp_path, TestSet("CBSD68 sigma 15", "cbsd68", 15))) == 1
+
+
+def test_trap_images_to_test_denoising_are_not_trained_on(tmp_path: Path) -> None:
+    touch(tmp_path / "test" / "denoise", "1.png")
+    with pytest.raises(FileNotFoundError, match="Neither BSD400 nor WED"):
+        find_training(tmp_path, DENOISE)
+
+
 def test_the_root_may_be_the_set_itself(tmp_path: Path) -> None:
     touch(tmp_path / "Rain100L", "rainy/rain-1.png", "norain/norain-1.png")
     assert len(find_test(tmp_path / "Rain100L", RAIN)) == 1
