@@ -262,5 +262,7 @@ def count_parameters(network: nn.Module) -> tuple[int, int]:
     gradients = torch.autograd.grad(output.sum(), parameters, allow_unused=True)
     for parameter, before in zip(parameters, wanted, strict=True):
         parameter.requires_grad_(before)
-    used = sum(p.numel() for p, g in zip(parameters, gradients, strict=True) if g is not None)
+    # The annotation of grad does not know that allow_unused gives None.
+    found: list[torch.Tensor | None] = list(gradients)
+    used = sum(p.numel() for p, g in zip(parameters, found, strict=True) if g is not None)
     return sum(p.numel() for p in parameters), used

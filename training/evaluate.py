@@ -355,7 +355,8 @@ def _score(
         method,
         round(psnr(image, example.clean), 6),
         round(ssim(image, example.clean, switches.ssim), 6),
-        *image.shape[:2],
+        image.shape[0],
+        image.shape[1],
         round(seconds, 4),
     )
 

@@ -138,8 +138,10 @@ def _pixel_table(samples: Mapping[str, Any]) -> MeanTable | None:
     """Make the table of what degradations do to pixels."""
     if not samples.get("pixels"):
         return None
-    columns = ("degradation", "crops", "mean", "degraded", "deviation", "degraded")
-    columns += ("PSNR 5 %", "PSNR 50 %", "PSNR 95 %", "unchanged")
+    columns = (
+        *("degradation", "crops", "mean", "degraded", "deviation", "degraded"),
+        *("PSNR 5 %", "PSNR 50 %", "PSNR 95 %", "unchanged"),
+    )
     rows = tuple(
         (
             one["kind"],

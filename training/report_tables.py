@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from napari_anyir.model import VARIANTS
 from napari_anyir.training.evidence import (
     ABLATIONS,
+    Cell,
     Evidence,
     Ours,
     complexity_cells,
@@ -164,15 +165,19 @@ def build_table(table: PaperTable, ours: Callable[[Row], list[Ours]]) -> ReportT
                     digits = DIGITS[column.rsplit(" ", 1)[-1]]
                     note = f" ({found.note})" if found.note else ""
                     cells.append(f"{found.value:.{digits}f}{note}")
-                    number = isinstance(paper, int | float) and found.fair
-                    differences.append(
-                        f"{found.value - float(paper):+.{digits}f}" if number else "-"
-                    )
+                    differences.append(_difference(found, paper, digits))
             rows.append(ReportRow("ours", tuple(cells)))
             if any(cell not in ("", "-") for cell in differences[1:]):
                 rows.append(ReportRow("difference", tuple(differences)))
     heads = tuple(_head(column) for column in table.columns)
     return ReportTable(table.number, table.title, heads, tuple(rows), ())
+
+
+def _difference(found: Cell, paper: Printed, digits: int) -> str:
+    if not isinstance(paper, int | float) or not found.fair:
+        return "-"
+    # Adding zero makes a rounded -0.0 positive.
+    return f"{round(found.value - paper, digits) + 0.0:+.{digits}f}"
 
 
 SET_PROTOCOLS = {

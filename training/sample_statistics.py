@@ -52,7 +52,8 @@ def expected_images(task: Task) -> int:
     total = sum(layout.expected or 0 for layout in layouts)
     if task.parts is not None:
         # Parts 1 and 2 of RESIDE's outdoor set, as the paper's Tab. 12 halves it.
-        return {(1, 2): 36_400}[task.parts]
+        halves = {(1, 2): 36_400}
+        return halves[task.parts[0], task.parts[1]]
     return total
 
 
@@ -163,15 +164,15 @@ def pixel_statistics(
         changed = errors[errors > 0]
         decibels = (-10 * changed.log10()).numpy() if len(changed) else np.full(1, np.inf)
         low, middle, high = (round(float(v), 2) for v in np.percentile(decibels, (5, 50, 95)))
+        deviations = [float(images.std(dim=(1, 2, 3)).mean()) for images in (wanted, degraded)]
         found.append(
             PixelStatistics(
                 kind,
                 crops,
-                *(round(float(images.mean()), 4) for images in (wanted, degraded)),
-                *(
-                    round(float(images.std(dim=(1, 2, 3)).mean()), 4)
-                    for images in (wanted, degraded)
-                ),
+                round(float(wanted.mean()), 4),
+                round(float(degraded.mean()), 4),
+                round(deviations[0], 4),
+                round(deviations[1], 4),
                 (low, middle, high),
                 crops - len(changed),
             )
