@@ -87,6 +87,32 @@ def test_maps_equal_a_direct_computation(net: AnyIR, image: Tensor) -> None:
     torch.testing.assert_close(restored[..., :19, :26], net(image))
 
 
+def test_maps_of_every_block_equal_a_direct_computation(net: AnyIR, image: Tensor) -> None:
+    """Latent, decoder and refinement as well: each block's parts from what enters the block."""
+    maps, numbers = collect(net, image, block_scales(net), shown_parts(net.config))
+    entering: dict[str, Tensor] = {}
+    hooks = [
+        block.register_forward_pre_hook(
+            lambda module, given, name=name: entering.__setitem__(name, given[0])
+        )
+        for name, _, block in net.named_blocks()
+    ]
+    try:
+        net(image)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    for number, (name, scale, block) in zip(numbers, net.named_blocks(), strict=True):
+        parts = direct_parts(block, entering[name])
+        for part in shown_parts(net.config):
+            expected = parts[part][0, :, : -(-19 // scale), : -(-26 // scale)]
+            found = maps[name, part].array
+            np.testing.assert_allclose(
+                found, expected, rtol=1e-4, atol=5e-5, err_msg=f"{name} {part}"
+            )
+        np.testing.assert_allclose(number.tau_adj, parts["tau_adj"].flatten(), rtol=1e-4)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (8, 16), (19, 26), (9, 7)])
 def test_shapes_scales_and_offsets(net: AnyIR, size: tuple[int, int]) -> None:
     maps, _ = collect(net, torch.rand(1, 3, *size), block_scales(net), shown_parts(net.config))

@@ -154,6 +154,15 @@ def test_without_a_reference_there_is_no_psnr(widget, viewer, finish) -> None:
     assert float(row(widget)[1]) > 0
 
 
+def test_an_image_is_never_its_own_reference(qtbot, remembered) -> None:
+    viewer = ViewerModel()
+    viewer.add_image(np.zeros((16, 16)), name="alone")
+    made = WhatIfWidget(viewer)
+    qtbot.addWidget(made)
+    assert made.reference_box.layer is None
+    assert made.problem is None
+
+
 def test_problems_are_one_sentence(widget, viewer) -> None:
     widget.part_boxes["alpha"].setChecked(False)
     assert widget.problem == "Tick what to switch off, or set lambda."

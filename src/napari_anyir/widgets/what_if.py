@@ -403,8 +403,9 @@ class WhatIfWidget(QWidget):
         """Choose the clean version of a sample."""
         layer = self.layer_box.layer
         clean = f"{layer.name} (clean)" if layer is not None else ""
-        if clean in self._viewer.layers:
-            self.reference_box.choose(self._viewer.layers[clean])
+        there = clean in self._viewer.layers
+        # Without one none: the list starts with the selected layer, which is the image itself.
+        self.reference_box.choose(self._viewer.layers[clean] if there else None)
 
     def _layer_chosen(self) -> None:
         self._guess_reference()
