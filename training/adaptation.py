@@ -240,8 +240,8 @@ def adapt_with_record(
     >>> from napari_anyir.training.adaptation import adapt_with_record
     >>> noisy = np.random.default_rng(0).poisson(3, (32, 32)).astype("uint16")
     >>> network, record = adapt_with_record(noisy, model="nano", steps=4)
-    >>> record.steps, record.intensity
-    (4, ((0.0, 9.9...),))
+    >>> record.steps, record.axes, record.intensity
+    (4, ('YX',), ((0.0, 9.0),))
     """
     started = time.monotonic()
     check_options(device, "auto", "auto", 1.0, progress, cancel)

@@ -80,7 +80,7 @@ class Recipe:
     check_pixels: int = 4 * 256 * 256
     patience: int = 6
     confidence: float = 2.0
-    most_correlation: float = 0.3
+    most_correlation: float = 0.1
 
     def rate(self, step: int) -> float:
         """Learning rate of a step, counted from 0."""
@@ -154,11 +154,11 @@ class SelfSupervised:
     --------
     >>> import numpy as np
     >>> import torch
-    >>> from napari_anyir.model import build_model
     >>> from napari_anyir.training.noisy_windows import Source
     >>> from napari_anyir.training.self_supervised import Recipe, SelfSupervised
+    >>> from napari_anyir.weights import load_model
     >>> noisy = Source.open(np.random.default_rng(0).random((32, 32)), None, "auto")
-    >>> run = SelfSupervised(build_model("nano"), [noisy], Recipe(), 0, torch.device("cpu"))
+    >>> run = SelfSupervised(load_model("nano"), [noisy], Recipe(), 0, torch.device("cpu"))
     >>> run.train(steps=2)
     >>> run.step, run.best_step
     (2, 2)

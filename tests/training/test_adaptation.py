@@ -261,21 +261,24 @@ def test_noise_that_neighbours_share_teaches_nothing() -> None:
         recipe=SMALL,
         progress=lambda done, total: told.append((done, total)),
     )
-    assert record.correlation > 0.5
+    assert record.correlation > 0.2
     assert (record.kept, record.steps) == (False, 0)
     assert "share their noise" in str(record)
     assert same(network, load_model("nano"))
     assert told == [(9, 9)]
 
 
-def test_correlation_is_that_of_the_noise() -> None:
-    noise = np.random.default_rng(0).standard_normal((400, 400))
-    clean = torch.zeros(1, 3, 400, 400)
-    for share in (0.0, 0.3, 0.8):
-        rows = np.sqrt(1 - share) * noise + np.sqrt(share) * noise[:, :1] * np.ones((1, 400))
-        rows[:, 0] = noise[:, 0]
-        images = torch.from_numpy(rows).float().expand(1, 3, 400, 400)
-        assert noise_correlation(images, clean) == pytest.approx(share, abs=0.06)
+def test_correlation_tells_shared_noise_and_not_brightness() -> None:
+    noise = np.random.default_rng(0).standard_normal((200, 200))
+
+    def correlation(taken: np.ndarray[Any, Any]) -> float:
+        images = torch.from_numpy(taken).float().expand(1, 3, 200, 200)
+        return noise_correlation(images, torch.zeros(1, 3, 200, 200))
+
+    assert correlation(noise) < 0.02
+    assert correlation(noise + 5 * scene(200, 200)[:1] + 3) < 0.1
+    assert correlation(gaussian_filter(noise, (0.0, 0.8))) > 0.2
+    assert correlation(gaussian_filter(noise, (0.8, 0.0))) > 0.2
 
 
 def test_same_seed_same_weights_and_none_of_the_callers_randomness() -> None:
