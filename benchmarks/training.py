@@ -22,7 +22,8 @@ from skimage.io import imsave
 
 from napari_anyir.inference.device import resolve_device
 from napari_anyir.training.averaging import start_average, update_average
-from napari_anyir.training.config import TrainingConfig, read_config
+from napari_anyir.training.config import TrainingConfig
+from napari_anyir.training.config_files import read_config
 from napari_anyir.training.draws import Draw
 from napari_anyir.training.folder_source import FolderSource
 from napari_anyir.training.losses import restoration_loss

@@ -80,14 +80,14 @@ class Saving(Callback):
 
     def save(self, trainer: Trainer, module: RestorationModule) -> OSError | None:
         """Save all files; return what went wrong."""
-        self.checkpoints.failure = None
         trainer.save_checkpoint(self.out / STATE)  # on all devices: they wait for each other
-        if self.checkpoints.failure is None and trainer.is_global_zero:
+        failure = self.checkpoints.take_failure()
+        if failure is None and trainer.is_global_zero:
             try:
                 save_results(module, self.out, self.hardware)
             except OSError as error:
                 return error
-        return self.checkpoints.failure
+        return failure
 
 
 def clock(seconds: float) -> str:

@@ -26,14 +26,14 @@ class Draw(NamedTuple):
     ----------
     first : int
         Number of the first crop, counted from the start of the run.
-    count : int
+    batch : int
         Crops, over all devices.
     crop : int
         Side in pixels.
     """
 
     first: int
-    count: int
+    batch: int
     crop: int
 
     def share(self, rank: int, world: int) -> range:
@@ -50,12 +50,12 @@ class Draw(NamedTuple):
         >>> Draw(100, 8, 64).share(1, 2)
         range(104, 108)
         """
-        if self.count % world:
+        if self.batch % world:
             raise ValueError(
-                f"A batch of {self.count} crops cannot be divided among {world} devices; choose a "
+                f"A batch of {self.batch} crops cannot be divided among {world} devices; choose a "
                 "multiple of their number."
             )
-        each = self.count // world
+        each = self.batch // world
         return range(self.first + rank * each, self.first + (rank + 1) * each)
 
 

@@ -56,12 +56,17 @@ class SafeCheckpointIO(TorchCheckpointIO):
     """Lightning's checkpoints, renamed when whole; what fails is remembered, not raised.
 
     An exception on one device would leave the others waiting for it; the callback that saves
-    looks at ``failure`` afterwards.
+    asks for it afterwards.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.failure: OSError | None = None
+        self._failure: OSError | None = None
+
+    def take_failure(self) -> OSError | None:
+        """Return what went wrong since the last call."""
+        failure, self._failure = self._failure, None
+        return failure
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
@@ -70,9 +75,9 @@ class SafeCheckpointIO(TorchCheckpointIO):
         try:
             replace_file(Path(path), lambda temporary: torch.save(checkpoint, temporary))
         except OSError as error:
-            self.failure = error
+            self._failure = error
         except RuntimeError as error:  # torch's own writer says so of a full disk
-            self.failure = OSError(str(error).splitlines()[0])
+            self._failure = OSError(str(error).splitlines()[0])
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
@@ -153,7 +158,9 @@ def save_results(module: RestorationModule, out: Path, hardware: str) -> None:
     )
     card.write(out / CARD)
     replace_file(out / LIGHT, lambda path: save_network(network, path, torch.float16))
-    light = {"position": asdict(module.position), "config": module.config.model_dump(mode="json")}
+    # Where the data lie is another machine's business.
+    config = module.config.model_dump(mode="json", exclude={"data": {"root", "cache"}})
+    light = {"position": asdict(module.position), "config": config}
     text = json.dumps(light, indent=2) + "\n"
     replace_file(out / LIGHT_STATE, lambda path: path.write_text(text, encoding="utf-8"))
 

@@ -70,7 +70,7 @@ class SetSource:
         batches = _Batches(draws, EpochOrder(len(self.data), self.data.seed), rank, world)
         return DataLoader(
             self.data,
-            batch_sampler=batches,  # type: ignore[arg-type]
+            batch_sampler=batches,
             num_workers=self.workers,
             pin_memory=torch.cuda.is_available(),
         )

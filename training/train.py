@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 import yaml
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -28,6 +28,7 @@ from napari_anyir.training.module import RestorationModule
 from napari_anyir.training.saving import (
     CONFIG,
     LIGHT,
+    LIGHT_STATE,
     STATE,
     SafeCheckpointIO,
     read_light,
@@ -42,7 +43,7 @@ def _print(line: str) -> None:
 
 
 def read_run(out: Path) -> TrainingConfig:
-    """Read the configuration that a run was started with.
+    """Read the configuration that a run was started with, here or on another machine.
 
     Raises
     ------
@@ -59,12 +60,15 @@ def read_run(out: Path) -> TrainingConfig:
     Traceback (most recent call last):
     FileNotFoundError: 'no-such-run' holds no run: there is no config.yaml in it.
     """
-    path = out / CONFIG
+    path = out / CONFIG if (out / CONFIG).is_file() else out / LIGHT_STATE
     if not path.is_file():
         raise FileNotFoundError(f"'{out}' holds no run: there is no {CONFIG} in it.")
     try:
-        return TrainingConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (ValueError, yaml.YAMLError) as error:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML, too
+        return TrainingConfig.model_validate(
+            content["config"] if path.name == LIGHT_STATE else content
+        )
+    except (ValueError, KeyError, TypeError, yaml.YAMLError) as error:
         raise ValueError(f"'{path}' is damaged; name the configuration with --config.") from error
 
 
@@ -125,7 +129,7 @@ def train(
     --------
     See ``docs/training.md``.
     """
-    main = rank_zero_only.rank == 0
+    main = getattr(rank_zero_only, "rank", 0) == 0
     if not main:
         say = _nothing
     if main and not resume and (out / STATE).exists():
@@ -169,7 +173,7 @@ def train(
         except SystemExit:  # how Lightning ends after Ctrl-C
             if not trainer.interrupted:
                 raise
-        except torch.OutOfMemoryError as error:
+        except torch.cuda.OutOfMemoryError as error:
             phase = module.schedule.phase(module.position)
             raise ValueError(
                 f"A batch of {phase.batch} crops of {phase.crop} pixels does not fit into the "
@@ -229,6 +233,16 @@ def _announce(
         say(f"Resumes {how} after {began.step} steps and {began.seconds / 60:.1f} minutes")
 
 
+def _strategy(module: RestorationModule, name: str) -> str:
+    """Name how several devices work together."""
+    name = "ddp" if name == "auto" else name
+    fractions = module.network.config.gate_fractions
+    if fractions is not None and fractions[0] == 0:
+        # Without alpha nothing uses tau: devices must not wait for its gradient.
+        name += "_find_unused_parameters_true"
+    return name
+
+
 def make_trainer(
     module: RestorationModule,
     out: Path,
@@ -249,7 +263,7 @@ def make_trainer(
         precision = "bf16-mixed" if bf16 else "32-true"
     checkpoints = SafeCheckpointIO()
     pairs = module.source.validation(config.validation.images, config.validation.crop)
-    callbacks = [Reporting(say)]
+    callbacks: list[Callback] = [Reporting(say)]
     if pairs is not None:
         callbacks.append(Samples(pairs, out, say))
     else:
@@ -260,9 +274,9 @@ def make_trainer(
     several = devices * nodes > 1
     return Trainer(
         accelerator="gpu" if device.type == "cuda" else device.type,
-        devices=[device.index] if device.index is not None and devices == 1 else devices,
+        devices=[device.index] if ":" in str(device) and devices == 1 else devices,
         num_nodes=nodes,
-        strategy="ddp" if several and strategy == "auto" else strategy,
+        strategy=_strategy(module, strategy) if several else strategy,
         precision=precision,
         logger=[
             CSVLogger(out, name="csv", version=sitting),

@@ -7,9 +7,9 @@ import re
 import pytest
 
 from napari_anyir.model import VARIANTS, AnyIR
-from napari_anyir.training.config import (
+from napari_anyir.training.config import TrainingConfig
+from napari_anyir.training.config_files import (
     RECIPES,
-    TrainingConfig,
     change_config,
     list_recipes,
     read_config,

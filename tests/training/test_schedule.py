@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from napari_anyir.training.config import TrainingConfig, read_config
+from napari_anyir.training.config import TrainingConfig
+from napari_anyir.training.config_files import read_config
 from napari_anyir.training.schedule import Position, Schedule
 
 

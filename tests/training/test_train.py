@@ -14,7 +14,8 @@ import torch
 from skimage.io import imread, imsave
 
 from napari_anyir.training import saving
-from napari_anyir.training.config import TrainingConfig, read_config
+from napari_anyir.training.config import TrainingConfig
+from napari_anyir.training.config_files import read_config
 from napari_anyir.training.data_sources import open_source
 from napari_anyir.training.module import RestorationModule
 from napari_anyir.training.train import read_run, train
@@ -181,6 +182,9 @@ def test_half_precision_weights_go_on_elsewhere(photos, tmp_path, monkeypatch):
     there.mkdir()
     for name in ("resume.safetensors", "resume.json"):
         (there / name).write_bytes((tmp_path / "here" / name).read_bytes())
+    elsewhere = read_run(there)
+    assert elsewhere.data.root is None
+    assert elsewhere.phases == settings.phases
     said = []
     resumed = run(settings, there, resume=True, say=said.append)
     assert (resumed.began.step, resumed.position.step) == (8, 20)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,10 +33,9 @@ def _training() -> Any:
     """Import the configurations of training, or name the extra that is missing."""
     torch_first()
     try:
-        import lightning.pytorch  # noqa: F401
-        import tensorboard  # noqa: F401
-
-        from napari_anyir.training import config
+        for name in ("lightning.pytorch", "tensorboard"):
+            importlib.import_module(name)
+        from napari_anyir.training import config_files
     except ModuleNotFoundError as error:
         if error.name and error.name.split(".")[0] in _EXTRA:
             raise ValueError(
@@ -43,7 +43,7 @@ def _training() -> Any:
                 'pip install "napari-anyir[training]".'
             ) from error
         raise
-    return config
+    return config_files
 
 
 def train(
