@@ -30,6 +30,7 @@ from napari_anyir.training.saving import (
     LIGHT,
     LIGHT_STATE,
     STATE,
+    WEIGHTS,
     SafeCheckpointIO,
     read_light,
     read_state,
@@ -181,7 +182,8 @@ def train(
             ) from error
     if trainer.interrupted:
         raise KeyboardInterrupt
-    say(f"{module.position.step} steps, {module.position.seen} crops; weights in {out}")
+    say(f"{module.position.step} steps, {module.position.seen} crops")
+    say(f"Try it: anyir restore IMAGE -o OUT --model {out / WEIGHTS}")
     return module
 
 
@@ -266,7 +268,7 @@ def make_trainer(
     callbacks: list[Callback] = [Reporting(say)]
     if pairs is not None:
         callbacks.append(Samples(pairs, out, say))
-    else:
+    elif config.validation.images:
         say("Nothing is held out, so nothing is validated.")
     callbacks.append(Saving(out, checkpoints, hardware, say))
     # One CSV file per sitting: the logger would begin an existing one anew.
@@ -304,6 +306,8 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(logging.ERROR)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="lightning")
+            # A handful of 1 x c x 1 x 1 weights, whose memory order means nothing.
+            warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from napari_anyir.cli.options import Device, shown, torch_first
+from napari_anyir.cli.options import Device, torch_first
 
 __all__ = ["train"]
 
@@ -147,8 +147,6 @@ def train(
         nodes=nodes,
         say=typer.echo,
     )
-    folder = shown(out or Path("runs") / settings.name)
-    typer.echo(f"Try it: anyir restore IMAGE -o OUT --model {folder}/weights.safetensors")
 
 
 def _fine_tune(settings: Any, start: str, overrides: Any) -> tuple[Any, Any]:
