@@ -32,7 +32,8 @@ from napari_anyir.widgets._looking import (
 )
 from napari_anyir.widgets._plane import read_shown_plane, volume_intensity
 from napari_anyir.widgets._structure import PARTS, Structure, StructureJob, structure_of
-from napari_anyir.widgets._ushape import UShape, place_blocks
+from napari_anyir.widgets._ushape import UShape
+from napari_anyir.widgets._ushape_layout import place_blocks
 
 RNG = np.random.default_rng(0)
 

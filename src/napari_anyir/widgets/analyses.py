@@ -13,24 +13,21 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
-    QProgressBar,
     QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_anyir.widgets import _layers, _settings
-from napari_anyir.widgets._activity import Activity
 from napari_anyir.widgets._analysing import KINDS, NONE, SEVERAL, SINGLE, Analysed, AnalysisJob
 from napari_anyir.widgets._comparison import check_pair
 from napari_anyir.widgets._figure_view import FigureView, FigureWindow
+from napari_anyir.widgets._job_row import JobRow
 from napari_anyir.widgets._layer_box import LayerBox
 from napari_anyir.widgets._model_choice import ModelChoice
 from napari_anyir.widgets._plane import read_shown_plane
-from napari_anyir.widgets._restore_form import small_label
 from napari_anyir.widgets._ushape import UShape
 from napari_anyir.widgets._viewer import unwrapped
-from napari_anyir.widgets._worker import Runner
 from napari_anyir.widgets.look_inside import is_source
 
 if TYPE_CHECKING:
@@ -61,9 +58,6 @@ class AnalysesWidget(QWidget):
         self._viewer = unwrapped(napari_viewer)
         self._job: AnalysisJob | None = None
         self.analysed: Analysed | None = None
-        self._activity: Activity | None = None
-        self._cancelled = False
-        self.runner = Runner(self)
         self._build()
         self._restore_settings(_settings.load(SECTION))
         self._connect()
@@ -105,10 +99,8 @@ class AnalysesWidget(QWidget):
             self.save_button,
         ):
             buttons.addWidget(button)
-        self.progress_bar = QProgressBar()
-        self.progress_bar.setRange(0, 1)
-        self.progress_bar.setMaximumHeight(14)
-        self.status_label = small_label()
+        self.row = JobRow("the figure is as it was")
+        self.runner, self.status_label = self.row.runner, self.row.label
         self.view = FigureView()
         self._form = QFormLayout()
         self._form.setContentsMargins(0, 0, 0, 0)
@@ -124,8 +116,7 @@ class AnalysesWidget(QWidget):
         layout.addLayout(self._form)
         layout.addWidget(self.ushape)
         layout.addLayout(buttons)
-        layout.addWidget(self.progress_bar)
-        layout.addWidget(self.status_label)
+        layout.addWidget(self.row)
         layout.addWidget(self.view, 1)
 
     def _connect(self) -> None:
@@ -139,10 +130,9 @@ class AnalysesWidget(QWidget):
         self.cancel_button.clicked.connect(self.cancel)
         self.enlarge_button.clicked.connect(self.enlarge)
         self.save_button.clicked.connect(self.ask_and_save)
-        self.runner.progressed.connect(self._progressed)
-        self.runner.returned.connect(self._returned)
-        self.runner.failed.connect(self.status_label.setText)
-        self.runner.finished.connect(self._finished)
+        self.row.returned.connect(self._returned)
+        self.row.ended.connect(self._ended)
+        self.row.changed.connect(self._update)
         self._viewer.layers.events.removed.connect(self._layer_removed)
 
     # ---------------------------------------------------------------- what was chosen
@@ -218,19 +208,11 @@ class AnalysesWidget(QWidget):
             self.model_choice.device,
             None if reference is None else _layers.pixels(reference),
         )
-        self.progress_bar.setRange(0, 0)  # busy: torch and the weights are loaded first
-        self.status_label.setText(f"{self._job} with {self._job.model} ...")
-        self._activity = Activity(str(self._job), 1, self.cancel)
-        self.runner.start(self._job)
-        self._update()
+        self.row.start(self._job, self._job.model)
 
     def cancel(self) -> None:
         """Stop at the next part of the network; what comes of it later is dropped."""
-        if self.runner.running:
-            self._cancelled = True
-            self.runner.stop()
-            self.status_label.setText("Stopping ...")
-            self._update()
+        self.row.cancel()
 
     def enlarge(self) -> FigureWindow | None:
         """Show the figure in a window of its own."""
@@ -271,29 +253,13 @@ class AnalysesWidget(QWidget):
 
     # ---------------------------------------------------------------- what the worker says
 
-    def _progressed(self, done: int, total: int) -> None:
-        # A full bar would say that all is done, and the analysis itself only begins now.
-        self.progress_bar.setRange(0, total if done < total else 0)
-        self.progress_bar.setValue(done)
-        # Last, because napari handles events in there, the end of this run among them.
-        if self._activity is not None:
-            self._activity.show(done, total)
-
     def _returned(self, analysed: Analysed) -> None:
         self.analysed = analysed
         self.view.set_figure(analysed.analysis.figure())
         self.status_label.setText(f"{KINDS[analysed.kind].title}: {analysed.seconds:.1f} s.")
 
-    def _finished(self) -> None:
-        if self._cancelled:
-            self.status_label.setText("Cancelled; the figure is as it was.")
-        self._cancelled = False
-        if self._activity is not None:
-            self._activity.close()
-        self.progress_bar.setRange(0, 1)
-        self.progress_bar.setValue(0)
-        self._job = self._activity = None
-        self._update()
+    def _ended(self) -> None:
+        self._job = None
 
     # ---------------------------------------------------------------- reactions
 
@@ -344,9 +310,8 @@ class AnalysesWidget(QWidget):
             self.cancel()
 
     def _update(self) -> None:
-        running = self.runner.running
-        self.run_button.setEnabled(not running and self.problem is None)
-        self.cancel_button.setEnabled(running and not self.runner.stopping)
+        self.run_button.setEnabled(not self.row.running and self.problem is None)
+        self.cancel_button.setEnabled(self.row.stoppable)
         for button in (self.enlarge_button, self.save_button):
             button.setEnabled(self.analysed is not None)
 

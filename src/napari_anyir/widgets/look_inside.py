@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QFormLayout,
-    QGridLayout,
     QHBoxLayout,
     QLabel,
-    QProgressBar,
     QPushButton,
     QSpinBox,
     QVBoxLayout,
@@ -23,8 +20,8 @@ from qtpy.QtWidgets import (
 )
 
 from napari_anyir.widgets import _settings
-from napari_anyir.widgets._activity import Activity
 from napari_anyir.widgets._group_table import GroupTable
+from napari_anyir.widgets._job_row import JobRow
 from napari_anyir.widgets._layer_box import LayerBox, is_image
 from napari_anyir.widgets._looking import (
     ALL,
@@ -40,13 +37,12 @@ from napari_anyir.widgets._looking import (
     update_layer,
 )
 from napari_anyir.widgets._model_choice import ModelChoice
+from napari_anyir.widgets._part_boxes import PartBoxes
 from napari_anyir.widgets._plane import Intensity, ShownPlane, read_shown_plane
-from napari_anyir.widgets._restore_form import small_label
 from napari_anyir.widgets._side_by_side import SideBySide
 from napari_anyir.widgets._structure import PARTS
 from napari_anyir.widgets._ushape import UShape
 from napari_anyir.widgets._viewer import unwrapped
-from napari_anyir.widgets._worker import Runner
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -79,10 +75,7 @@ class LookInsideWidget(QWidget):
         self._last: LookJob | None = None
         self._volume: tuple[ShownPlane, Intensity] | None = None
         self._watched: Any = None
-        self._again = self._cancelled = False
-        self._activity: Activity | None = None
-        self._started = 0.0
-        self.runner = Runner(self)
+        self._again = False
         self.side_by_side = SideBySide(self._viewer)
         self._build()
         self._restore_settings(_settings.load(SECTION))
@@ -97,15 +90,8 @@ class LookInsideWidget(QWidget):
         self.layer_box.setToolTip("The image that the network sees; of a stack, the shown plane.")
         self.model_choice = ModelChoice()
         self.ushape = UShape()
-        self.part_boxes: dict[str, QCheckBox] = {}
-        parts = QGridLayout()
-        parts.setContentsMargins(0, 0, 0, 0)
-        parts.setVerticalSpacing(2)
-        for index, (name, tip) in enumerate(PARTS.items()):
-            box = QCheckBox(name)
-            box.setToolTip(tip)
-            parts.addWidget(box, index // 3, index % 3)
-            self.part_boxes[name] = box
+        self.parts_widget = PartBoxes(PARTS)
+        self.part_boxes = self.parts_widget.boxes
         self.show_box = QComboBox()
         self.show_box.addItems(list(SHOWS.values()))
         self.show_box.setToolTip("How the channels of a map become a picture.")
@@ -133,11 +119,8 @@ class LookInsideWidget(QWidget):
         buttons = QHBoxLayout()
         buttons.addWidget(self.run_button, 2)
         buttons.addWidget(self.cancel_button, 1)
-        self.progress_bar = QProgressBar()
-        self.progress_bar.setRange(0, 1)
-        self.progress_bar.setMaximumHeight(14)
-        self.status_label = small_label()
-        self.status_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.row = JobRow("layers are as they were")
+        self.runner, self.status_label = self.row.runner, self.row.label
         self.table = GroupTable(self._viewer)
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
@@ -156,10 +139,10 @@ class LookInsideWidget(QWidget):
         layout.setSpacing(5)
         layout.addLayout(form)
         layout.addWidget(self.ushape)
-        for row in (parts, more, checks, buttons):
+        layout.addWidget(self.parts_widget)
+        for row in (more, checks, buttons):
             layout.addLayout(row)
-        layout.addWidget(self.progress_bar)
-        layout.addWidget(self.status_label)
+        layout.addWidget(self.row)
         layout.addWidget(self.table, 1)
 
     def _connect(self) -> None:
@@ -172,17 +155,15 @@ class LookInsideWidget(QWidget):
         self.ushape.changed.connect(self._choices_changed)
         self.layer_box.layer_changed.connect(self._layer_chosen)
         self.show_box.currentIndexChanged.connect(self._choices_changed)
-        for box in self.part_boxes.values():
-            box.toggled.connect(self._choices_changed)
+        self.parts_widget.changed.connect(self._choices_changed)
         self.follow_box.toggled.connect(self._ask)
         self.side_box.toggled.connect(self._arrange)
         self.table.arranged.connect(self._arrange)
         self.run_button.clicked.connect(self.run)
         self.cancel_button.clicked.connect(self.cancel)
-        self.runner.progressed.connect(self._progressed)
-        self.runner.returned.connect(self._returned)
-        self.runner.failed.connect(self._failed)
-        self.runner.finished.connect(self._finished)
+        self.row.returned.connect(self._returned)
+        self.row.ended.connect(self._ended)
+        self.row.changed.connect(self._update)
         self._viewer.layers.events.removed.connect(self._layer_removed)
         for event in self._dims_events():
             event.connect(self._ask)
@@ -196,9 +177,7 @@ class LookInsideWidget(QWidget):
     @property
     def parts(self) -> tuple[str, ...]:
         """Ticked parts that the model has."""
-        return tuple(
-            name for name, box in self.part_boxes.items() if box.isChecked() and box.isEnabled()
-        )
+        return self.parts_widget.chosen
 
     @property
     def show_as(self) -> str:
@@ -221,7 +200,7 @@ class LookInsideWidget(QWidget):
             "model": self.model_choice.model,
             "device": self.model_choice.device,
             "blocks": " ".join(self.ushape.chosen),
-            "parts": " ".join(name for name, box in self.part_boxes.items() if box.isChecked()),
+            "parts": " ".join(self.parts_widget.ticked),
             "show": self.show_as,
             "follow": self.follow_box.isChecked(),
         }
@@ -230,9 +209,7 @@ class LookInsideWidget(QWidget):
         self.model_choice.set_values(values)
         self.ushape.set_structure(self.model_choice.structure)
         self.ushape.choose(str(values.get("blocks") or "encoder1.0 decoder1.0").split())
-        ticked = str(values.get("parts") or "alpha attention gated fused").split()
-        for name, box in self.part_boxes.items():
-            box.setChecked(name in ticked)
+        self.parts_widget.choose(str(values.get("parts") or "alpha attention gated fused").split())
         if values.get("show") in SHOWS:
             self.show_box.setCurrentIndex(list(SHOWS).index(values["show"]))
         self.follow_box.setChecked(bool(values.get("follow", True)))
@@ -269,23 +246,14 @@ class LookInsideWidget(QWidget):
         """Stop at the next part; layers that are there stay."""
         self._again = False
         self.timer.stop()
-        if self.runner.running:
-            self._cancelled = True
-            self.runner.stop()
-            self.status_label.setText("Stopping ...")
-            self._update()
+        self.row.cancel()
 
     def _start(self, job: LookJob) -> None:
         known = self._volume
         if known is not None and known[0].data is job.plane.data:
             job = replace(job, intensity=known[1])
         self._job = job
-        self._started = time.monotonic()
-        self.progress_bar.setRange(0, 0)  # busy: torch and the weights are loaded first
-        self.status_label.setText(f"{job} with {job.model} ...")
-        self._activity = Activity(str(job), 1, self.cancel)
-        self.runner.start(job)
-        self._update()
+        self.row.start(job, job.model)
 
     # ---------------------------------------------------------------- following the slider
 
@@ -335,13 +303,6 @@ class LookInsideWidget(QWidget):
 
     # ---------------------------------------------------------------- what the worker says
 
-    def _progressed(self, done: int, total: int) -> None:
-        self.progress_bar.setRange(0, total)
-        self.progress_bar.setValue(done)
-        # Last, because napari handles events in there, the end of this run among them.
-        if self._activity is not None:
-            self._activity.show(done, total)
-
     def _returned(self, looked: Looked) -> None:
         job = self._job
         if job is None or self._layer_of(job) is None:  # its image is gone: nothing to lie over
@@ -376,22 +337,11 @@ class LookInsideWidget(QWidget):
         if self.side_box.isChecked() or before == 0:
             self._arrange()
 
-    def _failed(self, text: str) -> None:
-        self.status_label.setText(text)
-
-    def _finished(self) -> None:
-        if self._cancelled:
-            self.status_label.setText("Cancelled; layers are as they were.")
-        self._cancelled = False
-        if self._activity is not None:
-            self._activity.close()
-        self.progress_bar.setRange(0, 1)
-        self.progress_bar.setValue(0)
-        self._job = self._activity = None
+    def _ended(self) -> None:
+        self._job = None
         again, self._again = self._again, False
         if again:
             self._look_again()
-        self._update()
 
     # ---------------------------------------------------------------- side by side
 
@@ -423,8 +373,7 @@ class LookInsideWidget(QWidget):
     def _structure_changed(self) -> None:
         structure = self.model_choice.structure
         self.ushape.set_structure(structure)
-        for name, box in self.part_boxes.items():
-            box.setEnabled(structure is None or name in structure.parts)
+        self.parts_widget.offer(PARTS if structure is None else structure.parts)
         self._choices_changed()
 
     def _layer_chosen(self) -> None:
@@ -444,10 +393,9 @@ class LookInsideWidget(QWidget):
             self._arrange()
 
     def _update(self) -> None:
-        running = self.runner.running
         self.channel_box.setVisible(self.show_as == ONE)
-        self.run_button.setEnabled(not running and self.problem is None)
-        self.cancel_button.setEnabled(running and not self.runner.stopping)
+        self.run_button.setEnabled(not self.row.running and self.problem is None)
+        self.cancel_button.setEnabled(self.row.stoppable)
 
     def _choices_changed(self) -> None:
         if not self.runner.running:

@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QApplication,
     QCheckBox,
     QComboBox,
     QDoubleSpinBox,
     QFormLayout,
-    QGridLayout,
     QHBoxLayout,
-    QHeaderView,
-    QProgressBar,
     QPushButton,
-    QTableWidget,
-    QTableWidgetItem,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_anyir.widgets import _layers, _settings
-from napari_anyir.widgets._activity import Activity
 from napari_anyir.widgets._comparison import check_pair
+from napari_anyir.widgets._job_row import JobRow
 from napari_anyir.widgets._layer_box import LayerBox, is_image
 from napari_anyir.widgets._looking import is_inside
 from napari_anyir.widgets._model_choice import ModelChoice
+from napari_anyir.widgets._part_boxes import PartBoxes
 from napari_anyir.widgets._plane import read_shown_plane
-from napari_anyir.widgets._restore_form import small_label
 from napari_anyir.widgets._script import Origin, origin
+from napari_anyir.widgets._trial_table import TrialTable, decibel
 from napari_anyir.widgets._ushape import UShape
 from napari_anyir.widgets._viewer import unwrapped
 from napari_anyir.widgets._what_if import (
@@ -48,7 +42,6 @@ from napari_anyir.widgets._what_if import (
     trial_layers,
     what_if_script,
 )
-from napari_anyir.widgets._worker import Runner
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -57,13 +50,6 @@ SECTION = "what_if"
 """Key of the remembered settings in the manifest."""
 
 ACTIONS = {"off": "off: zero", "mean": "flat: each channel's mean"}
-COLUMNS = ("Change", "Kept", "PSNR", "Gain")
-TIPS = (
-    "What was changed.",
-    "PSNR against the untouched restoration, in dB: the smaller, the more the change did.",
-    "PSNR against the reference, in dB.",
-    "PSNR with the change less PSNR without it, in dB.",
-)
 
 
 def is_source(layer: Any) -> bool:
@@ -87,9 +73,6 @@ class WhatIfWidget(QWidget):
         self._known: tuple[WhatIfJob, Outcome] | None = None
         self._newest: tuple[Origin, WhatIfJob, Trial, Outcome] | None = None
         self._origin: Origin | None = None
-        self._activity: Activity | None = None
-        self._cancelled = False
-        self.runner = Runner(self)
         self._build()
         self._restore_settings(_settings.load(SECTION))
         self._connect()
@@ -106,15 +89,8 @@ class WhatIfWidget(QWidget):
         self.reference_box.setToolTip("The truth, if there is one: PSNR is measured against it.")
         self.model_choice = ModelChoice()
         self.ushape = UShape()
-        self.part_boxes: dict[str, QCheckBox] = {}
-        parts = QGridLayout()
-        parts.setContentsMargins(0, 0, 0, 0)
-        parts.setVerticalSpacing(2)
-        for index, (name, tip) in enumerate(SWITCHES.items()):
-            box = QCheckBox(name)
-            box.setToolTip(tip)
-            parts.addWidget(box, index // 3, index % 3)
-            self.part_boxes[name] = box
+        self.parts_widget = PartBoxes(SWITCHES)
+        self.part_boxes = self.parts_widget.boxes
         self.action_box = QComboBox()
         self.action_box.addItems(list(ACTIONS.values()))
         self.action_box.setToolTip(
@@ -142,12 +118,9 @@ class WhatIfWidget(QWidget):
         buttons = QHBoxLayout()
         for button in (self.run_button, self.each_button, self.cancel_button):
             buttons.addWidget(button)
-        self.progress_bar = QProgressBar()
-        self.progress_bar.setRange(0, 1)
-        self.progress_bar.setMaximumHeight(14)
-        self.status_label = small_label()
-        self.status_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.table = _table()
+        self.row = JobRow("layers are as they were")
+        self.runner, self.status_label = self.row.runner, self.row.label
+        self.table = TrialTable()
         self.script_button = QPushButton("Co&py as script")
         self.script_button.setToolTip("Copy Python that makes the newest trial again.")
         form = QFormLayout()
@@ -162,10 +135,10 @@ class WhatIfWidget(QWidget):
         layout.setSpacing(5)
         layout.addLayout(form)
         layout.addWidget(self.ushape)
-        for inner in (parts, row, buttons):
+        layout.addWidget(self.parts_widget)
+        for inner in (row, buttons):
             layout.addLayout(inner)
-        layout.addWidget(self.progress_bar)
-        layout.addWidget(self.status_label)
+        layout.addWidget(self.row)
         layout.addWidget(self.table, 1)
         layout.addWidget(self.script_button)
 
@@ -178,16 +151,14 @@ class WhatIfWidget(QWidget):
         self.action_box.currentIndexChanged.connect(self._choices_changed)
         self.lambda_check.toggled.connect(self._choices_changed)
         self.lambda_box.valueChanged.connect(self._choices_changed)
-        for box in self.part_boxes.values():
-            box.toggled.connect(self._choices_changed)
+        self.parts_widget.changed.connect(self._choices_changed)
         self.run_button.clicked.connect(self.run)
         self.each_button.clicked.connect(self.run_each)
         self.cancel_button.clicked.connect(self.cancel)
         self.script_button.clicked.connect(self.copy_script)
-        self.runner.progressed.connect(self._progressed)
-        self.runner.returned.connect(self._returned)
-        self.runner.failed.connect(self.status_label.setText)
-        self.runner.finished.connect(self._finished)
+        self.row.returned.connect(self._returned)
+        self.row.ended.connect(self._ended)
+        self.row.changed.connect(self._update)
         self._viewer.layers.events.removed.connect(self._layer_removed)
 
     # ---------------------------------------------------------------- what was chosen
@@ -195,9 +166,7 @@ class WhatIfWidget(QWidget):
     @property
     def parts(self) -> tuple[str, ...]:
         """Ticked parts that the model has."""
-        return tuple(
-            name for name, box in self.part_boxes.items() if box.isChecked() and box.isEnabled()
-        )
+        return self.parts_widget.chosen
 
     @property
     def action(self) -> str:
@@ -251,7 +220,7 @@ class WhatIfWidget(QWidget):
             "model": self.model_choice.model,
             "device": self.model_choice.device,
             "blocks": " ".join(self.ushape.chosen),
-            "parts": " ".join(name for name, box in self.part_boxes.items() if box.isChecked()),
+            "parts": " ".join(self.parts_widget.ticked),
             "action": self.action,
         }
 
@@ -260,9 +229,7 @@ class WhatIfWidget(QWidget):
         self.ushape.set_structure(self.model_choice.structure)
         known = self.ushape.structure.names if self.ushape.structure is not None else ()
         self.ushape.choose(str(values.get("blocks") or " ".join(known)).split())
-        ticked = str(values.get("parts") or "alpha").split()
-        for name, box in self.part_boxes.items():
-            box.setChecked(name in ticked)
+        self.parts_widget.choose(str(values.get("parts") or "alpha").split())
         if values.get("action") in ACTIONS:
             self.action_box.setCurrentIndex(list(ACTIONS).index(values["action"]))
 
@@ -305,19 +272,11 @@ class WhatIfWidget(QWidget):
                 if before.device == job.device:
                     job = replace(job, untouched=outcome.untouched)
         self._job, self._origin = job, origin(layer)
-        self.progress_bar.setRange(0, 0)  # busy: torch and the weights are loaded first
-        self.status_label.setText(f"{job} with {job.model} ...")
-        self._activity = Activity(str(job), 1, self.cancel)
-        self.runner.start(job)
-        self._update()
+        self.row.start(job, job.model)
 
     def cancel(self) -> None:
         """Stop at the next part."""
-        if self.runner.running:
-            self._cancelled = True
-            self.runner.stop()
-            self.status_label.setText("Stopping ...")
-            self._update()
+        self.row.cancel()
 
     def copy_script(self) -> None:
         """Put a script that makes the newest trial again on the clipboard."""
@@ -330,27 +289,20 @@ class WhatIfWidget(QWidget):
 
     # ---------------------------------------------------------------- what the worker says
 
-    def _progressed(self, done: int, total: int) -> None:
-        self.progress_bar.setRange(0, total)
-        self.progress_bar.setValue(done)
-        # Last, because napari handles events in there, the end of this run among them.
-        if self._activity is not None:
-            self._activity.show(done, total)
-
     def _returned(self, outcome: Outcome) -> None:
         job = self._job
         if job is None or self._origin is None:
             return
         # The reference is not needed again, and may be large.
         kept = replace(job, reference=None)
-        self._known = (kept, replace_trials(outcome))
+        self._known = (kept, replace(outcome, trials=()))
         for trial in outcome.trials:
-            self._add_row(trial)
+            self.table.add(trial)
         trial = outcome.trials[-1]
         self._newest = (self._origin, kept, trial, self._known[1])
         for options in trial_layers(job, outcome, trial):
             self._show(options)
-        base = "" if outcome.psnr is None else f" Untouched: {_decibel(outcome.psnr)} dB."
+        base = "" if outcome.psnr is None else f" Untouched: {decibel(outcome.psnr)} dB."
         names = "; ".join(trial.changes)
         self.status_label.setText(f"Shown: {names}.{base}")
 
@@ -373,29 +325,8 @@ class WhatIfWidget(QWidget):
         if active is not None:
             layers.selection.active = active
 
-    def _add_row(self, trial: Trial) -> None:
-        self.table.insertRow(0)
-        cells = (
-            "; ".join(trial.changes),
-            _decibel(trial.against_untouched),
-            _decibel(trial.psnr),
-            "–" if trial.gain is None else f"{trial.gain:+.2f}",
-        )
-        for column, text in enumerate(cells):
-            item = QTableWidgetItem(text)
-            item.setToolTip(text.replace("; ", "\n"))
-            self.table.setItem(0, column, item)
-
-    def _finished(self) -> None:
-        if self._cancelled:
-            self.status_label.setText("Cancelled; layers are as they were.")
-        self._cancelled = False
-        if self._activity is not None:
-            self._activity.close()
-        self.progress_bar.setRange(0, 1)
-        self.progress_bar.setValue(0)
-        self._job = self._origin = self._activity = None
-        self._update()
+    def _ended(self) -> None:
+        self._job = self._origin = None
 
     # ---------------------------------------------------------------- reactions
 
@@ -415,8 +346,8 @@ class WhatIfWidget(QWidget):
         structure = self.model_choice.structure
         self.ushape.set_structure(structure)
         if structure is not None:
-            for name, box in self.part_boxes.items():
-                box.setEnabled(("alpha" if name == "tau_adj" else name) in structure.parts)
+            numbers = ["tau_adj"] if "alpha" in structure.parts else []
+            self.parts_widget.offer([*structure.parts, *numbers])
             self.lambda_check.setEnabled("spatial" in structure.parts)
         self._choices_changed()
 
@@ -434,12 +365,11 @@ class WhatIfWidget(QWidget):
             self._update()
 
     def _update(self) -> None:
-        running = self.runner.running
-        ready = not running and self.problem is None
+        ready = not self.row.running and self.problem is None
         self.lambda_box.setEnabled(self.lambda_check.isChecked())
         self.run_button.setEnabled(ready)
         self.each_button.setEnabled(ready and len(self.each) > 1)
-        self.cancel_button.setEnabled(running and not self.runner.stopping)
+        self.cancel_button.setEnabled(self.row.stoppable)
         self.script_button.setEnabled(self._newest is not None)
 
     def _complain(self, text: str) -> None:
@@ -456,33 +386,3 @@ class WhatIfWidget(QWidget):
         self.cancel()
         self.model_choice.stop()
         super().closeEvent(event)
-
-
-def replace_trials(outcome: Outcome) -> Outcome:
-    """Keep what the next trial can use, without the pixels of this one's."""
-    return replace(outcome, trials=())
-
-
-def _table() -> QTableWidget:
-    table = QTableWidget(0, len(COLUMNS))
-    table.setHorizontalHeaderLabels(list(COLUMNS))
-    for column, tip in enumerate(TIPS):
-        item = table.horizontalHeaderItem(column)
-        if item is not None:
-            item.setToolTip(tip)
-    header, rows = table.horizontalHeader(), table.verticalHeader()
-    if header is not None and rows is not None:
-        rows.setVisible(False)
-        rows.setDefaultSectionSize(22)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-    table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
-    table.setMinimumHeight(80)
-    table.setAccessibleName("Trials, the newest first")
-    return table
-
-
-def _decibel(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return "equal" if math.isinf(value) else f"{value:.2f}"
