@@ -6,7 +6,9 @@ and prints the resident memory after each. The first runs load torch, weights an
 counts is the slope over the second half, in megabytes per run, beside the megabytes that each run
 adds and that must go again.
 
-``--runs 50 --size 128`` are the defaults; ``--json FILE`` writes the numbers. It needs ``psutil``.
+``--plain`` adds and deletes copies of the image instead, without any restoration: what napari keeps
+by itself. ``--runs 50 --size 128`` are the defaults; ``--json FILE`` writes the numbers. It needs
+``psutil``.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from benchmarks.responsiveness import wait
 MEGABYTE = 1024 * 1024
 
 
-def measure(runs: int, size: int, model: str) -> dict[str, Any]:
+def measure(runs: int, size: int, model: str, *, plain: bool) -> dict[str, Any]:
     """Restore and delete, and return the resident memory after each run in megabytes."""
     import napari
 
@@ -43,8 +45,11 @@ def measure(runs: int, size: int, model: str) -> dict[str, Any]:
     before = process.memory_info().rss / MEGABYTE
     resident = []
     for _ in range(runs):
-        widget.run_button.click()
-        wait(lambda: not widget.runner.running, 600)
+        if plain:
+            viewer.add_image(image.copy(), name="copy", contrast_limits=(0, 255))
+        else:
+            widget.run_button.click()
+            wait(lambda: not widget.runner.running, 600)
         result = viewer.layers[-1]
         if result is layer:
             raise RuntimeError(f"The restoration failed: {widget.status_label.text()}")
@@ -59,6 +64,7 @@ def measure(runs: int, size: int, model: str) -> dict[str, Any]:
     slope = float(np.polyfit(np.arange(len(half)), half, 1)[0]) if len(half) > 1 else 0.0
     return {
         "size": size,
+        "plain": plain,
         "before": round(before, 1),
         "resident": resident,
         "slope": round(slope, 4),
@@ -71,11 +77,12 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=50)
     parser.add_argument("--size", type=int, default=128, help="pixels of a side")
     parser.add_argument("--model", default="nano")
+    parser.add_argument("--plain", action="store_true", help="add and delete only, for comparison")
     parser.add_argument("--json", type=Path, help="where to write the numbers")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as settings:
         os.environ["NAPARI_CONFIG"] = str(Path(settings) / "settings.yaml")
-        result = measure(chosen.runs, chosen.size, chosen.model)
+        result = measure(chosen.runs, chosen.size, chosen.model, plain=chosen.plain)
     resident = result["resident"]
     print(
         f"Before: {result['before']:.1f} MB. After the first run: {resident[0]:.1f} MB, half of "

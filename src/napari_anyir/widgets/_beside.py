@@ -52,6 +52,7 @@ class SideBySide:
         columns = len(shown) if len(shown) <= 3 else math.ceil(math.sqrt(len(shown)))
         rows = math.ceil(len(shown) / columns)
         view.shape, view.stride, view.enabled = (rows, columns), 1, True
+        self._viewer.reset_view(reset_camera_angle=False)  # a cell is smaller than the canvas
 
     def end(self) -> None:
         """Put everything back."""

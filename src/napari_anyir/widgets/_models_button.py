@@ -47,6 +47,8 @@ class ModelsButton(QToolButton):
         self.setToolTip(
             "Restore with further models in the same go: one layer for each, shown side by side."
         )
+        # The arrow of the menu lies over the text otherwise.
+        self.setStyleSheet("QToolButton { padding: 0px 14px 0px 6px; }")
         self.setVisible(len(names) > 1)
         self._toggled()
 

@@ -270,6 +270,7 @@ class RestoreWidget(QWidget):
     def _show_side_by_side(self) -> None:
         view = grid(self._viewer)
         view.shape, view.stride, view.enabled = (-1, -1), 1, True
+        self._viewer.reset_view(reset_camera_angle=False)  # a cell is smaller than the canvas
         self.status_label.setText(
             f"{self._several} results, side by side: napari's grid button puts them on top of "
             "each other; Compare layers measures them."
