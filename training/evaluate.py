@@ -25,9 +25,10 @@ from napari_anyir.training.layouts import find_test
 from napari_anyir.training.metrics import Image, as_measured, psnr, ssim
 from napari_anyir.training.pairing import Folder, Pair, scan
 from napari_anyir.training.protocols import Protocol, TestSet, find_protocol
-from napari_anyir.training.runs import FILE, Count, Run, Switches, default_switches
+from napari_anyir.training.runs import FILE, TRAINING_FACTS, Count, Run, Switches, default_switches
 from napari_anyir.training.scores import FILE as SCORES
 from napari_anyir.training.scores import INPUT, OUTPUT, Score
+from napari_anyir.weights import find_model
 
 STRIPS = 3
 """Images of each set of which degraded, restored and clean are kept side by side."""
@@ -229,6 +230,7 @@ def evaluate(
         switches=switches,
         counts={one.test.name: Count(len(one.pairs), one.expected) for one in found},
         device=str(device),
+        training={k: v for k, v in find_model(model).training.items() if k in TRAINING_FACTS},
     )
     run = _joined(run, overwrite=options.overwrite)
     run.write()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from napari_anyir.training.protocols import find_protocol
-from napari_anyir.training.runs import Run, set_means
+from napari_anyir.training.runs import Run, set_means, training_notes
 from napari_anyir.training.scores import INPUT, OUTPUT, Mean
 from napari_anyir.training.table_files import AVERAGE, TABLES, paper_row, paper_table, paper_value
 
@@ -164,7 +164,7 @@ def _paper_cells(run: Run, name: str, after: Mean, *, fair: bool) -> list[str]:
 
 
 def _notes(run: Run, measured: dict[str, tuple[Mean, Mean]], absent: list[str]) -> list[str]:
-    notes = [run.switches.describe()]
+    notes = [run.switches.describe(), *training_notes(run)]
     if run.protocol in TABLES:
         number = 12 if run.protocol == "3deg-balanced" else TABLES[run.protocol]
         row = "AnyIR (new)" if number == 12 else paper_row(run.protocol, run.variant)

@@ -33,9 +33,8 @@ tr.ours { background: #e8f1fb; font-weight: 600; }
 tr.difference { background: #f4f8fd; font-style: italic; }
 td.absent { color: #8a8a8a; font-weight: 400; }
 p.note { color: #555; font-size: 13px; max-width: 90ch; margin: .4em 0; }
-figure { margin: 1em 0; }
+.picture { margin: 1em 0; }
 img { max-width: 100%; }
-figcaption { color: #555; font-size: 13px; }
 """
 
 
@@ -213,8 +212,8 @@ def _html(
     def picture(caption: str, path: Path) -> str:
         source = escape(path.relative_to(out).as_posix(), quote=True)
         return (
-            f'<figure><img src="{source}" alt="{escape(caption, quote=True)}" loading="lazy">'
-            f"<figcaption>{escape(caption)}</figcaption></figure>"
+            f'<div class="picture">{_note(caption)}'
+            f'<p><img src="{source}" alt="{escape(caption, quote=True)}" loading="lazy"></p></div>'
         )
 
     body = ["<h1>The paper's tables, ours beside them</h1>"]

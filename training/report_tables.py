@@ -116,6 +116,7 @@ def _line(cells: Sequence[str]) -> str:
 def _head(column: str) -> str:
     """Name of a column as printed: 'SOTS outdoor psnr' becomes 'SOTS outdoor PSNR'."""
     units = {"parameters": "parameters (M)", "flops": "multiply-adds (G)", "memory": "memory (MB)"}
+    units["flops deviation"] = "± (G)"
     words = column.replace(" psnr", " PSNR").replace(" ssim", " SSIM")
     return units.get(column, words)
 
@@ -284,8 +285,8 @@ def _notes(table: PaperTable, evidence: Evidence) -> tuple[str, ...]:
     if table.number in (6, 9, 11):
         notes.append(
             "Ours at 1 x 3 x 224 x 224: multiply-adds by torch.utils.flop_counter, halved; memory "
-            "is the peak of a train-mode forward pass in MiB, tensors alone, or the CUDA "
-            "allocator's where a card was there. PromptIR's counts include weights that stand idle."
+            "is the peak of a train-mode forward pass in MiB: tensors alone, or, held against the "
+            "paper's, the CUDA allocator's. PromptIR's counts include weights that stand idle."
         )
     if table.number == 8:
         notes.append("These networks have a hidden width of 2c, as the shares need whole widths.")
@@ -304,11 +305,12 @@ def _times(table: PaperTable, evidence: Evidence) -> ReportTable:
         cells = [str(name), str(images), str(promptir), str(anyir)]
         for model, device in models or [("", "")]:
             cells += _time_cells(by.get((model, device, str(name))))
-        rows.append(ReportRow("ours" if models else "paper", tuple(cells)))
+        rows.append(ReportRow("paper", tuple(cells)))
     last = [str(table.rows[-1][0]), "", *(f"{cell}" for cell in table.rows[-1][2:])]
     for model, device in models or [("", "")]:
-        last += _rates([t for t in evidence.timings if (t.model, t.device) == (model, device)])
-    rows.append(ReportRow("ours" if models else "paper", tuple(last)))
+        sets = [str(row[0]) for row in table.rows[:-1]]
+        last += _rates([by[model, device, name] for name in sets if (model, device, name) in by])
+    rows.append(ReportRow("paper", tuple(last)))
     notes = [
         "Whole run: reading, adding noise, restoring, PSNR and SSIM.",
         "Network alone: latency on the same images, warmed up, with the device's work finished.",

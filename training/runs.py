@@ -11,6 +11,7 @@ from typing import Any
 from napari_anyir.model import VARIANTS
 from napari_anyir.training.examples import NOISE_SEEDS, STORAGES
 from napari_anyir.training.metrics import ROUNDINGS, SSIMS, check_choice, describe_metric
+from napari_anyir.training.protocols import PROTOCOLS, find_protocol
 from napari_anyir.training.scores import FILE as SCORES
 from napari_anyir.training.scores import INPUT, OUTPUT, Mean, ScoreFile, means
 
@@ -142,6 +143,8 @@ class Run:
         Images of each test set that was found.
     device : str
         Where the network ran last.
+    training : mapping
+        What the model's card says of its training: recipe, optimiser, share that is done.
 
     Examples
     --------
@@ -160,6 +163,7 @@ class Run:
     switches: Switches = field(default_factory=Switches)
     counts: Mapping[str, Count] = field(default_factory=dict)
     device: str = ""
+    training: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def variant(self) -> str:
@@ -240,6 +244,39 @@ class Run:
             raise ValueError(
                 f"'{path}' does not describe an evaluation ({error}); remove its folder."
             ) from error
+
+
+TRAINING_FACTS = ("recipe", "optimiser", "finished")
+"""What of a card's training goes beside the numbers: the loss and its weight are in the second."""
+
+
+def training_notes(run: Run) -> list[str]:
+    """Say how a run's weights were trained, and whether that is how the protocol has it.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from napari_anyir.training.runs import Run, training_notes
+    >>> training_notes(Run(Path(), "5deg", "mine", "", {}, training={"recipe": "3deg"}))[1]
+    "5deg is for weights trained as 5deg, and these were trained as '3deg'."
+    """
+    facts = run.training
+    if not facts:
+        return []
+    told = ", ".join(str(facts[name]) for name in ("recipe", "optimiser") if name in facts)
+    notes = [f"Weights: {told}."] if told else []
+    protocol = find_protocol(run.protocol)
+    needed = protocol.trained_by or (protocol.name if protocol.tasks else None)
+    recipe = str(facts.get("recipe", ""))
+    if needed and recipe in PROTOCOLS and recipe != needed:
+        notes.append(
+            f"{run.protocol} is for weights trained as {needed}, and these were trained as "
+            f"'{recipe}'."
+        )
+    finished = facts.get("finished", 1)
+    if isinstance(finished, int | float) and finished < 0.999:
+        notes.append(f"The training of these weights is {100 * finished:.0f} % done.")
+    return notes
 
 
 def write_json(path: Path, values: Any) -> None:

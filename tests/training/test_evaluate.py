@@ -20,7 +20,14 @@ from napari_anyir.training.mean_table import mean_table
 from napari_anyir.training.metrics import psnr
 from napari_anyir.training.pairing import Pair
 from napari_anyir.training.protocols import PROTOCOLS, find_protocol
-from napari_anyir.training.runs import Count, Run, Switches, default_switches, find_runs
+from napari_anyir.training.runs import (
+    Count,
+    Run,
+    Switches,
+    default_switches,
+    find_runs,
+    training_notes,
+)
 from napari_anyir.training.scores import ScoreFile, means
 from napari_anyir.weights import find_model
 
@@ -169,6 +176,28 @@ def test_trap_the_metric_variant_stands_beside_the_numbers(sets, tmp_path):
     name = "CBSD68 sigma 25"
     assert a[name]["output"].psnr == b[name]["output"].psnr
     assert a[name]["output"].ssim != b[name]["output"].ssim
+
+
+def test_trap_the_weight_of_the_fourier_loss_stands_beside_the_numbers(sets, tmp_path):
+    """Codebases differ in it silently: whoever reads a table sees what its weights were made with.
+
+    The weight itself is held by test_loss_is_l1_plus_a_tenth_of_the_spectrum.
+    """
+    run, _ = evaluate("dev", sets, "nano", tmp_path / "out", options=Options(only="Rain"))
+    assert "L1 + 0.1 Fourier L1" in mean_table(run).markdown()
+    assert find_runs(tmp_path / "out")[0].training == run.training
+
+
+def test_trap_weights_of_another_protocol_or_half_trained_are_told(tmp_path):
+    def notes(protocol, **training):
+        return " ".join(training_notes(Run(tmp_path, protocol, "m", "", {}, training=training)))
+
+    assert "trained as '3deg'" in notes("5deg", recipe="3deg")
+    assert "trained as '5deg'" in notes("zeroshot-snow", recipe="5deg")
+    assert "trained as '" not in notes("zeroshot-snow", recipe="3deg")
+    assert "trained as '" not in notes("dev", recipe="3deg")
+    assert "40 % done" in notes("3deg", recipe="3deg", finished=0.4)
+    assert "done" not in notes("3deg", recipe="3deg", finished=1.0)
 
 
 def test_trap_results_of_other_weights_are_never_mixed(sets, tmp_path):

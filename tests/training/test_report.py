@@ -135,8 +135,14 @@ def test_counts_fill_tables_6_9_and_11(tmp_path):
     ]
     write_complexity(found, tmp_path)
     six = rows_of(tmp_path, 6, "ours")
-    assert six[0][1:5] == ("not run", "1024", "35.59", "132.23")
-    assert six[1][1:5] == ("not run", "4096", "5.74", "26.25")
+    assert six[0][1:5] == ("not run", "1024 (tensors)", "35.59", "132.23")
+    assert six[1][1:5] == ("not run", "4096 (tensors)", "5.74", "26.25")
+    assert ("difference", "", "-", "+0.00", "+0.25", "") in rows_of(tmp_path, 6, "difference")
+    write_complexity(
+        [Complexity("tiny", 1, 1, 1, 1, 224, 5000 * 2**20, "a card")], tmp_path / "gpu"
+    )
+    assert rows_of(tmp_path / "gpu", 6, "ours")[1][2] == "5000"
+    assert rows_of(tmp_path / "gpu", 6, "difference")[0][2] == "+31"
     nine = [cells for cells in rows_of(tmp_path, 9, "ours") if "68.43" in cells]
     assert len(nine) == 1
     assert "22.90" in nine[0]
