@@ -112,6 +112,18 @@ def test_one_click_removes_a_group(widget, viewer, finish) -> None:
     assert len(viewer.layers) == 1
 
 
+def test_the_table_follows_the_eyes_in_the_list_of_layers(widget, viewer, finish) -> None:
+    run(widget, finish)
+    states = type(widget.table.item(0, 0).checkState())
+    for name, state in (
+        ("encoder1.0 alpha", states.PartiallyChecked),
+        ("encoder1.0 fused", states.Unchecked),
+    ):
+        viewer.layers[name].visible = False
+        assert widget.table.item(0, 0).checkState() == state
+    assert widget.table.item(1, 0).checkState() == states.Checked
+
+
 def test_maps_follow_the_slider(widget, viewer, finish, qtbot) -> None:
     run(widget, finish)
     layer = viewer.layers["encoder1.0 fused"]

@@ -254,6 +254,45 @@ def test_a_view_in_3d_is_refused() -> None:
         read_shown_plane(layer, viewer.dims)
 
 
+def test_of_a_lazy_stack_only_the_plane_is_read() -> None:
+    da = pytest.importorskip("dask.array")
+    stack = RNG.integers(0, 4000, (4, 16, 16)).astype(np.uint16)
+    read: list[object] = []
+
+    def load(block, block_info=None):
+        read.append(block_info[0]["chunk-location"])
+        return block
+
+    lazy = da.from_array(stack, chunks=(1, 16, 16)).map_blocks(load, dtype=stack.dtype)
+    viewer = ViewerModel()
+    layer = viewer.add_image(lazy, contrast_limits=(0, 4000))
+    viewer.dims.set_point(0, 2)
+    plane = read_shown_plane(layer, viewer.dims)
+    read.clear()
+    np.testing.assert_array_equal(plane.pixels(), stack[2])
+    assert volume_intensity(plane) == "auto"  # that of the plane: a stack on disk is not read
+    assert set(read) == {(2, 0, 0)}
+
+
+def test_of_several_scales_the_finest_is_seen() -> None:
+    image = RNG.integers(0, 255, (32, 48)).astype(np.uint8)
+    viewer = ViewerModel()
+    layer = viewer.add_image([image, image[::2, ::2]], multiscale=True, scale=(0.5, 0.5))
+    plane = read_shown_plane(layer, viewer.dims)
+    np.testing.assert_array_equal(plane.pixels(), image)
+    np.testing.assert_allclose(plane.overlay(8, 3.5)["scale"], (4, 4))
+    np.testing.assert_allclose(plane.overlay(8, 3.5)["translate"], (1.75, 1.75))
+
+
+@pytest.mark.parametrize("name", ["look_inside", "what_if", "analyses"])
+def test_importing_a_dock_imports_no_torch(run_python, name: str) -> None:
+    code = (
+        f"import sys; import napari_anyir.widgets.{name}; "
+        "print(sorted({'torch', 'matplotlib'} & set(sys.modules)))"
+    )
+    assert run_python(code) == "[]"
+
+
 # ---------------------------------------------------------------- maps over the image
 
 

@@ -87,7 +87,10 @@ class GroupTable(QTableWidget):
         self.itemChanged.connect(self._ticked)
         events = viewer.layers.events
         events.removed.connect(self.refresh)
-        events.inserted.connect(self.refresh)
+        events.inserted.connect(self._inserted)
+        for layer in viewer.layers:
+            if is_inside(layer):
+                layer.events.visible.connect(self._seen)
         self.refresh()
 
     def refresh(self, event: Any = None) -> None:
@@ -114,6 +117,21 @@ class GroupTable(QTableWidget):
             self.setCellWidget(
                 row, len(COLUMNS) - 1, self._button(inside["group"], partial(self.remove, key))
             )
+        self.blockSignals(False)
+
+    def _inserted(self, event: Any) -> None:
+        if is_inside(event.value):
+            event.value.events.visible.connect(self._seen)
+            self.refresh()
+
+    def _seen(self, event: Any = None) -> None:
+        """Follow the eyes in napari's list of layers."""
+        groups = groups_of(self._viewer.layers)
+        self.blockSignals(True)
+        for row, key in enumerate(self._keys):
+            item = self.item(row, 0)
+            if item is not None and key in groups:
+                item.setCheckState(_state(groups[key]))
         self.blockSignals(False)
 
     def _button(self, group: str, action: Callable[[], None]) -> QToolButton:

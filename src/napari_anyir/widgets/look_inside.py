@@ -103,7 +103,7 @@ class LookInsideWidget(QWidget):
         show.setContentsMargins(0, 0, 0, 0)
         show.addWidget(self.show_box, 1)
         show.addWidget(self.channel_box)
-        self.follow_box = QCheckBox("&Follow the slider")
+        self.follow_box = QCheckBox("Follow the slide&r")
         self.follow_box.setToolTip("Look again whenever another plane of the stack is shown.")
         self.side_box = QCheckBox("Side &by side")
         self.side_box.setToolTip(
