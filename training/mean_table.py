@@ -184,6 +184,6 @@ def _notes(run: Run, measured: dict[str, tuple[Mean, Mean]], absent: list[str]) 
             )
     if absent and measured:
         notes.append(f"No average, as these sets were not run: {', '.join(absent)}.")
-    if measured and all(after.psnr < before.psnr for before, after in measured.values()):
+    if measured and all(after.psnr < before.psnr - 0.5 for before, after in measured.values()):
         notes.append("Every set came out worse than it went in: are these the right weights?")
     return notes
