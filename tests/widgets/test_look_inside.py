@@ -290,3 +290,20 @@ def test_choices_are_remembered(widget, viewer, finish, remembered, qtbot) -> No
     assert again.show_as == ONE
     assert not again.follow_box.isChecked()
     assert again.table.rowCount() == 2  # the groups are in the layers, not in the dock
+
+
+def test_a_model_without_a_card_is_read_in_a_thread(qtbot, viewer, remembered, finish, monkeypatch):
+    from napari_anyir.weights import ModelCard, find_model
+    from napari_anyir.widgets import _model_choice
+
+    bare = ModelCard("nano", find_model("nano").file)
+    monkeypatch.setattr(_model_choice, "list_models", lambda: [bare])
+    made = LookInsideWidget(viewer)
+    qtbot.addWidget(made)
+    assert made.ushape.structure is None
+    assert not made.run_button.isEnabled()
+    made.ushape.grab()  # says that the model is being read
+    finish(made.model_choice._reader)
+    assert len(made.ushape.structure.names) == 15
+    made.ushape.choose(["latent.0"])
+    assert made.run_button.isEnabled()

@@ -134,7 +134,7 @@ class LookInsideWidget(QWidget):
         label = QLabel("&Show")
         label.setBuddy(self.show_box)
         more.addRow(label, show)
-        self.setMinimumWidth(350)  # napari cuts the title of a narrower dock
+        self.setMinimumWidth(385)  # napari cuts the title of a narrower dock
         layout = QVBoxLayout(self)
         layout.setSpacing(5)
         layout.addLayout(form)
