@@ -17,14 +17,11 @@ from PIL import Image as Pillow
 from napari_anyir.inference import restore
 from napari_anyir.inference.device import resolve_device
 from napari_anyir.inference.models import get_model
-from napari_anyir.training.catalogue import find_layout
 from napari_anyir.training.classical import Restorer, classical
 from napari_anyir.training.examples import Example, NoiseStream, read_examples
-from napari_anyir.training.finding import candidates
-from napari_anyir.training.layouts import find_test
+from napari_anyir.training.found_sets import FoundSet, find_sets
 from napari_anyir.training.metrics import Image, as_measured, psnr, ssim
-from napari_anyir.training.pairing import Folder, Pair, scan
-from napari_anyir.training.protocols import Protocol, TestSet, find_protocol
+from napari_anyir.training.protocols import find_protocol
 from napari_anyir.training.runs import FILE, TRAINING_FACTS, Count, Run, Switches, default_switches
 from napari_anyir.training.scores import FILE as SCORES
 from napari_anyir.training.scores import INPUT, OUTPUT, Score
@@ -81,80 +78,6 @@ class Options:
         """Refuse a limit of nothing."""
         if self.limit is not None and self.limit < 1:
             raise ValueError(f"limit must be at least 1 image of each set, not {self.limit}.")
-
-
-@dataclass(frozen=True)
-class FoundSet:
-    """A test set that is there.
-
-    Parameters
-    ----------
-    test : TestSet
-        What the protocol says of it.
-    pairs : list of Pair
-        Its images in the order of the protocol.
-    expected : int or None
-        How many the protocol counts.
-    wanted : bool
-        Whether it is measured; noise is drawn for it all the same.
-    """
-
-    test: TestSet
-    pairs: list[Pair]
-    expected: int | None
-    wanted: bool
-
-
-def find_sets(
-    root: Path | Folder, protocol: Protocol, only: str = ""
-) -> tuple[list[FoundSet], dict[str, str]]:
-    """Look for the test sets of a protocol.
-
-    Parameters
-    ----------
-    root : Path
-        Folder that the sets lie in.
-    protocol : Protocol
-        What is tested on.
-    only : str
-        Part of the name of the sets that are wanted.
-
-    Returns
-    -------
-    found : list of FoundSet
-        In the order of the protocol, which is that of the noise.
-    missing : dict of str to str
-        Wanted sets that are not there, and why.
-
-    Raises
-    ------
-    ValueError
-        If ``only`` fits no set of the protocol, or two folders fit a set equally well.
-    FileNotFoundError
-        If a set is there but an image has no partner.
-    """
-    if not any(only in test.name for test in protocol.tests):
-        names = ", ".join(test.name for test in protocol.tests)
-        raise ValueError(f"No set of {protocol.name} is called '{only}'; its sets are {names}.")
-    tree = root if isinstance(root, Folder) else scan(root)
-    found, missing = [], {}
-    for test in protocol.tests:
-        layout = find_layout("test", test.layout)
-        wanted = only in test.name
-        if not candidates(tree, layout):
-            if wanted:
-                missing[test.name] = _why(tree, test)
-            continue
-        found.append(FoundSet(test, find_test(tree, test), layout.expected, wanted))
-    return found, missing
-
-
-def _why(tree: Folder, test: TestSet) -> str:
-    try:
-        find_test(tree, test)
-    except FileNotFoundError as error:
-        return str(error)
-    return ""
 
 
 def evaluate(

@@ -20,8 +20,8 @@ from napari_anyir.inference import engine
 from napari_anyir.inference.device import resolve_device
 from napari_anyir.inference.models import get_model
 from napari_anyir.training.baselines import PromptIR
-from napari_anyir.training.evaluate import find_sets
 from napari_anyir.training.examples import Example, NoiseStream, read_examples
+from napari_anyir.training.found_sets import find_sets
 from napari_anyir.training.metrics import as_measured, psnr, ssim
 from napari_anyir.training.protocols import find_protocol
 from napari_anyir.training.runs import default_switches, write_json

@@ -11,11 +11,11 @@ from napari_anyir.training.classical import classical
 from napari_anyir.training.evaluate import (
     Options,
     evaluate,
-    find_sets,
     measure_sets,
     picture_path,
 )
 from napari_anyir.training.examples import NoiseStream, centre_crop, read_examples
+from napari_anyir.training.found_sets import find_sets
 from napari_anyir.training.mean_table import mean_table
 from napari_anyir.training.metrics import psnr
 from napari_anyir.training.pairing import Pair
