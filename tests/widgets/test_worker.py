@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 import time
 import weakref
@@ -12,7 +13,7 @@ from qtpy.QtCore import QObject
 
 from napari_anyir.errors import Cancelled, ModelError
 from napari_anyir.widgets._problems import OUT_OF_MEMORY, TORCH_AFTER_QT, load_torch, sentence
-from napari_anyir.widgets._worker import Runner
+from napari_anyir.widgets._worker import TURN, Runner, ShortTurns
 
 
 @pytest.fixture
@@ -75,6 +76,34 @@ def test_cancel_stops_at_the_next_step_and_returns_nothing(qtbot, runner: Runner
     assert not problems
 
 
+def test_threads_take_short_turns_while_jobs_run_and_only_then(qtbot, finish) -> None:
+    parent = QObject()
+    runners = [Runner(parent), Runner(parent)]
+    before, inside = sys.getswitchinterval(), []
+
+    def look(progress, cancel):
+        inside.append(sys.getswitchinterval())
+        time.sleep(0.05)
+        raise ValueError("This job fails; its turns end all the same.")
+
+    for runner in runners:
+        runner.start(look)
+    for runner in runners:
+        finish(runner)
+    assert max(inside) <= TURN < before
+    assert sys.getswitchinterval() == before
+
+
+def test_an_interval_that_another_set_meanwhile_is_kept() -> None:
+    before = sys.getswitchinterval()
+    try:
+        with ShortTurns():
+            sys.setswitchinterval(0.002)
+        assert sys.getswitchinterval() == pytest.approx(0.002)
+    finally:
+        sys.setswitchinterval(before)
+
+
 def test_a_runner_runs_one_job_at_a_time(qtbot, runner: Runner, finish) -> None:
     runner.start(Steps(20))
     with pytest.raises(RuntimeError, match="still running"):
@@ -97,7 +126,7 @@ def test_a_job_outlives_its_application_without_a_crash(run_python) -> None:
 import time
 from qtpy.QtWidgets import QApplication, QWidget
 application = QApplication([])
-from napari_anyir.widgets._worker import Runner
+from napari_anyir.widgets._worker import TURN, Runner, ShortTurns
 widget = QWidget()
 def job(progress, cancel):
     for step in range(200):
