@@ -138,13 +138,8 @@ def train(
             f"'{out}' holds a run already; continue it with --resume or name another folder."
         )
     where = resolve_device(device)
+    _check_devices(config, where, devices, nodes)
     source = open_source(config)
-    for phase in config.phases:
-        if phase.batch % (devices * nodes):
-            raise ValueError(
-                f"A batch of {phase.batch} crops cannot be divided among {devices * nodes} "
-                "devices; choose a multiple of their number."
-            )
     checkpoint, light = None, None
     if resume:
         checkpoint, light = _found(out, config)
@@ -185,6 +180,22 @@ def train(
     say(f"{module.position.step} steps, {module.position.seen} crops")
     say(f"Try it: anyir restore IMAGE -o OUT --model {out / WEIGHTS}")
     return module
+
+
+def _check_devices(config: TrainingConfig, device: torch.device, devices: int, nodes: int) -> None:
+    """Refuse devices that are not there or cannot share the batches."""
+    there = {"cuda": torch.cuda.device_count(), "mps": 1}.get(device.type, devices)
+    if devices > there:
+        raise ValueError(
+            f"There are not {devices} devices of the kind '{device.type}' here, but {there}; ask "
+            "for so many at most."
+        )
+    for phase in config.phases:
+        if phase.batch % (devices * nodes):
+            raise ValueError(
+                f"A batch of {phase.batch} crops cannot be divided among {devices * nodes} "
+                "devices; choose a multiple of their number."
+            )
 
 
 def _nothing(line: str) -> None:
@@ -292,6 +303,7 @@ def make_trainer(
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
+        benchmark=device.type == "cuda",  # crops of a phase are of one size
         default_root_dir=out,
     )
 

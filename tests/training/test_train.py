@@ -13,10 +13,13 @@ import pytest
 import torch
 from skimage.io import imread, imsave
 
+from napari_anyir.model import AnyIR
 from napari_anyir.training import saving
+from napari_anyir.training.callbacks import Saving
 from napari_anyir.training.config import TrainingConfig
 from napari_anyir.training.config_files import read_config
 from napari_anyir.training.data_sources import open_source
+from napari_anyir.training.folder_source import FolderSource
 from napari_anyir.training.module import RestorationModule
 from napari_anyir.training.train import read_run, train
 from napari_anyir.weights import load_model
@@ -81,6 +84,16 @@ def interrupt(monkeypatch, after):
     monkeypatch.setattr(RestorationModule, "optimizer_step", killed)
 
 
+def save_at(monkeypatch, step):
+    """Let the minute be over at one step."""
+
+    def due(self, trainer, module, *rest):
+        if module.position.step == step:
+            assert self.save(trainer, module) is None
+
+    monkeypatch.setattr(Saving, "on_train_batch_end", due)
+
+
 class _KilledError(Exception):
     pass
 
@@ -88,11 +101,11 @@ class _KilledError(Exception):
 @pytest.mark.parametrize("source", ["folder", "pairs"])
 def test_twenty_steps_equal_ten_and_a_resumed_ten(photos, tmp_path, monkeypatch, source):
     whole = run(config(photos, source), tmp_path / "whole")
-    often = config(photos, source, save_minutes=1e-9)
-    interrupt(monkeypatch, after=10)
+    save_at(monkeypatch, 10)
+    interrupt(monkeypatch, after=12)
     with pytest.raises(_KilledError):
-        run(often, tmp_path / "broken")
-    resumed = run(often, tmp_path / "broken", resume=True)
+        run(config(photos, source), tmp_path / "broken")
+    resumed = run(config(photos, source), tmp_path / "broken", resume=True)
     assert resumed.began.step == 10
     assert (resumed.position.step, resumed.position.seen) == (20, 12 * 4 + 8 * 2)
     states = [
@@ -145,16 +158,17 @@ def test_a_full_disk_keeps_the_old_checkpoint_and_the_run_goes_on(photos, tmp_pa
 
     def full(content, path, **named):
         attempts.append(path)
-        if 3 < len(attempts) < 8:
+        if 1 < len(attempts) < 4:
             path.write_bytes(b"half")
             raise OSError(28, "No space left on device")
         save(content, path, **named)
 
     monkeypatch.setattr(saving.torch, "save", full)
-    trained = run(config(photos, save_minutes=1e-9), tmp_path / "run", say=said.append)
-    assert trained.position.step == 20
-    assert sum("No space left" in line and "stays" in line for line in said) == 4
-    assert saving.read_state(tmp_path / "run" / "state.ckpt")["position"]["step"] == 20
+    settings = config(photos, steps=6, save_minutes=1e-9)
+    trained = run(settings, tmp_path / "run", say=said.append)
+    assert trained.position.step == 6
+    assert sum("No space left" in line and "stays" in line for line in said) == 2
+    assert saving.read_state(tmp_path / "run" / "state.ckpt")["position"]["step"] == 6
     assert not list((tmp_path / "run").glob("*.part"))
 
 
@@ -174,7 +188,8 @@ def test_a_disk_that_stays_full_ends_the_run_in_a_sentence(photos, tmp_path, mon
 
 
 def test_half_precision_weights_go_on_elsewhere(photos, tmp_path, monkeypatch):
-    settings = config(photos, save_minutes=1e-9)
+    settings = config(photos)
+    save_at(monkeypatch, 8)
     interrupt(monkeypatch, after=8)
     with pytest.raises(_KilledError):
         run(settings, tmp_path / "here")
@@ -223,6 +238,15 @@ def test_a_finished_run_another_network_and_a_taken_folder_are_refused(photos, t
         run(settings, out, resume=True)
     with pytest.raises(ValueError, match="divided among 3 devices"):
         run(settings, tmp_path / "other", devices=3)
+
+
+def test_more_cards_than_there_are_is_told(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "napari_anyir.training.train.resolve_device", lambda name: torch.device("cuda")
+    )
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ValueError, match="not 2 devices of the kind 'cuda' here, but 1"):
+        run(config(photos), tmp_path / "run", devices=2)
 
 
 def test_steps_without_finite_gradient_are_counted_and_change_nothing(
@@ -277,6 +301,27 @@ def test_stopping_by_hand_keeps_the_last_checkpoint(photos, tmp_path, monkeypatc
     finally:
         signal.signal(signal.SIGINT, handler)
     assert saving.read_state(tmp_path / "run" / "state.ckpt")["position"]["step"] == 3
+
+
+def test_bfloat16_is_for_the_network_and_not_for_the_data(photos, tmp_path, monkeypatch):
+    seen = []
+    batch, forward = FolderSource.batch, AnyIR.forward
+
+    def watched_batch(self, *arguments):
+        seen.append(torch.is_autocast_enabled("cpu"))
+        return batch(self, *arguments)
+
+    def watched_forward(self, x, *rest):
+        if x.device.type == "cpu":  # operations are counted without pixels
+            seen.append(torch.is_autocast_enabled("cpu"))
+        return forward(self, x, *rest)
+
+    monkeypatch.setattr(FolderSource, "batch", watched_batch)
+    monkeypatch.setattr(AnyIR, "forward", watched_forward)
+    trained = run(config(photos, steps=2, precision="bf16-mixed"), tmp_path / "run")
+    assert seen == [False, True, False, True]
+    assert all(p.dtype == torch.float32 for p in trained.network.parameters())
+    assert trained.position.skipped == 0
 
 
 def test_a_run_by_the_clock_ends_with_it(photos, tmp_path):
