@@ -169,6 +169,10 @@ def train(
         except SystemExit:  # how Lightning ends after Ctrl-C
             if not trainer.interrupted:
                 raise
+        except (ValueError, TypeError, OSError) as error:
+            if sentence := _sentence_of_worker(error):
+                raise type(error)(sentence) from error
+            raise
         except torch.cuda.OutOfMemoryError as error:
             phase = module.schedule.phase(module.position)
             raise ValueError(
@@ -180,6 +184,14 @@ def train(
     say(f"{module.position.step} steps, {module.position.seen} crops")
     say(f"Try it: anyir restore IMAGE -o OUT --model {out / WEIGHTS}")
     return module
+
+
+def _sentence_of_worker(error: Exception) -> str:
+    """Return what went wrong in a process that reads images, without its traceback."""
+    text = str(error).strip()
+    if not text.startswith("Caught ") or "Original Traceback" not in text:
+        return ""
+    return text.splitlines()[-1].partition(": ")[2]
 
 
 def _check_devices(config: TrainingConfig, device: torch.device, devices: int, nodes: int) -> None:

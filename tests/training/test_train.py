@@ -249,6 +249,28 @@ def test_more_cards_than_there_are_is_told(photos, tmp_path, monkeypatch):
         run(config(photos), tmp_path / "run", devices=2)
 
 
+def test_a_bad_pair_is_told_in_a_sentence_though_a_worker_found_it(photos, tmp_path):
+    data = tmp_path / "pairs"
+    for folder, size in (("input", 24), ("target", 32)):
+        (data / folder).mkdir(parents=True)
+        image = np.zeros((size, 24, 3), np.uint8)
+        imsave(data / folder / "a.png", image, check_contrast=False)
+    settings = config(data, "pairs").model_dump()
+    settings["data"] |= {"workers": 1}
+    with pytest.raises(ValueError, match=r"^'.*a\.png' is 24 x 24 but its clean partner") as caught:
+        run(TrainingConfig.model_validate(settings), tmp_path / "run")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_batch_that_does_not_fit_is_told(photos, tmp_path, monkeypatch):
+    def full(self, *arguments, **named):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(RestorationModule, "training_step", full)
+    with pytest.raises(ValueError, match="A batch of 4 crops of 16 pixels does not fit"):
+        run(config(photos), tmp_path / "run")
+
+
 def test_steps_without_finite_gradient_are_counted_and_change_nothing(
     photos, tmp_path, monkeypatch
 ):
