@@ -81,12 +81,28 @@ def our_way(way: str, variant: str, features: str) -> Callable[[torch.Tensor], t
     return exact
 
 
+def import_torchvision() -> None:
+    """Import torchvision, which spandrel needs for other networks than these.
+
+    Its compiled operators fit one build of torch only. No network here uses one, but without them
+    its import stops at the two that it describes itself; so these are declared.
+    """
+    try:
+        import torchvision
+    except RuntimeError:
+        schema = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+        for name in ("nms", "qnms"):
+            torch.library.define(f"torchvision::{name}", schema)
+        import torchvision  # noqa: F401
+
+
 def peer(name: str) -> Callable[[torch.Tensor], torch.Tensor]:
     """Return a function that runs a peer as its authors publish it, weights random.
 
     Restormer has 26.1 M parameters; NAFNet is the width 32 of its denoising model; SwinIR is the
     denoising model in colour.
     """
+    import_torchvision()
     if name == "Restormer":
         from spandrel_extra_arches.architectures.Restormer import Restormer
 

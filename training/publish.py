@@ -1,6 +1,6 @@
 """Turn a training run into a model of the package: half-precision weights and a card.
 
-``python -m napari_anyir.training.publish RUN NAME --sources SOURCES.tsv --measured results.json``
+``python -m napari_anyir.training.publish RUN NAME --sources SOURCES.tsv --measured RESULTS/dev/NAME/summary.json``
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--training", type=Path, help="JSON: what else the card says of the training"
     )
-    parser.add_argument("--measured", type=Path, help="JSON: results of evaluate")
+    parser.add_argument("--measured", type=Path, help="summary.json of anyir evaluate")
     parser.add_argument("--limits", default="", help="where the model fails, in plain words")
     given = parser.parse_args(arguments)
     training = json.loads(given.training.read_text()) if given.training else {}
