@@ -130,6 +130,7 @@ class Watcher(threading.Thread):
             if time.perf_counter() - last > self._limit and last not in self.places:
                 frame = sys._current_frames().get(self._window or 0)
                 stack = traceback.extract_stack(frame)[-DEPTH:]
+                del frame  # it would keep the window's variables, such as painters, alive
                 self.places[last] = " < ".join(
                     f"{Path(step.filename).name}:{step.lineno} {step.name}"
                     for step in reversed(stack)

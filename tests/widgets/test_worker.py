@@ -144,7 +144,11 @@ print("over")
     assert run_python(code) == "over"
 
 
-def test_nothing_of_a_job_is_kept(qtbot, runner: Runner, finish) -> None:
+@pytest.mark.parametrize("window", [False, pytest.param(True, marks=pytest.mark.window)])
+def test_nothing_of_a_job_is_kept(request, qtbot, runner: Runner, finish, window) -> None:
+    if window:  # napari's list of tasks belongs to its window, and keeps all workers
+        request.getfixturevalue("make_napari_viewer")()
+
     class Pixels(np.ndarray):
         pass
 

@@ -75,6 +75,40 @@ class ShortTurns:
 _SHORT_TURNS = ShortTurns()
 
 
+class Ticket:
+    """What napari is told of a job: its name, and not the job itself.
+
+    napari's list of tasks keeps every worker and what it was made of until napari is closed, and
+    with a job it would keep the pixels of layers that were deleted long ago.
+
+    Parameters
+    ----------
+    job : callable
+        ``job(progress, cancel)``.
+
+    Examples
+    --------
+    >>> ticket = Ticket(print)
+    >>> ticket.take() is print, ticket.take()
+    (True, None)
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job: Job | None = job
+        self._name = str(job)
+
+    def __str__(self) -> str:
+        """Return the job's name."""
+        return self._name
+
+    __repr__ = __str__
+
+    def take(self) -> Job | None:
+        """Return the job, once; after that nothing of it is left here."""
+        job, self._job = self._job, None
+        return job
+
+
 class JobWorker(WorkerBase):
     """A worker whose job can be stopped between two of its steps.
 
@@ -83,13 +117,13 @@ class JobWorker(WorkerBase):
 
     Parameters
     ----------
-    job : callable
-        ``job(progress, cancel)``; ``str(job)`` is what napari shows when it is closed in mid-run.
+    ticket : Ticket
+        Of the job; its name is what napari shows when it is closed in mid-run.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, ticket: Ticket) -> None:
         super().__init__(SignalsClass=GeneratorWorkerSignals)
-        self._job: Job | None = job
+        self._ticket = ticket
         self._reported = 0.0
 
     def run(self) -> None:
@@ -101,7 +135,7 @@ class JobWorker(WorkerBase):
 
     def work(self) -> Any:
         """Run the job; called by Qt in the thread."""
-        job, self._job = self._job, None  # napari keeps workers; the pixels must not stay with them
+        job = self._ticket.take()
         if job is None or self.abort_requested:
             self.aborted.emit()
             return None
@@ -176,7 +210,7 @@ class Runner(QObject):
         if self._worker is not None:
             raise RuntimeError("A job is still running; stop it first.")
         # Errors are shown by `_errored`: raising them again would show a traceback to the user.
-        worker = create_worker(job, _worker_class=JobWorker, _ignore_errors=True)
+        worker = create_worker(Ticket(job), _worker_class=JobWorker, _ignore_errors=True)
         worker.yielded.connect(self._yielded)
         worker.returned.connect(self._returned)
         worker.errored.connect(self._errored)
