@@ -144,6 +144,7 @@ class TrainingConfig(_Section):
     minutes: float | None = Field(default=None, gt=0)
     warm_up_epochs: float = Field(default=0.0, ge=0)
     warm_up_steps: int = Field(default=0, ge=0)
+    warm_up_share: float = Field(default=0.0, ge=0, lt=1)
     phases: tuple[Phase, ...] = (Phase(),)
     optimiser: Optimiser = Optimiser()
     fourier_weight: float = Field(default=0.1, ge=0)
@@ -168,8 +169,12 @@ class TrainingConfig(_Section):
         if len(lengths) != 1:
             given = " and ".join(lengths) or "none of them"
             raise ValueError(f"give one of epochs, steps and minutes, not {given}")
-        if self.warm_up_epochs and self.warm_up_steps:
-            raise ValueError("give one of warm_up_epochs and warm_up_steps, not both")
+        if bool(self.warm_up_epochs) + bool(self.warm_up_steps) + bool(self.warm_up_share) > 1:
+            raise ValueError("give one of warm_up_epochs, warm_up_steps and warm_up_share")
+        for unit in ("epochs", "steps"):
+            whole, part = getattr(self, unit), getattr(self, f"warm_up_{unit}")
+            if whole is not None and part and part >= whole:
+                raise ValueError(f"warm_up_{unit} must be less than {unit}, and {part:g} is not")
         if self.data.source == "folder" and (self.epochs or self.warm_up_epochs):
             raise ValueError(
                 "photographs are cropped at random and have no epochs; give steps or minutes, and "

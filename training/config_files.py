@@ -68,12 +68,17 @@ def _read_yaml(name_or_path: str | Path) -> tuple[dict[str, Any], str]:
 
 
 _LENGTHS = ("epochs", "steps", "minutes")
-_WARM_UPS = ("warm_up_epochs", "warm_up_steps")
+_WARM_UPS = ("warm_up_epochs", "warm_up_steps", "warm_up_share")
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Lay one configuration over another, key by key; another length or source replaces."""
     merged = dict(below)
+    if any(above.get(name) for name in ("steps", "minutes")) and below.get("epochs"):
+        # Fifteen epochs would never be over in an hour: the warm-up keeps its share of the run.
+        epochs = merged.pop("warm_up_epochs", 0)
+        if epochs:
+            merged["warm_up_share"] = float(epochs) / float(below["epochs"])
     for group in (_LENGTHS, _WARM_UPS):
         if any(name in above for name in group):
             for name in group:

@@ -1,6 +1,7 @@
 """Turn a training run into a model of the package: half-precision weights and a card.
 
-``python -m napari_anyir.training.publish RUN NAME --sources SOURCES.tsv --measured RESULTS/dev/NAME/summary.json``
+``python -m napari_anyir.training.publish RUN NAME --sources SOURCES.tsv --measured RESULTS.json``,
+where the results are ``RESULTS/dev/NAME/summary.json`` of ``anyir evaluate``.
 """
 
 from __future__ import annotations

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 
 from napari_anyir.training.config import Phase, TrainingConfig
 
+RESTART = 200
+"""Steps in which the rate rises again after the optimiser began afresh within a run."""
+
+_FIRST = 1e-4
+
 
 @dataclass
 class Position:
@@ -95,16 +100,23 @@ class Schedule:
         config, share = self.config, 0.0
         warm = 1.0
         if config.warm_up_steps:
-            warm = (position.step - position.restart + 1) / config.warm_up_steps
+            warm = (position.step + 1) / config.warm_up_steps
             share = config.warm_up_steps / config.steps if config.steps else 0.0
         elif config.warm_up_epochs:
             batch = self.phase(position).batch
             warm = (position.seen + batch) / (config.warm_up_epochs * self.items)
             share = config.warm_up_epochs / config.epochs if config.epochs else 0.0
-        share = min(share, 1.0)
-        fallen = max(0.0, self.progress(position) - share) / (1 - share) if share < 1 else 0.0
+        elif config.warm_up_share:
+            share = config.warm_up_share
+            # The first step of a run by the clock comes at 0 and is no reason to stand still.
+            warm = max(self.progress(position), _FIRST) / share
+        fallen = max(0.0, self.progress(position) - share) / (1 - share)
+        again = (position.step - position.restart + 1) / RESTART if position.restart else 1.0
         return (
-            config.optimiser.learning_rate * min(warm, 1.0) * 0.5 * (1 + math.cos(math.pi * fallen))
+            config.optimiser.learning_rate
+            * min(warm, again, 1.0)
+            * 0.5
+            * (1 + math.cos(math.pi * fallen))
         )
 
     def seconds_left(self, position: Position, began: Position) -> float | None:

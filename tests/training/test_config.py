@@ -89,6 +89,8 @@ def test_the_bundled_recipe_trains_on_every_share_with_large_crops_at_the_end():
         ("phases=[]", "phases must start at 0"),
         ("phases=[{start: 0.5}]", "phases must start at 0"),
         ("data.source=cloud", "'cloud'"),
+        ("epochs=15", "warm_up_epochs must be less than epochs, and 15 is not"),
+        ("warm_up_share=1", "warm_up_share: input should be less than 1"),
         ("seed", "'seed' is no override; write key=value"),
         ("data={source: folder}", "have no epochs"),
     ],

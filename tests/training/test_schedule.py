@@ -51,11 +51,30 @@ def test_a_run_by_the_clock_reaches_zero_when_the_time_is_over_however_slow_it_i
         assert rates[-1] == 0
 
 
+@pytest.mark.parametrize("length", [{"minutes": 60.0}, {"steps": 1000}])
+def test_a_protocol_of_another_length_warms_up_for_the_same_share(length):
+    config = read_config("3deg", **length)
+    assert config.warm_up_share == 15 / 120
+    schedule = Schedule(config, 142_431)
+    rates = [schedule.rate(Position(step=s, seconds=3.6 * s)) for s in range(1001)]
+    assert rates[0] > 0
+    assert all(b > a for a, b in pairwise(rates[:126]))
+    assert all(b <= a for a, b in pairwise(rates[125:]))
+    assert rates[125] == pytest.approx(2e-4)
+    assert rates[1000] == 0
+
+
 def test_a_fresh_optimiser_warms_up_again():
-    schedule = Schedule(TrainingConfig(steps=1000, warm_up_steps=100))
-    went_on = schedule.rate(Position(step=500))
-    assert schedule.rate(Position(step=500, restart=500)) == pytest.approx(went_on / 100)
-    assert schedule.rate(Position(step=600, restart=500)) == schedule.rate(Position(step=600))
+    for schedule in (
+        Schedule(TrainingConfig(steps=1000, warm_up_steps=100)),
+        Schedule(read_config("3deg", steps=1000), 142_431),
+        Schedule(TrainingConfig(steps=1000)),
+    ):
+        peak = 2e-4
+        assert schedule.rate(Position(step=500, restart=500)) == pytest.approx(peak / 200, rel=0.6)
+        assert schedule.rate(Position(step=700, restart=500)) == schedule.rate(Position(step=700))
+        rates = [schedule.rate(Position(step=s, restart=500)) for s in range(500, 600)]
+        assert all(b > a for a, b in pairwise(rates))
 
 
 def test_phases_follow_the_progress():

@@ -53,7 +53,7 @@ def config(photos, source="folder", **values):
         "network": SMALL,
         "data": data,
         "steps": 20,
-        "warm_up_steps": 3,
+        "warm_up_steps": 0 if values.get("steps") == 1 else 1,
         "phases": [{"crop": 16, "batch": 4}, {"start": 0.6, "crop": 24, "batch": 2}],
         "optimiser": {"learning_rate": 2e-3, "clip": 1.0},
         "average": 0.99,
