@@ -78,3 +78,18 @@ def test_the_widget_tells_the_time_once_a_run_has_taught_it(qtbot, finish) -> No
     assert taught.split()[-4] in ("min", "h")
     widget.form.precision_box.setCurrentText("float32")
     assert widget.estimate_label.text() == UNKNOWN
+
+
+def test_a_preview_is_enough_to_tell_it(qtbot, finish) -> None:
+    viewer = ViewerModel()
+    layer = viewer.add_image(np.random.default_rng(0).integers(0, 255, (128, 128), np.uint8))
+    layer.corner_pixels = np.array([[0, 0], [127, 127]])
+    widget = RestoreWidget(viewer)
+    qtbot.addWidget(widget)
+    widget.form.model_box.setCurrentText("nano")
+    widget.form.find_devices()
+    finish(widget.form._probe)
+    widget.preview_box.setChecked(True)
+    qtbot.waitUntil(lambda: widget.preview.layer is not None, timeout=60_000)
+    finish(widget.preview.runner)
+    assert widget.estimate_label.text() not in ("", UNKNOWN)

@@ -149,6 +149,7 @@ class RestoreWidget(QWidget):
     def _connect(self) -> None:
         self.preview = LivePreview(self._viewer, self.form, lambda: self.strength, self)
         self.preview.told.connect(self.status_label.setText)
+        self.preview.runner.finished.connect(self._update)  # it has taught how long a run takes
         self.preview_box.toggled.connect(self.preview.set_enabled)
         self.strength_slider.valueChanged.connect(self.preview.blend_again)
         self.form.changed.connect(self._update)
