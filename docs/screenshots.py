@@ -68,6 +68,17 @@ def restore(folder: Path) -> None:
     viewer.close()
 
 
+def window(folder: Path) -> None:
+    viewer = open_viewer("noise")
+    restored(viewer, "noise")
+    result = next(layer for layer in viewer.layers if "restored" in layer.name)
+    # Moved, not in a grid, whose name napari has changed.
+    result.translate = (0, result.data.shape[1] + 8)
+    viewer.reset_view()
+    save(viewer, folder, "window")
+    viewer.close()
+
+
 def preview(folder: Path) -> None:
     viewer = open_viewer("micrograph")
     _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Restore image")
@@ -195,7 +206,17 @@ def analyses(folder: Path) -> None:
 def main() -> None:
     makers = {
         maker.__name__: maker
-        for maker in (restore, preview, compare, degrade, folder, look_inside, what_if, analyses)
+        for maker in (
+            window,
+            restore,
+            preview,
+            compare,
+            degrade,
+            folder,
+            look_inside,
+            what_if,
+            analyses,
+        )
     }
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path(__file__).parent / "images")
