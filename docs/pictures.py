@@ -1,4 +1,4 @@
-"""Make the pictures that need no window (those that do: screenshots.py): ``python docs/pictures.py``.
+"""Make the pictures that need no window: ``python docs/pictures.py`` (see screenshots.py).
 
 They show the present state, whatever it is: the bundled samples and the bundled weights.
 """
