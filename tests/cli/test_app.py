@@ -149,9 +149,10 @@ def test_bad_input_in_a_process_shows_no_traceback(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="a process alone cannot be sent Ctrl-C there")
 def test_ctrl_c_leaves_whole_files_and_status_130(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
+    # Large enough that a busy machine cannot finish them all before the signal is sent.
     for number in range(40):
         write_image(
-            tmp_path / "raw" / f"{number:02}.png", rng.integers(0, 255, (48, 48, 3), np.uint8)
+            tmp_path / "raw" / f"{number:02}.png", rng.integers(0, 255, (88, 88, 3), np.uint8)
         )
     out = tmp_path / "out"
     command = [sys.executable, "-m", "napari_anyir", "restore", "raw", "-o", "out", "-m", "nano"]
@@ -170,7 +171,7 @@ def test_ctrl_c_leaves_whole_files_and_status_130(tmp_path: Path) -> None:
     assert made[-1] == "anyir-log.jsonl"
     assert 3 <= len(made) - 1 < 40
     for name in made[:-1]:
-        assert read_image(out / name).array.shape == (48, 48, 3)
+        assert read_image(out / name).array.shape == (88, 88, 3)
 
     again = anyir("restore", "raw", "-o", "out", "-m", "nano", cwd=tmp_path)
     assert f"{len(made) - 1} there already" in again.stdout
