@@ -31,8 +31,10 @@ from torch.utils.data import DataLoader, Subset
 
 from napari_anyir.inference.device import resolve_device
 from napari_anyir.model import build_model
-from napari_anyir.training.cache import DirectImages, Images, MemoryImages, open_cache
-from napari_anyir.training.datasets import Cropping, FolderSet, ProtocolSet, unit
+from napari_anyir.training.cache import DirectImages, Images, MemoryImages
+from napari_anyir.training.cache_file import open_cache
+from napari_anyir.training.cropping import Cropping
+from napari_anyir.training.datasets import FolderSet, ProtocolSet, unit
 from napari_anyir.training.losses import restoration_loss
 from napari_anyir.training.pairing import single_files
 from napari_anyir.training.photos import find_photos

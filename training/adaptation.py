@@ -4,7 +4,7 @@ The network, which knows photographs and common noise already, is trained on by 
 (Huang, Li, Jia, Lu and Liu, CVPR 2021) on the user's own pixels; one pixel in 17 is never a target,
 and by these (Noise2Self, Batson and Royer, ICML 2019) it is decided when to stop and whether the
 new weights are kept at all. Both need noise that is independent from pixel to pixel and zero on
-average.
+average; or, with ``loss="l1"``, noise that leaves most pixels near their clean values.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from napari_anyir.inference.intensity import Intensity
 from napari_anyir.inference.models import get_model
 from napari_anyir.inference.options import check_options
 from napari_anyir.model import AnyIR
+from napari_anyir.training.neighbours import Loss
 from napari_anyir.training.noisy_windows import Source
 from napari_anyir.training.self_supervised import Change, Recipe, SelfSupervised
 
@@ -124,6 +125,7 @@ def adapt(
     minutes: float = 3.0,
     steps: int | None = None,
     seed: int = 0,
+    loss: Loss = "l2",
     device: str = "auto",
     progress: engine.Progress | None = None,
     cancel: engine.Cancel | None = None,
@@ -148,6 +150,8 @@ def adapt(
         give the same weights on a CPU.
     seed : int
         Seed of all randomness.
+    loss : {"l2", "l1"}
+        ``"l1"`` for outliers, such as salt and pepper or hot pixels, which are not zero on average.
     device : str
         As for `napari_anyir.restore`.
     progress : callable, optional
@@ -193,6 +197,7 @@ def adapt(
         device=device,
         progress=progress,
         cancel=cancel,
+        recipe=Recipe(loss=loss),
     )
     if not record.kept:
         warnings.warn(str(record), UserWarning, stacklevel=2)
@@ -220,7 +225,7 @@ def adapt_with_record(
     image, axes, model, intensity, minutes, steps, seed, device, progress, cancel
         As for `adapt`.
     recipe : Recipe, optional
-        Other settings of the training.
+        Other settings of the training, the loss among them.
 
     Returns
     -------

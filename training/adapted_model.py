@@ -11,9 +11,9 @@ from typing import Any
 from napari_anyir.errors import ModelError
 from napari_anyir.model import AnyIR
 from napari_anyir.training.adaptation import AdaptationRecord
+from napari_anyir.training.model_files import write_model
 from napari_anyir.weights import ModelCard, find_model
-from napari_anyir.weights.loading import save_network
-from napari_anyir.weights.registry import DEFAULT, sha256
+from napari_anyir.weights.registry import DEFAULT
 
 METHOD = "Neighbor2Neighbor, ended and judged by held-out pixels as in Noise2Self"
 
@@ -128,32 +128,17 @@ def save_adapted(
     ('mine', 'nano')
     """
     path = check_target(path, overwrite=overwrite)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    try:
-        save_network(network, temporary)
-        digest = sha256(temporary)
-        # Between the two renames a card must not vouch for other weights than its own.
-        path.with_suffix(".json").unlink(missing_ok=True)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
     origin = _origin(record)
-    card = ModelCard(
-        name=path.stem,
-        file=path,
+    return write_model(
+        network,
+        path,
         summary=f"'{record.model}' adapted to {_count(record.planes, 'noisy plane')}."
         if record.kept
         else f"'{record.model}' as it was: adapting did not surely help.",
-        config=network.config.to_dict(),
-        sha256=digest,
         licence=origin.licence if origin else "",
-        parameters=sum(p.numel() for p in network.parameters()),
         training=_training(record, images),
         limits=" ".join(filter(None, (LIMITS, origin.limits if origin else ""))),
     )
-    card.write(path.with_suffix(".json"))
-    return card
 
 
 def _count(number: int, what: str) -> str:
@@ -191,5 +176,8 @@ def _training(record: AdaptationRecord, images: Sequence[str]) -> dict[str, Any]
         "seed": record.seed,
         "device": record.device,
         "threads": record.threads,
-        "recipe": ", ".join(f"{name} {value:g}" for name, value in recipe.items()),
+        "recipe": ", ".join(
+            f"{name} {value}" if isinstance(value, str) else f"{name} {value:g}"
+            for name, value in recipe.items()
+        ),
     }

@@ -15,8 +15,9 @@ from PIL import Image
 from torch import Tensor
 
 from napari_anyir.training.module import RestorationModule
-from napari_anyir.training.saving import STATE, SafeCheckpointIO, replace_file, save_results
+from napari_anyir.training.saving import STATE, SafeCheckpointIO, save_results
 from napari_anyir.training.speed import multiply_rate, step_operations
+from napari_anyir.training.writing import replace_file
 
 Say = Callable[[str], None]
 """Prints a line."""

@@ -21,6 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from napari_anyir.model import VARIANTS, AnyIR
 from napari_anyir.training.baselines import DEPTHS, PromptIR, count_parameters
+from napari_anyir.training.writing import write_json
 
 SIZE = 224
 """Height and width of the paper's counts, in pixels."""
@@ -301,11 +302,8 @@ def write_complexity(found: Sequence[Complexity], folder: Path) -> Path:
     >>> read_complexity(folder)["tiny"].multiply_adds
     9
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILE
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps([asdict(one) for one in found], indent=2) + "\n", "utf-8")
-    temporary.replace(path)
+    write_json(path, [asdict(one) for one in found])
     return path
 
 

@@ -10,13 +10,16 @@ from napari_anyir.training.set_source import pair_source, protocol_source
 __all__ = ["open_source"]
 
 
-def open_source(config: TrainingConfig) -> Source:
+def open_source(config: TrainingConfig, processes: int = 1) -> Source:
     """Open the data of a run.
 
     Parameters
     ----------
     config : TrainingConfig
         The run, with the root of its data.
+    processes : int
+        Training processes on this machine, one for each device: decoded images are kept in memory
+        only where those of all of them have room.
 
     Returns
     -------
@@ -33,5 +36,5 @@ def open_source(config: TrainingConfig) -> Source:
     if isinstance(config.data, FolderData):
         return FolderSource(config.data, config.seed)
     if isinstance(config.data, PairData):
-        return pair_source(config.data, config.seed)
-    return protocol_source(config.data, config.seed)
+        return pair_source(config.data, config.seed, processes)
+    return protocol_source(config.data, config.seed, processes)

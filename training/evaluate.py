@@ -25,6 +25,7 @@ from napari_anyir.training.protocols import find_protocol
 from napari_anyir.training.runs import FILE, TRAINING_FACTS, Count, Run, Switches, default_switches
 from napari_anyir.training.scores import FILE as SCORES
 from napari_anyir.training.scores import INPUT, OUTPUT, Score
+from napari_anyir.training.writing import replace_file
 from napari_anyir.weights import find_model
 
 STRIPS = 3
@@ -325,7 +326,5 @@ def keep_images(run: Run, set_name: str, example: Example, restored: Image, *, s
 
 
 def _save(path: Path, image: Image) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    Pillow.fromarray(np.rint(image * 255).astype(np.uint8)).save(temporary, "PNG")
-    temporary.replace(path)
+    picture = Pillow.fromarray(np.rint(image * 255).astype(np.uint8))
+    replace_file(path, lambda temporary: picture.save(temporary, "PNG"))

@@ -12,6 +12,7 @@ import numpy as np
 from napari_anyir.training.evidence import label_of
 from napari_anyir.training.runs import Run, set_means
 from napari_anyir.training.sample_statistics import epoch_counts
+from napari_anyir.training.writing import replace_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,10 +22,7 @@ SAMPLE_COLOURS = ("#b8bec6", "#1f6fb5")
 
 
 def _save(figure: Figure, path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    figure.savefig(temporary, dpi=110, format="png")
-    temporary.replace(path)
+    replace_file(path, lambda temporary: figure.savefig(temporary, dpi=110, format="png"))
     return path
 
 

@@ -12,6 +12,7 @@ from napari_anyir.training.protocols import find_protocol
 from napari_anyir.training.runs import Run, set_means, training_notes
 from napari_anyir.training.scores import INPUT, OUTPUT, Mean
 from napari_anyir.training.table_files import AVERAGE, TABLES, paper_row, paper_table, paper_value
+from napari_anyir.training.writing import write_text
 
 
 @dataclass(frozen=True)
@@ -123,9 +124,7 @@ def write_table(run: Run, table: MeanTable) -> None:
         Its table.
     """
     for name, text in (("table.md", table.markdown()), ("means.csv", table.csv())):
-        temporary = run.folder / f"{name}.part"
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(run.folder / name)
+        write_text(run.folder / name, text)
 
 
 def average(values: Sequence[Mean]) -> Mean:

@@ -11,12 +11,18 @@ Two published ideas, both for noise that is independent from pixel to pixel and 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 Network = Callable[[Tensor], Tensor]
+
+Loss = Literal["l2", "l1"]
+"""How errors count: squared, or by their size. What is least is at the mean of the noisy values in
+the first case and at their median in the second, which is the clean value also where a part of the
+pixels is black or white."""
 
 SHARE = 17
 """One pixel in so many is held out, on a slanted lattice: each four rows below and one column
@@ -86,14 +92,45 @@ def take(images: Tensor, places: Tensor) -> Tensor:
     return images.flatten(2).gather(2, flat).unflatten(2, places.shape[1:])
 
 
+def penalty(difference: Tensor, loss: Loss) -> Tensor:
+    """Square differences, or take their size.
+
+    Parameters
+    ----------
+    difference : Tensor
+        Of any shape.
+    loss : {"l2", "l1"}
+        Which of the two.
+
+    Returns
+    -------
+    Tensor
+        The same shape, not negative.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from napari_anyir.training.neighbours import penalty
+    >>> penalty(torch.tensor([-3.0]), "l2"), penalty(torch.tensor([-3.0]), "l1")
+    (tensor([9.]), tensor([3.]))
+    """
+    return difference.square() if loss == "l2" else difference.abs()
+
+
 def neighbour_loss(
-    network: Network, noisy: Tensor, targets: Tensor, gamma: float, generator: torch.Generator
+    network: Network,
+    noisy: Tensor,
+    targets: Tensor,
+    gamma: float,
+    generator: torch.Generator,
+    loss: Loss = "l2",
 ) -> Tensor:
     """Loss of Neighbor2Neighbor (Eq. 7 of the paper), over the pixels that may be targets.
 
     ``|f(g1) - g2|^2 + gamma |f(g1) - g2 - (g1(f(y)) - g2(f(y)))|^2``, the second term without a
     gradient through f(y): it takes off what neighbours differ by without noise, which would
-    otherwise teach the network to blur.
+    otherwise teach the network to blur. With ``loss="l1"`` sizes take the place of squares, as
+    Noise2Noise (Lehtinen et al., ICML 2018, Sec. 3.3) does against outliers.
 
     Parameters
     ----------
@@ -107,6 +144,8 @@ def neighbour_loss(
         Weight of the second term.
     generator : torch.Generator
         Source of the pairs, on the CPU.
+    loss : {"l2", "l1"}
+        How errors count, as for `penalty`.
 
     Returns
     -------
@@ -132,11 +171,11 @@ def neighbour_loss(
         weight = take(targets, second)
         weight = weight / weight.mean().clamp_min(1e-6)
     difference = network(take(noisy, first)) - take(noisy, second)
-    plain = (weight * difference**2).mean()
-    return plain + gamma * (weight * (difference - expected) ** 2).mean()
+    plain = (weight * penalty(difference, loss)).mean()
+    return plain + gamma * (weight * penalty(difference - expected, loss)).mean()
 
 
-def noise_correlation(noisy: Tensor, restored: Tensor) -> float:
+def noise_correlation(noisy: Tensor, restored: Tensor, loss: Loss = "l2") -> float:
     """Estimate how much noise a pixel shares with its neighbours, from what a network took off.
 
     What was taken off is looked at without its local mean, for a network may change brightness,
@@ -144,10 +183,15 @@ def noise_correlation(noisy: Tensor, restored: Tensor) -> float:
     noise of correlation r have ``2 / pi * asin(r)`` as the mean of their products. A network that
     lets shared noise through makes the estimate smaller than it is.
 
+    Outliers are the other way round: they are a few pixels, of which signs say nothing. For
+    ``loss="l1"`` the values themselves are compared.
+
     Parameters
     ----------
     noisy, restored : Tensor
         (B, C, H, W), H and W at least 2.
+    loss : {"l2", "l1"}
+        Which noise is looked for.
 
     Returns
     -------
@@ -167,10 +211,15 @@ def noise_correlation(noisy: Tensor, restored: Tensor) -> float:
     """
     taken = noisy - restored
     local = functional.avg_pool2d(taken, 5, stride=1, padding=2, count_include_pad=False)
-    signs = (taken - local).sign()
-    down = (signs[..., 1:, :] * signs[..., :-1, :]).mean()
-    right = (signs[..., 1:] * signs[..., :-1]).mean()
-    return float(torch.sin(torch.maximum(down, right) * torch.pi / 2))
+    left = taken - local
+    if loss == "l2":
+        left = left.sign()
+    down = (left[..., 1:, :] * left[..., :-1, :]).mean()
+    right = (left[..., 1:] * left[..., :-1]).mean()
+    shared = torch.maximum(down, right)
+    if loss == "l1":
+        return float(shared / left.square().mean().clamp_min(1e-12))
+    return float(torch.sin(shared * torch.pi / 2))
 
 
 def held_out(height: int, width: int, phase: int, top: int = 0, left: int = 0) -> Tensor:
@@ -231,12 +280,13 @@ def hide(images: Tensor, hidden: Tensor) -> Tensor:
     return torch.where(hidden, cross / 4, images)
 
 
-def blind_errors(network: Network, noisy: Tensor, hidden: Tensor) -> Tensor:
-    """Squared errors of the hidden pixels, each predicted without being seen.
+def blind_errors(network: Network, noisy: Tensor, hidden: Tensor, loss: Loss = "l2") -> Tensor:
+    """Errors of the hidden pixels, each predicted without being seen.
 
-    Their mean is the error against the clean image plus the variance of the noise, whatever the
-    noise is, as long as it is independent from pixel to pixel (Noise2Self, Prop. 1); the variance
-    is the same for all networks, so that the smaller mean tells the better one.
+    The mean of the squared ones is the error against the clean image plus the variance of the
+    noise, whatever the noise is, as long as it is independent from pixel to pixel (Noise2Self,
+    Prop. 1); the variance is the same for all networks, so that the smaller mean tells the better
+    one. The mean of the sizes is least at the median of what a pixel may be.
 
     Parameters
     ----------
@@ -246,6 +296,8 @@ def blind_errors(network: Network, noisy: Tensor, hidden: Tensor) -> Tensor:
         (B, C, H, W) with 0 to 1 as the network's range.
     hidden : Tensor
         (B or 1, 1, H, W) bool.
+    loss : {"l2", "l1"}
+        How errors count, as for `penalty`.
 
     Returns
     -------
@@ -261,14 +313,18 @@ def blind_errors(network: Network, noisy: Tensor, hidden: Tensor) -> Tensor:
     tensor([0.2500, 0.2500, 0.2500, 0.2500])
     """
     with torch.no_grad():
-        errors = (network(hide(noisy, hidden)) - noisy).square().mean(dim=1)
+        errors = penalty(network(hide(noisy, hidden)) - noisy, loss).mean(dim=1)
     return errors[hidden.expand(noisy.shape[0], -1, -1, -1)[:, 0]]
 
 
 def neighbour_errors(
-    network: Network, noisy: Tensor, hidden: Tensor, generator: torch.Generator
+    network: Network,
+    noisy: Tensor,
+    hidden: Tensor,
+    generator: torch.Generator,
+    loss: Loss = "l2",
 ) -> Tensor:
-    """Squared errors of the held-out pixels, each predicted from a neighbour at half size.
+    """Errors of the held-out pixels, each predicted from a neighbour at half size.
 
     `blind_errors` cannot see whether a network lets the noise of a pixel through to that pixel;
     this can, because the two neighbours have noise of their own.
@@ -283,6 +339,8 @@ def neighbour_errors(
         (1, 1, H, W) bool; of a cell of 2 x 2 pixels, one at most.
     generator : torch.Generator
         Source of the pairs, on the CPU.
+    loss : {"l2", "l1"}
+        How errors count, as for `penalty`.
 
     Returns
     -------
@@ -310,5 +368,5 @@ def neighbour_errors(
     second = torch.where(marked, corner + place // 2 * width + place % 2, second)
     first, second = first.to(noisy.device), second.to(noisy.device)
     with torch.no_grad():
-        errors = (network(take(noisy, first)) - take(noisy, second)).square().mean(dim=1)
+        errors = penalty(network(take(noisy, first)) - take(noisy, second), loss).mean(dim=1)
     return errors[:, marked.to(noisy.device)].flatten()

@@ -294,3 +294,49 @@ def single_files(folder: Path, files: Iterable[str], prefix: str = "") -> list[P
         ),
         key=lambda pair: pair.name,
     )
+
+
+def find_pairs(degraded: str | Path, clean: str | Path) -> list[Pair]:
+    """Pair two folders of one's own: equal names, suffixes may differ.
+
+    Parameters
+    ----------
+    degraded, clean : str or Path
+        Folders; those within them are searched as well, and must have equal names.
+
+    Returns
+    -------
+    list of Pair
+        Sorted by name.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a folder is missing or empty, or a degraded image has no clean partner.
+    ValueError
+        If both folders are one.
+
+    Examples
+    --------
+    >>> from napari_anyir.training.pairing import find_pairs
+    >>> find_pairs("no-such-folder", "none")
+    Traceback (most recent call last):
+    FileNotFoundError: No folder 'no-such-folder'; name the one that your datasets lie in.
+    """
+    trees = [scan(degraded), scan(clean)]
+    if trees[0].path.resolve() == trees[1].path.resolve():
+        raise ValueError(f"'{degraded}' was named twice; name the folder of the clean images too.")
+    files = [
+        ["/".join((*names, image)) for names, folder in tree.walk() for image in folder.images]
+        for tree in trees
+    ]
+    for tree, listed in zip(trees, files, strict=True):
+        if not listed:
+            raise FileNotFoundError(f"No images in '{tree.path}'; name a folder that holds some.")
+    pairs, without, _ = pair_files(trees[0].path, files[0], trees[1].path, files[1], same_name)
+    if without:
+        raise FileNotFoundError(
+            f"{len(without):,} of {len(files[0]):,} images in '{trees[0].path}' have no partner of "
+            f"the same name in '{trees[1].path}', the first is '{without[0]}'."
+        )
+    return pairs

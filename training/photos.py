@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from napari_anyir.training.pairing import SUFFIXES
+from napari_anyir.training.pairing import SUFFIXES, scan
 
 _EIGHT_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
 
@@ -44,7 +45,8 @@ def find_photos(root: str | Path) -> list[Path]:
     root = Path(root)
     if not root.is_dir():
         raise FileNotFoundError(f"No folder '{root}'; name one that holds photographs.")
-    paths = sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES)
+    # The same rule as for pairs: hidden files, and what macOS leaves beside images, are none.
+    paths = sorted(folder.path / name for _, folder in scan(root).walk() for name in folder.images)
     if not paths:
         raise FileNotFoundError(f"No images in '{root}'; supported are {sorted(SUFFIXES)}.")
     return paths
@@ -104,6 +106,37 @@ def _opaque(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+def read_all(paths: Iterable[str | Path], threads: int) -> Iterator[np.ndarray]:
+    """Read images in threads, in order, never more than a few ahead of who takes them.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        As for `read_rgb`.
+    threads : int
+        Threads that decode.
+
+    Yields
+    ------
+    numpy.ndarray
+        (H, W, 3), uint8.
+
+    Examples
+    --------
+    >>> from napari_anyir.training.photos import read_all
+    >>> list(read_all([], threads=2))
+    []
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[np.ndarray]] = deque()
+        for path in paths:
+            waiting.append(pool.submit(read_rgb, path))
+            if len(waiting) > 4 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
 class PhotoBank:
     """Photographs of any sizes in one flat uint8 tensor, cropped without a loop over images.
 
@@ -138,8 +171,7 @@ class PhotoBank:
     def __init__(
         self, paths: Iterable[str | Path], device: str | torch.device = "cpu", workers: int = 2
     ) -> None:
-        with ThreadPoolExecutor(workers) as pool:
-            photos = [torch.from_numpy(pixels) for pixels in pool.map(read_rgb, paths)]
+        photos = [torch.from_numpy(pixels) for pixels in read_all(paths, workers)]
         if not photos:
             raise ValueError("A photo bank needs at least one photograph.")
         sizes = torch.tensor([photo.shape[:2] for photo in photos])

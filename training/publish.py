@@ -15,9 +15,10 @@ from typing import Any
 
 import torch
 
+from napari_anyir.training.model_files import write_model
 from napari_anyir.weights import ModelCard
-from napari_anyir.weights.loading import load_network, save_network
-from napari_anyir.weights.registry import BUNDLED, sha256
+from napari_anyir.weights.loading import load_network
+from napari_anyir.weights.registry import BUNDLED
 
 SUMMARIES = {
     "nano": "Small and quick, for laptops without a GPU: noise, rain, haze, blur, darkness, blind.",
@@ -88,25 +89,16 @@ def publish(
     network = load_network(ModelCard(name=name, file=source))
     beside = run / "weights.json"
     known = dict(ModelCard.read(beside).training) if beside.is_file() else {}
-    target = folder / f"{name}.safetensors"
-    temporary = target.with_name(target.name + ".part")
-    # Half precision halves the wheel; networks are loaded to float32 again.
-    save_network(network, temporary, torch.float16)
-    temporary.replace(target)
-    card = ModelCard(
-        name=name,
-        file=target,
+    return write_model(
+        network,
+        folder / f"{name}.safetensors",
+        dtype=torch.float16,  # halves the wheel
         summary=SUMMARIES.get(name, f"A network trained in '{run.name}'."),
-        config=network.config.to_dict(),
-        sha256=sha256(target),
         licence="BSD-3-Clause",
-        parameters=sum(p.numel() for p in network.parameters()),
         training=known | (training or {}),
         measured=measured or {},
         limits=limits,
     )
-    card.write(folder / f"{name}.json")
-    return card
 
 
 def main(arguments: list[str] | None = None) -> None:

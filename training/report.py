@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from napari_anyir.training.figures import draw_psnr, draw_samples
 from napari_anyir.training.mean_table import MeanTable, mean_table
 from napari_anyir.training.report_tables import NOT_RUN, ReportTable, report_tables
 from napari_anyir.training.runs import Run
+from napari_anyir.training.writing import replace_file, write_text
 
 PAGE, TEXT = "report.html", "report.md"
 
@@ -75,7 +77,7 @@ def write_report(results: Path, out: Path) -> Path:
     measured = [(run, mean_table(run)) for run in evidence.runs if run.means()]
     (out / "tables").mkdir(parents=True, exist_ok=True)
     for table in tables:
-        _write(out / "tables" / f"table-{table.number:02}.csv", table.csv())
+        write_text(out / "tables" / f"table-{table.number:02}.csv", table.csv())
     strips = _copy_strips(evidence.runs, out)
     charts = {
         "psnr": draw_psnr([run for run, _ in measured], out / "pictures" / "psnr.png"),
@@ -83,17 +85,11 @@ def write_report(results: Path, out: Path) -> Path:
     }
     pixels = _pixel_table(evidence.samples)
     if pixels is not None:
-        _write(out / "tables" / "degradations.csv", pixels.csv())
-    _write(out / TEXT, _markdown(tables, measured, strips, charts, pixels, out))
+        write_text(out / "tables" / "degradations.csv", pixels.csv())
+    write_text(out / TEXT, _markdown(tables, measured, strips, charts, pixels, out))
     page = out / PAGE
-    _write(page, _html(tables, measured, strips, charts, pixels, out))
+    write_text(page, _html(tables, measured, strips, charts, pixels, out))
     return page
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
 
 
 def _copy_strips(runs: Sequence[Run], out: Path) -> list[tuple[str, Path]]:
@@ -103,15 +99,12 @@ def _copy_strips(runs: Sequence[Run], out: Path) -> list[tuple[str, Path]]:
         for source in sorted((run.folder / "strips").rglob("*.png")):
             name = f"{run.protocol}-{run.folder.name}-{source.parent.name}-{source.stem}.png"
             target = out / "pictures" / name
-            target.parent.mkdir(parents=True, exist_ok=True)
             with Pillow.open(source) as opened:
                 picture = opened.convert("RGB")
             if picture.width > WIDEST:
                 height = round(picture.height * WIDEST / picture.width)
                 picture = picture.resize((WIDEST, height), Pillow.Resampling.LANCZOS)
-            temporary = target.with_name(target.name + ".part")
-            picture.save(temporary, "PNG")
-            temporary.replace(target)
+            replace_file(target, partial(picture.save, format="PNG"))
             strips.append((_caption(run, source), target))
     return strips
 

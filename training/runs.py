@@ -14,6 +14,7 @@ from napari_anyir.training.metrics import ROUNDINGS, SSIMS, check_choice, descri
 from napari_anyir.training.protocols import PROTOCOLS, find_protocol
 from napari_anyir.training.scores import FILE as SCORES
 from napari_anyir.training.scores import INPUT, OUTPUT, Mean, ScoreFile, means
+from napari_anyir.training.writing import write_json
 
 FILE = "run.json"
 
@@ -277,24 +278,6 @@ def training_notes(run: Run) -> list[str]:
     if isinstance(finished, int | float) and finished < 0.999:
         notes.append(f"The training of these weights is {100 * finished:.0f} % done.")
     return notes
-
-
-def write_json(path: Path, values: Any) -> None:
-    """Write a JSON file whole or not at all.
-
-    Examples
-    --------
-    >>> import tempfile, pathlib
-    >>> from napari_anyir.training.runs import write_json
-    >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.json"
-    >>> write_json(path, {"a": 1})
-    >>> json.loads(path.read_text())
-    {'a': 1}
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(values, indent=2, default=dict) + "\n", encoding="utf-8")
-    temporary.replace(path)
 
 
 def find_runs(results: Path) -> list[Run]:

@@ -15,7 +15,7 @@ from napari_anyir.training.catalogue import TASK_LAYOUTS, find_layout
 from napari_anyir.training.layouts import count_items
 from napari_anyir.training.photos import PhotoBank, find_photos
 from napari_anyir.training.protocols import CDD11_FOLDERS, SIGMAS, Task, find_protocol
-from napari_anyir.training.runs import write_json
+from napari_anyir.training.writing import write_json
 
 FILE = "samples.json"
 

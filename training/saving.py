@@ -6,9 +6,7 @@ Every file is written under a temporary name and renamed: what is there is whole
 from __future__ import annotations
 
 import json
-import os
 import pickle
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,8 +15,10 @@ import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from napari_anyir.model import AnyIR
+from napari_anyir.training.model_files import write_model
 from napari_anyir.training.module import RestorationModule
 from napari_anyir.training.schedule import Position
+from napari_anyir.training.writing import replace_file, write_json
 from napari_anyir.weights import ModelCard
 from napari_anyir.weights.loading import load_network, save_network
 
@@ -27,29 +27,6 @@ WEIGHTS, CARD = "weights.safetensors", "weights.json"
 LIGHT, LIGHT_STATE = "resume.safetensors", "resume.json"
 
 _DAMAGED = (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError)
-
-
-def replace_file(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file under a temporary name and rename it; on an error the old one stays.
-
-    Examples
-    --------
-    >>> import tempfile, pathlib
-    >>> from napari_anyir.training.saving import replace_file
-    >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.txt"
-    >>> replace_file(path, lambda temporary: temporary.write_text("whole"))
-    >>> path.read_text()
-    'whole'
-    """
-    temporary = path.with_name(path.name + ".part")
-    try:
-        write(temporary)
-        # Renamed before its content has reached the disk, a file can be empty after a power cut.
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 class SafeCheckpointIO(TorchCheckpointIO):
@@ -147,22 +124,18 @@ def save_results(module: RestorationModule, out: Path, hardware: str) -> None:
         If the disk is full or gone; what was there before stays.
     """
     network: AnyIR = module.kept
-    replace_file(out / WEIGHTS, lambda path: save_network(network, path))
-    card = ModelCard(
+    write_model(
+        network,
+        out / WEIGHTS,
         name=module.config.name,
-        file=out / WEIGHTS,
         summary=f"Weights of the run '{module.config.name}', {module.progress:.0%} done.",
-        config=network.config.to_dict(),
-        parameters=sum(p.numel() for p in network.parameters()),
         training=facts_of(module, hardware),
     )
-    card.write(out / CARD)
     replace_file(out / LIGHT, lambda path: save_network(network, path, torch.float16))
     # Where the data lie is another machine's business.
     config = module.config.model_dump(mode="json", exclude={"data": {"root", "cache"}})
     light = {"position": asdict(module.position), "config": config}
-    text = json.dumps(light, indent=2) + "\n"
-    replace_file(out / LIGHT_STATE, lambda path: path.write_text(text, encoding="utf-8"))
+    write_json(out / LIGHT_STATE, light)
 
 
 def read_light(out: Path) -> tuple[AnyIR, Position]:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
+from napari_anyir.training.writing import write_text
+
 FILE = "per-image.csv"
 
 INPUT, OUTPUT = "input", "output"
@@ -84,9 +86,7 @@ class ScoreFile:
         if lines and not lines[-1].endswith("\n"):
             # A run was killed while it wrote this line; its image is measured again.
             lines.pop()
-            temporary = self.path.with_name(self.path.name + ".part")
-            temporary.write_text("".join(lines), encoding="utf-8")
-            temporary.replace(self.path)
+            write_text(self.path, "".join(lines))
         rows = list(csv.reader(lines))
         if not rows:
             return []

@@ -16,6 +16,7 @@ from napari_anyir.inference import engine
 from napari_anyir.model import AnyIR
 from napari_anyir.training.neighbours import (
     SHARE,
+    Loss,
     blind_errors,
     neighbour_errors,
     neighbour_loss,
@@ -61,6 +62,14 @@ class Recipe:
     most_correlation : float
         Correlation of neighbouring pixels' noise above which nothing is trained: they would teach
         the network to keep the noise, and the held-out pixels would not notice.
+    loss : {"l2", "l1"}
+        How errors count, in training and on the held-out pixels: squared, for noise that is zero
+        on average; by their size, for outliers such as salt and pepper.
+
+    Raises
+    ------
+    ValueError
+        If ``loss`` is neither.
 
     Examples
     --------
@@ -82,6 +91,12 @@ class Recipe:
     patience: int = 6
     confidence: float = 3.0
     most_correlation: float = 0.1
+    loss: Loss = "l2"
+
+    def __post_init__(self) -> None:
+        """Refuse a loss that is none."""
+        if self.loss not in ("l2", "l1"):
+            raise ValueError(f"loss must be 'l2' or 'l1', not {self.loss!r}.")
 
     def rate(self, step: int) -> float:
         """Learning rate of a step, counted from 0."""
@@ -95,7 +110,7 @@ class Change:
     Parameters
     ----------
     before, after : float
-        Mean squared error in the network's range.
+        Mean squared error in the network's range; the mean of its size with ``loss="l1"``.
     standard_error : float
         Of the difference.
 
@@ -273,6 +288,7 @@ class SelfSupervised:
             targets.to(self.device),
             recipe.gamma,
             self._generator,
+            recipe.loss,
         )
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -290,18 +306,18 @@ class SelfSupervised:
         for window in self._looked_at:
             noisy = self._windows.sources[window.source].read(window).unsqueeze(0).to(self.device)
             with torch.no_grad():
-                found.append(noise_correlation(noisy, self.average(noisy)))
+                found.append(noise_correlation(noisy, self.average(noisy), self.recipe.loss))
         return sum(found) / len(found)
 
     def _held_out_errors(self) -> tuple[Tensor, Tensor]:
         """Errors of the averaged weights, (pixels,) each; the same pixels and pairs every time."""
-        pairs = torch.Generator().manual_seed(self._seed)
+        pairs, kind = torch.Generator().manual_seed(self._seed), self.recipe.loss
         unseen, beside = [], []
         for window in self._looked_at:
             noisy = self._windows.sources[window.source].read(window).unsqueeze(0).to(self.device)
             hidden = self._windows.lattice(window, self._phase).to(self.device)
-            unseen.append(blind_errors(self.average, noisy, hidden).cpu().double())
-            beside.append(neighbour_errors(self.average, noisy, hidden, pairs).cpu().double())
+            unseen.append(blind_errors(self.average, noisy, hidden, kind).cpu().double())
+            beside.append(neighbour_errors(self.average, noisy, hidden, pairs, kind).cpu().double())
         return torch.cat(unseen), torch.cat(beside)
 
     def _check(self) -> None:

@@ -12,10 +12,11 @@ from torch.utils.data import DataLoader
 
 from napari_anyir.training.cache import open_images
 from napari_anyir.training.config import PairData, ProtocolData
-from napari_anyir.training.datasets import Cropping, PairSet, ProtocolSet, find_pairs, unit
+from napari_anyir.training.cropping import Cropping
+from napari_anyir.training.datasets import PairSet, ProtocolSet, unit
 from napari_anyir.training.draws import Draws, hold_out, require_root
 from napari_anyir.training.layouts import find_training
-from napari_anyir.training.pairing import Pair, scan
+from napari_anyir.training.pairing import Pair, find_pairs, scan
 from napari_anyir.training.protocols import find_protocol
 from napari_anyir.training.sampling import EpochOrder
 
@@ -99,8 +100,17 @@ class SetSource:
 _NO_EPOCH = 10**6
 
 
-def protocol_source(config: ProtocolData, seed: int) -> SetSource:
+def protocol_source(config: ProtocolData, seed: int, processes: int = 1) -> SetSource:
     """Open the training sets of a protocol.
+
+    Parameters
+    ----------
+    config : ProtocolData
+        Which, and where.
+    seed : int
+        Of crops, turns and noise.
+    processes : int
+        Training processes on this machine, which share its memory.
 
     Raises
     ------
@@ -129,7 +139,9 @@ def protocol_source(config: ProtocolData, seed: int) -> SetSource:
         storage=config.noise,
         seed=seed,
     )
-    data.images = open_images(data.paths(), mode=config.images, cache=config.cache)
+    data.images = open_images(
+        data.paths(), mode=config.images, cache=config.cache, processes=processes
+    )
     counts = ", ".join(
         f"{task.name} {len(pairs):,} images as {count:,} items"
         for (task, pairs), count in zip(data.found, data.counts, strict=True)
@@ -138,8 +150,13 @@ def protocol_source(config: ProtocolData, seed: int) -> SetSource:
     return SetSource(data, data, config.workers, facts)
 
 
-def pair_source(config: PairData, seed: int) -> SetSource:
+def pair_source(config: PairData, seed: int, processes: int = 1) -> SetSource:
     """Open two folders of images with equal names.
+
+    Parameters
+    ----------
+    config, seed, processes
+        As for `protocol_source`.
 
     Raises
     ------
@@ -156,7 +173,9 @@ def pair_source(config: PairData, seed: int) -> SetSource:
     # A pair of one's own may be of any size: nothing is cut off around the centre.
     cropping = Cropping(multiple=1, rotations=config.rotations)
     data = PairSet(trained, cropping=cropping, seed=seed)
-    data.images = open_images(data.paths(), mode=config.images, cache=config.cache)
+    data.images = open_images(
+        data.paths(), mode=config.images, cache=config.cache, processes=processes
+    )
     held = PairSet(kept, cropping=cropping, seed=seed) if kept else None
     facts = {"data": f"{len(trained):,} pairs; {len(kept)} more for validation"}
     return SetSource(data, held, config.workers, facts)

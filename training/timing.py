@@ -24,7 +24,8 @@ from napari_anyir.training.examples import Example, NoiseStream, read_examples
 from napari_anyir.training.found_sets import find_sets
 from napari_anyir.training.metrics import as_measured, psnr, ssim
 from napari_anyir.training.protocols import find_protocol
-from napari_anyir.training.runs import default_switches, write_json
+from napari_anyir.training.runs import default_switches
+from napari_anyir.training.writing import write_json
 
 FILE = "timing.json"
 

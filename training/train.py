@@ -34,9 +34,9 @@ from napari_anyir.training.saving import (
     SafeCheckpointIO,
     read_light,
     read_state,
-    replace_file,
 )
 from napari_anyir.training.schedule import Position
+from napari_anyir.training.writing import write_text
 
 
 def _print(line: str) -> None:
@@ -139,7 +139,7 @@ def train(
         )
     where = resolve_device(device)
     _check_devices(config, where, devices, nodes)
-    source = open_source(config)
+    source = open_source(config, processes=devices)
     checkpoint, light = None, None
     if resume:
         checkpoint, light = _found(out, config)
@@ -155,8 +155,7 @@ def train(
         )
     if main:
         out.mkdir(parents=True, exist_ok=True)
-        text = config.to_yaml()
-        replace_file(out / CONFIG, lambda path: path.write_text(text, encoding="utf-8"))
+        write_text(out / CONFIG, config.to_yaml())
     hardware = _hardware(where, devices * nodes)
     _announce(module, source, began, checkpoint is not None, hardware, say)
     with _quiet():

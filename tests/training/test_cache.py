@@ -13,14 +13,14 @@ import pytest
 from skimage.io import imsave
 
 from napari_anyir.training import cache
+from napari_anyir.training import photos as reading
 from napari_anyir.training.cache import (
-    CachedImages,
     DirectImages,
     MemoryImages,
     decoded_bytes,
-    open_cache,
     open_images,
 )
+from napari_anyir.training.cache_file import CachedImages, open_cache
 
 
 @pytest.fixture
@@ -40,13 +40,13 @@ def photos(tmp_path: Path) -> list[Path]:
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """List the files that are decoded from now on."""
     seen: list[Path] = []
-    read = cache.read_rgb
+    read = reading.read_rgb
 
     def watched(path: Path) -> np.ndarray:
         seen.append(path)
         return read(path)
 
-    monkeypatch.setattr(cache, "read_rgb", watched)
+    monkeypatch.setattr(reading, "read_rgb", watched)
     return seen
 
 

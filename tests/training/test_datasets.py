@@ -12,19 +12,18 @@ from skimage.io import imsave
 from torch.utils.data import DataLoader
 
 from napari_anyir.degradations import RandomDegradation
-from napari_anyir.training.cache import MemoryImages, open_cache
+from napari_anyir.training.cache import MemoryImages
+from napari_anyir.training.cache_file import open_cache
+from napari_anyir.training.cropping import Cropping, add_noise
 from napari_anyir.training.datasets import (
-    Cropping,
     FolderSet,
     Item,
     PairSet,
     ProtocolSet,
-    add_noise,
-    find_pairs,
     unit,
 )
 from napari_anyir.training.layouts import find_training
-from napari_anyir.training.pairing import Pair
+from napari_anyir.training.pairing import Pair, find_pairs
 from napari_anyir.training.protocols import Task
 from napari_anyir.training.sampling import EpochOrder, EpochSampler
 

@@ -7,10 +7,13 @@ import pytest
 import torch
 from skimage.io import imsave
 
+from napari_anyir.training import cache
+from napari_anyir.training.cache import DirectImages, MemoryImages
 from napari_anyir.training.config import TrainingConfig
 from napari_anyir.training.config_files import read_config
 from napari_anyir.training.data_sources import open_source
 from napari_anyir.training.draws import Draw
+from napari_anyir.training.train import train
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +109,35 @@ def test_what_trains_nothing_is_refused(sets, tmp_path):
         source(tmp_path)
     with pytest.raises(ValueError, match="name the folder of the data with --data"):
         open_source(TrainingConfig(steps=1))
+
+
+def test_devices_of_one_machine_share_its_memory(sets, tmp_path, monkeypatch):
+    monkeypatch.setattr(cache.torch.multiprocessing, "get_start_method", lambda: "fork")
+    for side in ("input", "target"):
+        (tmp_path / side).mkdir()
+        for i in range(2):
+            imsave(
+                tmp_path / side / f"{i}.png", np.zeros((40, 40, 3), np.uint8), check_contrast=False
+            )
+    for recipe, root in (("3deg", sets), ("pairs", tmp_path)):
+        settings = read_config(recipe, ["data.workers=0", "data.images=auto"], data={"root": root})
+        needed = cache.decoded_bytes(open_source(settings).data.paths())
+        # Room for the decoded images of two processes, not of three.
+        monkeypatch.setattr(cache, "free_bytes", lambda device, of=needed: int(2.5 * of / 0.5))
+        kept = [type(open_source(settings, processes=n).data.images) for n in (1, 2, 3)]
+        assert kept == [MemoryImages, MemoryImages, DirectImages]
+
+
+def test_a_run_on_several_devices_says_so_to_its_data(sets, tmp_path, monkeypatch):
+    asked = []
+
+    def opened(config, processes=1):
+        asked.append(processes)
+        raise FileNotFoundError("enough")
+
+    monkeypatch.setattr("napari_anyir.training.train.open_source", opened)
+    settings = read_config("3deg", ["network=nano", "minutes=1"], data={"root": sets})
+    for devices in (1, 4):
+        with pytest.raises(FileNotFoundError, match="enough"):
+            train(settings, tmp_path / "run", device="cpu", devices=devices)
+    assert asked == [1, 4]

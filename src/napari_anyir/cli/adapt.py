@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +18,14 @@ from napari_anyir.cli.options import (
     torch_first,
 )
 
-__all__ = ["adapt"]
+__all__ = ["Loss", "adapt"]
+
+
+class Loss(StrEnum):
+    """How errors count."""
+
+    l2 = "l2"
+    l1 = "l1"
 
 
 def adapt(
@@ -45,6 +53,10 @@ def adapt(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all randomness.")] = 0,
+    loss: Annotated[
+        Loss,
+        typer.Option(help="l2: noise that is zero on average; l1: outliers, as salt and pepper."),
+    ] = Loss.l2,
     intensity: Intensity = "auto",
     axes: Annotated[
         str | None,
@@ -80,6 +92,7 @@ def adapt(
     from napari_anyir.files.plan import find_images, make_plan
     from napari_anyir.training.adaptation import adapt_with_record
     from napari_anyir.training.adapted_model import check_target, save_adapted
+    from napari_anyir.training.self_supervised import Recipe
 
     check_target(output, overwrite=overwrite)
     if restore is not None:
@@ -97,6 +110,7 @@ def adapt(
             steps=steps,
             seed=seed,
             device=device,
+            recipe=Recipe(loss=loss.value),
             progress=lambda done, of: progress.update(task, completed=done, total=of),
         )
     names = [path.name for path in paths]
