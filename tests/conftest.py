@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -34,9 +35,23 @@ def _no_display() -> bool:
     )
 
 
+def _load_triton_first(items: list[pytest.Item]) -> None:
+    """Load torch's compiler before the first window.
+
+    Mesa draws windows in software with one copy of LLVM, and triton brings another: where Mesa's
+    is loaded first, loading triton's ends the process. Lightning, which trains, loads it; no widget
+    does, which tests/widgets/test_manners.py holds.
+    """
+    if not any(set(getattr(item, "fixturenames", ())) & _WINDOW_FIXTURES for item in items):
+        return
+    with contextlib.suppress(ImportError):
+        import triton  # noqa: F401
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what needs a screen where there is none, naming the command that gives one."""
     if not _no_display():
+        _load_triton_first(items)
         return
     skip = pytest.mark.skip(reason="needs a display: run `make test`, or xvfb-run -a pytest")
     for item in items:

@@ -37,3 +37,18 @@ def finish(qtbot) -> Callable[..., None]:
         qtbot.waitUntil(lambda: not runner.running, timeout=timeout)
 
     return wait
+
+
+@pytest.fixture
+def cell_of() -> Callable[..., tuple[int, int]]:
+    """Return a function that gives row and column of a layer in the grid, on any napari."""
+    from napari_anyir.widgets._viewer import grid
+
+    def find(viewer, layer) -> tuple[int, int]:
+        view, layers = grid(viewer), viewer.layers
+        try:
+            return tuple(view.position(layers.index(layer), layers))
+        except TypeError:  # before 0.8 napari wants to know how many layers there are
+            return tuple(view.position(layers.index(layer), len(layers)))
+
+    return find

@@ -20,7 +20,6 @@ from napari_anyir.weights import ModelCard
 from napari_anyir.widgets import _looking
 from napari_anyir.widgets._looking import (
     ALL,
-    INSIDE,
     MEAN,
     ONE,
     PCA,
@@ -30,6 +29,7 @@ from napari_anyir.widgets._looking import (
     map_layers,
     update_layer,
 )
+from napari_anyir.widgets._marks import INSIDE
 from napari_anyir.widgets._plane import read_shown_plane, volume_intensity
 from napari_anyir.widgets._structure import PARTS, Structure, StructureJob, structure_of
 from napari_anyir.widgets._ushape import UShape

@@ -25,6 +25,8 @@
   test_progress_rises_to_its_end; here, for all widgets.
 - Keyboard, tool tips, and a window no taller than a laptop's screen: here; test_window.py,
   test_the_dock_fits_a_small_laptop.
+- Nothing that a widget runs loads torch's compiler, which can end a process that draws windows in
+  software: here, in a fresh process.
 - The window answers: test_window.py, test_a_sample_is_opened_and_restored;
   benchmarks/responsiveness.py gives the numbers.
 """
@@ -260,3 +262,33 @@ def test_the_preferences_name_everything_that_is_remembered(qtbot, viewer, finis
     }
     for section, names in saved.items():
         assert names == set(offered[section]["properties"])
+
+
+def test_no_widget_loads_the_compiler_of_torch(run_python) -> None:
+    code = """
+import sys
+import numpy as np
+from napari.components import ViewerModel
+from napari_anyir.widgets._analysing import KINDS, AnalysisJob
+from napari_anyir.widgets._degradation import KindsJob, plan_degradation
+from napari_anyir.widgets._looking import LookJob
+from napari_anyir.widgets._plane import read_shown_plane
+from napari_anyir.widgets._restoration import Settings, plan
+from napari_anyir.widgets._what_if import WhatIfJob
+
+viewer = ViewerModel()
+pixels = np.random.default_rng(0).integers(0, 255, (40, 48), np.uint8)
+layer = viewer.add_image(pixels)
+plan(layer, "YX", settings=Settings(model="nano", device="cpu"))(None, None)
+for kind in KindsJob()(None, None):
+    plan_degradation(layer, "YX", kind, {})(None, None)
+plane = read_shown_plane(layer, viewer.dims)
+LookJob(plane, ("latent.0",), ("gated",), model="nano", device="cpu")(None, None)
+WhatIfJob(plane, (("latent.0:gated=off",),), model="nano", device="cpu")(None, None)
+for name, kind in KINDS.items():
+    blocks = ("latent.0",) if name != "spectra" else ()
+    job = AnalysisJob(name, plane, blocks, kind.parts, "nano", "cpu", pixels)
+    job(None, None)
+print(sorted({"torch", "triton", "torch._dynamo"} & set(sys.modules)))
+"""
+    assert run_python(code) == "['torch']"

@@ -6,7 +6,7 @@ from napari.components import ViewerModel
 
 import napari_anyir
 from napari_anyir.widgets import _preview
-from napari_anyir.widgets._layer_box import is_image
+from napari_anyir.widgets._marks import is_image
 from napari_anyir.widgets._viewer import camera
 from napari_anyir.widgets.restore import RestoreWidget
 

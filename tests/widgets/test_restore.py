@@ -118,7 +118,7 @@ def test_removing_the_source_stops_the_run(widget, viewer, noise, finish, qtbot)
 def test_removing_the_result_frees_its_pixels(widget, viewer, noise, finish, qtbot) -> None:
     viewer.add_image(noise.integers(0, 255, (16, 16), np.uint8))
     run(widget, finish)
-    pixels = weakref.ref(widget._restored.pixels)
+    pixels = weakref.ref(widget.results.restored[0].pixels)
     viewer.layers.remove(viewer.layers[-1])
     viewer.layers.selection._current = None  # napari itself remembers the layer that was current
     qtbot.wait(50)
@@ -249,7 +249,7 @@ def test_fifty_runs_and_removals_leave_nothing(widget, viewer, noise, finish, qt
     alive: list[weakref.ref] = []
     for _ in range(50):
         run(widget, finish)
-        alive.append(weakref.ref(widget._restored.pixels))
+        alive.append(weakref.ref(widget.results.restored[0].pixels))
         viewer.layers.pop(-1)
     viewer.layers.selection._current = None
     qtbot.wait(50)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from qtpy.QtWidgets import QApplication
 
 import napari_anyir
 from napari_anyir.widgets._viewer import grid
+from napari_anyir.widgets.blending import blend
 from napari_anyir.widgets.compare import CompareWidget
 from napari_anyir.widgets.restore import RestoreWidget
 
@@ -55,8 +57,69 @@ def test_each_model_gives_a_layer_and_they_stand_side_by_side(widget, viewer, fi
         expected = napari_anyir.restore(source, axes="YX", model=model, device="cpu")
         np.testing.assert_array_equal(layer.data, expected)
     assert grid(viewer).enabled
+    assert tuple(grid(viewer).shape) == (1, 3)  # the source and both results
     assert "side by side" in widget.status_label.text()
     assert widget.progress_bar.text() == "100%"
+
+
+def test_the_grid_is_put_back_by_its_button_and_by_the_next_run(widget, viewer, finish) -> None:
+    viewer.add_image(np.zeros((24, 32)), name="other")
+    widget.form.layer_box.choose(viewer.layers["coins"])
+    widget.run()
+    finish(widget.runner)
+    assert not viewer.layers["other"].visible
+    grid(viewer).enabled = False
+    assert viewer.layers["other"].visible
+    assert not widget.side_by_side.active
+    widget.run()
+    finish(widget.runner)
+    assert widget.side_by_side.active
+    widget.form.more_button.set_names([])
+    widget.run()
+    finish(widget.runner)
+    assert not grid(viewer).enabled
+    assert all(layer.visible for layer in viewer.layers)
+
+
+def test_strength_and_script_act_on_all_results_of_the_last_run(
+    widget, viewer, finish, qtbot
+) -> None:
+    widget.run()
+    finish(widget.runner)
+    layers = [viewer.layers[f"coins restored ({name})"] for name in ("nano", "random")]
+    full = [layer.data.copy() for layer in layers]
+    widget.strength_slider.setValue(40)
+    qtbot.waitUntil(lambda: all(x.metadata["napari_anyir"]["strength"] == 0.4 for x in layers))
+    source = viewer.layers["coins"].data
+    for layer, whole in zip(layers, full, strict=True):
+        assert not np.array_equal(layer.data, whole)
+        np.testing.assert_array_equal(layer.data, blend(source, whole, 0.4))
+
+    widget.copy_script()
+    text = QApplication.clipboard().text()
+    assert text.count("napari_anyir.restore(") == 2
+    found: dict = {"viewer": viewer}
+    exec(compile(text, "script", "exec"), found)
+    assert list(found["restored"]) == ["nano", "random"]
+    for layer, pixels in zip(layers, found["restored"].values(), strict=True):
+        np.testing.assert_array_equal(layer.data, pixels)
+
+    # Of a deleted layer nothing is left; the other one still follows.
+    viewer.layers.remove(layers[0])
+    assert len(widget.results) == 1
+    widget.strength_slider.setValue(100)
+    qtbot.waitUntil(lambda: np.array_equal(layers[1].data, full[1]))
+    widget.copy_script()
+    assert QApplication.clipboard().text().count("napari_anyir.restore(") == 1
+
+    # The next run's results take their place.
+    widget.form.more_button.set_names([])
+    widget.run()
+    finish(widget.runner)
+    assert [layer.name for layer in widget.results.layers] == ["coins restored"]
+    widget.strength_slider.setValue(0)
+    qtbot.waitUntil(lambda: np.array_equal(viewer.layers["coins restored"].data, source))
+    np.testing.assert_array_equal(layers[1].data, full[1])
 
 
 def test_cancel_ends_all_of_them(widget, viewer, finish, qtbot) -> None:

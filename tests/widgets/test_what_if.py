@@ -15,9 +15,10 @@ from napari_anyir import Cancelled
 from napari_anyir.inference import Intervention
 from napari_anyir.samples import SAMPLES
 from napari_anyir.widgets import _settings
+from napari_anyir.widgets._marks import WHAT_IF
 from napari_anyir.widgets._plane import read_shown_plane
 from napari_anyir.widgets._script import Origin
-from napari_anyir.widgets._what_if import WHAT_IF, WhatIfJob, psnr, trial_layers, what_if_script
+from napari_anyir.widgets._what_if import WhatIfJob, psnr, trial_layers, what_if_script
 from napari_anyir.widgets.what_if import SECTION, WhatIfWidget
 
 RNG = np.random.default_rng(0)

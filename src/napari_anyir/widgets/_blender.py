@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QObject, QTimer
 
+from napari_anyir.errors import Cancelled
 from napari_anyir.widgets._qt import Signal
 from napari_anyir.widgets._worker import Runner
 from napari_anyir.widgets.blending import blend
@@ -21,19 +22,19 @@ class BlendJob:
 
     Parameters
     ----------
-    source, restored : array
-        Of one shape and type.
+    arrays : mapping of str to (array, array)
+        Source and restored, of one shape and type, under any name.
     strength : float
         0 to 1.
 
     Examples
     --------
-    >>> BlendJob(np.array([10]), np.array([20]), 0.5)(None, None)[0]
-    array([15])
+    >>> BlendJob({"a": (np.array([10]), np.array([20]))}, 0.5)(None, None)
+    ({'a': array([15])}, 0.5)
     """
 
-    def __init__(self, source: Any, restored: Any, strength: float) -> None:
-        self._arrays = source, restored
+    def __init__(self, arrays: Mapping[str, tuple[Any, Any]], strength: float) -> None:
+        self._arrays = dict(arrays)
         self._strength = strength
 
     def __str__(self) -> str:
@@ -42,9 +43,14 @@ class BlendJob:
 
     __repr__ = __str__
 
-    def __call__(self, progress: Any, cancel: Any) -> tuple[Any, float]:
-        """Blend, and return the pixels with the strength."""
-        return blend(*self._arrays, self._strength), self._strength
+    def __call__(self, progress: Any, cancel: Any) -> tuple[dict[str, Any], float]:
+        """Blend, and return the pixels by their names, with the strength."""
+        pixels = {}
+        for name, (source, restored) in self._arrays.items():
+            if cancel is not None and cancel.is_set():
+                raise Cancelled("The mixing was stopped.")
+            pixels[name] = blend(source, restored, self._strength)
+        return pixels, self._strength
 
 
 class Blender(QObject):
@@ -53,7 +59,7 @@ class Blender(QObject):
     Parameters
     ----------
     arrays : callable
-        Gives ``(source, restored)``, or None if there is no result any more.
+        Gives ``(source, restored)`` of each result by a name; nothing if there is none any more.
     strength : callable
         Gives the share of the restoration, 0 to 1.
     parent : QObject
@@ -62,14 +68,14 @@ class Blender(QObject):
     Attributes
     ----------
     blended : Signal
-        ``(pixels, strength)``.
+        ``(pixels by name, strength)``.
     """
 
     blended = Signal(object)
 
     def __init__(
         self,
-        arrays: Callable[[], tuple[Any, Any] | None],
+        arrays: Callable[[], Mapping[str, tuple[Any, Any]]],
         strength: Callable[[], float],
         parent: QObject,
     ) -> None:
@@ -96,13 +102,14 @@ class Blender(QObject):
 
     def _start(self) -> None:
         arrays = self._arrays()
-        if arrays is None:
+        if not arrays:
             return
         if self.runner.running:
             self._again = True
             return
-        job = BlendJob(*arrays, self._strength())
-        if isinstance(arrays[1], np.ndarray) and arrays[1].size > AT_ONCE:
+        job = BlendJob(arrays, self._strength())
+        after = [restored for _, restored in arrays.values()]
+        if sum(array.size for array in after if isinstance(array, np.ndarray)) > AT_ONCE:
             self.runner.start(job)
         else:
             self.blended.emit(job(None, None))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_anyir.widgets import _layers, _regions
+from napari_anyir.widgets._contrast import slider_range
 from napari_anyir.widgets._problems import load_torch
 from napari_anyir.widgets._restoration import check_layer_axes, placement
 
@@ -65,6 +66,8 @@ class DegradeJob:
         Name of the layer.
     placement : mapping
         Keyword arguments of the layer to come.
+    slider : (float, float), optional
+        How far the contrast slider of the source goes; a degraded image stays in its range.
 
     Examples
     --------
@@ -83,6 +86,7 @@ class DegradeJob:
     strength: float = 1.0
     source: str = "image"
     placement: Mapping[str, Any] = field(default_factory=dict)
+    slider: tuple[float, float] | None = None
 
     def __str__(self) -> str:
         """What napari shows of a running job."""
@@ -190,6 +194,7 @@ def plan_degradation(
         strength,
         layer.name,
         placement(layer, letters, region),
+        None if layer.rgb else slider_range(layer),
     )
 
 

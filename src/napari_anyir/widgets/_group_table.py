@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHeaderView, QTableWidget, QTableWidgetItem, QToolButton, QWidget
 
-from napari_anyir.widgets._looking import INSIDE, groups_of, is_inside
+from napari_anyir.widgets._looking import groups_of, is_inside
+from napari_anyir.widgets._marks import INSIDE
 from napari_anyir.widgets._qt import Signal
 
 if TYPE_CHECKING:

@@ -5,21 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Image, Shapes
+from napari.layers import Shapes
 from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
 
+from napari_anyir.widgets._marks import is_source
 from napari_anyir.widgets._qt import Signal
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-
-PREVIEW = "napari_anyir_preview"
-"""Key in the metadata of the layer that shows the live preview."""
-
-
-def is_image(layer: Any) -> bool:
-    """Whether a layer holds pixels that can be restored; the live preview is none of them."""
-    return isinstance(layer, Image) and layer.ndim >= 2 and PREVIEW not in layer.metadata
 
 
 def is_shapes(layer: Any) -> bool:
@@ -35,9 +28,10 @@ class LayerBox(QComboBox):
     viewer : napari.components.ViewerModel
         Whose layers.
     accepts : callable
-        ``accepts(layer)``: whether it may be chosen.
+        ``accepts(layer)``: whether it may be chosen; by default images, but no feature maps,
+        differences or previews.
     none : str, optional
-        Text of a first entry that stands for no layer.
+        Text of a first entry that stands for no layer, which is chosen at first.
     parent : QWidget, optional
         The parent.
 
@@ -52,7 +46,7 @@ class LayerBox(QComboBox):
     def __init__(
         self,
         viewer: ViewerModel,
-        accepts: Callable[[Any], bool] = is_image,
+        accepts: Callable[[Any], bool] = is_source,
         *,
         none: str | None = None,
         parent: QWidget | None = None,
@@ -74,7 +68,9 @@ class LayerBox(QComboBox):
             layer.events.name.connect(self._refresh)
         self._current: Any = None
         self._refresh()
-        if (active := viewer.layers.selection.active) in self._layers:
+        # The active layer is what people want to work on, not what they compare it with.
+        active = viewer.layers.selection.active
+        if none is None and active in self._layers:
             self.choose(active)
         self.currentIndexChanged.connect(self._chosen)
 

@@ -11,14 +11,12 @@ import numpy as np
 
 from napari_anyir.widgets import _layers
 from napari_anyir.widgets._comparison import symmetric_limits
+from napari_anyir.widgets._marks import INSIDE
 from napari_anyir.widgets._plane import Intensity, ShownPlane, volume_intensity
 from napari_anyir.widgets._problems import load_torch
 
 if TYPE_CHECKING:
     from napari_anyir.inference import FeatureMap
-
-INSIDE = "napari_anyir_inside"
-"""Key in the metadata of a layer that shows a feature map; its ``group`` binds those of a block."""
 
 MEAN, STRONGEST, PCA, ONE, ALL = "mean_abs", "strongest", "pca", "one", "all"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QTimer
 
 from napari_anyir.widgets._estimate import learn_from
-from napari_anyir.widgets._layer_box import PREVIEW
+from napari_anyir.widgets._marks import PREVIEW
 from napari_anyir.widgets._qt import Signal
 from napari_anyir.widgets._regions import limit
 from napari_anyir.widgets._restoration import (
@@ -113,7 +113,9 @@ class LivePreview(QObject):
     @property
     def layer(self) -> Any:
         """The layer of the preview, or None."""
-        return next((item for item in self._viewer.layers if PREVIEW in item.metadata), None)
+        return next(
+            (item for item in self._viewer.layers if item.metadata.get(PREVIEW) == NAME), None
+        )
 
     def set_enabled(self, enabled: bool) -> None:
         """Begin or end; at the end the layer goes."""
@@ -235,7 +237,7 @@ class LivePreview(QObject):
         if layer is None:
             active = self._viewer.layers.selection.active
             layer = self._viewer.add_image(
-                data, **job.placement, name=NAME, metadata={PREVIEW: True}
+                data, **job.placement, name=NAME, metadata={PREVIEW: NAME}
             )
             # A new layer becomes the active one, and keys and tools would then work on it.
             if active is not None:

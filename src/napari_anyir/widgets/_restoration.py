@@ -16,6 +16,7 @@ import numpy as np
 
 from napari_anyir.widgets import _layers, _regions
 from napari_anyir.widgets._choices import ALL, FIELD, PLANE, RECTANGLE, WHAT, Settings
+from napari_anyir.widgets._contrast import slider_range, span
 from napari_anyir.widgets._layers import check_layer_axes, describe, placement
 from napari_anyir.widgets._lazy import fill_cache
 from napari_anyir.widgets._problems import load_torch
@@ -58,6 +59,8 @@ class Restored:
         What `napari_anyir.restore` was called with; a script that repeats it gives these pixels.
     checksum : int, optional
         CRC-32 of the source's pixels, by which a script knows them again; None if it is lazy.
+    slider : (float, float), optional
+        How far the contrast slider of the result is to go: over its values and the source's.
     """
 
     source: Any
@@ -65,6 +68,7 @@ class Restored:
     record: Mapping[str, Any]
     arguments: Mapping[str, Any] = field(default_factory=dict)
     checksum: int | None = None
+    slider: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,8 @@ class RestoreJob:
         Whether all planes of a lazy array are restored at once, into memory.
     shown : tuple of slice, optional
         What the viewer will draw of a lazy result: it is computed before napari asks for it.
+    slider : (float, float), optional
+        How far the contrast slider of the source goes.
 
     Examples
     --------
@@ -109,6 +115,7 @@ class RestoreJob:
     placement: Mapping[str, Any] = field(default_factory=dict)
     compute: bool = False
     shown: tuple[slice, ...] | None = None
+    slider: tuple[float, float] | None = None
 
     def __str__(self) -> str:
         """What napari shows of a running job."""
@@ -192,6 +199,7 @@ class RestoreJob:
             },
             arguments,
             None if lazy else zlib.crc32(np.ascontiguousarray(source).data),
+            span(source, pixels, known=self.slider),
         )
 
     def _intensity(self) -> str | tuple[float, float]:
@@ -280,6 +288,7 @@ def plan(
         placement=placement(layer, letters, region),
         compute=compute,
         shown=_drawn(layer, dims) if what == ALL else None,
+        slider=None if layer.rgb else slider_range(layer),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,8 +60,10 @@ def origin(layer: Image) -> Origin:
     return Origin(layer.name, sample, source.path, bool(layer.multiscale))
 
 
-def script(where: Origin, job: RestoreJob, restored: Restored, strength: float = 1.0) -> str:
-    """Write Python that makes a result again.
+def script(
+    where: Origin, job: RestoreJob, done: Restored | Sequence[Restored], strength: float = 1.0
+) -> str:
+    """Write Python that makes results again.
 
     Parameters
     ----------
@@ -69,45 +71,71 @@ def script(where: Origin, job: RestoreJob, restored: Restored, strength: float =
         Of the source.
     job : RestoreJob
         What was done.
-    restored : Restored
-        What came out.
+    done : Restored or sequence of Restored
+        What came out; of several models, one each.
     strength : float
         As the slider stands.
 
     Returns
     -------
     str
-        A script; its last line leaves the pixels in ``restored``.
+        A script; it leaves the pixels in ``restored``, of several models by their names.
     """
-    record = restored.record
+    results = list(done) if isinstance(done, Sequence) else [done]
+    first = results[0]
     part = job.region.displayed is not None
-    checked = restored.checksum is not None
-    lines = [f'"""Restore {where.name!r} as napari-anyir {record["version"]} did."""', ""]
+    checked = first.checksum is not None
+    lines = [f'"""Restore {where.name!r} as napari-anyir {first.record["version"]} did."""', ""]
     lines += ["import zlib", ""] if checked else []
     lines += ["import numpy as np"] if part or checked else []
     lines += ["import torch", "", "import napari_anyir"]
     lines += ["from napari_anyir.widgets.blending import blend"] if strength < 1 else []
-    lines += ["", *_threads(record), *_reading(where)]
+    lines += ["", *_threads([result.record for result in results]), *reading(where)]
     if part:
         lines.append(f"image = np.asarray(image[{_index(job.region.slices)}])")
-    lines += [*_check(restored), "restored = napari_anyir.restore(", "    image,"]
-    lines += [f"    {name}={value!r}," for name, value in restored.arguments.items()]
-    lines.append(")")
-    if strength < 1:
-        lines.append(f"restored = blend(image, restored, {strength!r})")
+    lines += _check(first)
+    if len(results) > 1:
+        lines.append("restored = {}")
+    for result in results:
+        name = f"restored[{result.arguments['model']!r}]" if len(results) > 1 else "restored"
+        lines += [f"{name} = napari_anyir.restore(", "    image,"]
+        lines += [f"    {key}={value!r}," for key, value in result.arguments.items()]
+        lines.append(")")
+        if strength < 1:
+            lines.append(f"{name} = blend(image, {name}, {strength!r})")
     return "\n".join([*lines, ""])
 
 
-def _threads(record: Mapping[str, Any]) -> list[str]:
+def _threads(records: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
-        f"# Model {record['model']}, SHA-256 {record['sha256']}, torch {record['torch']}.",
+        *(
+            f"# Model {record['model']}, SHA-256 {record['sha256']}, torch {record['torch']}."
+            for record in records
+        ),
         "# The last bits of sums depend on the number of threads.",
-        f"torch.set_num_threads({record['threads']})",
+        f"torch.set_num_threads({records[0]['threads']})",
         "",
     ]
 
 
-def _reading(where: Origin) -> list[str]:
+def reading(where: Origin) -> list[str]:
+    """Write lines that read a layer's pixels again, into ``image``.
+
+    Parameters
+    ----------
+    where : Origin
+        Of the layer.
+
+    Returns
+    -------
+    list of str
+        Lines of Python; of a layer without a file they need napari's console.
+
+    Examples
+    --------
+    >>> reading(Origin("coins"))[-1]
+    "image = viewer.layers['coins'].data"
+    """
     if where.sample is not None:
         return [
             "from napari_anyir.samples import SAMPLES",

@@ -13,15 +13,13 @@ from napari_anyir.errors import Cancelled
 from napari_anyir.inference.scores import full_scale
 from napari_anyir.widgets import _layers
 from napari_anyir.widgets._comparison import difference, symmetric_limits
+from napari_anyir.widgets._marks import DIFFERENCE, WHAT_IF
 from napari_anyir.widgets._plane import Intensity, ShownPlane, volume_intensity
 from napari_anyir.widgets._problems import load_torch
-from napari_anyir.widgets._script import Origin, _reading
+from napari_anyir.widgets._script import Origin, reading
 
 if TYPE_CHECKING:
     from napari.layers import Image
-
-WHAT_IF = "napari_anyir_what_if"
-"""Key in the metadata of layers of trials: which of the two layers it is."""
 
 SWITCHES = {
     "alpha": "α′ off: the gate sees beta alone",
@@ -291,7 +289,11 @@ def trial_layers(job: WhatIfJob, outcome: Outcome, trial: Trial) -> list[dict[st
         {
             "data": job.plane.back(change),
             "name": f"{job.plane.name} what-if − restored",
-            "metadata": {WHAT_IF: (job.plane.tag, "difference"), "changes": trial.changes},
+            "metadata": {
+                WHAT_IF: (job.plane.tag, "difference"),
+                DIFFERENCE: (f"{job.plane.name} what-if", f"{job.plane.name} restored"),
+                "changes": trial.changes,
+            },
             "rgb": False,
             "colormap": "PiYG",
             "contrast_limits": symmetric_limits(change),
@@ -337,7 +339,7 @@ def what_if_script(where: Origin, job: WhatIfJob, trial: Trial, intensity: Inten
         "import napari_anyir",
         "from napari_anyir.inference import Intervention",
         "",
-        *_reading(where),
+        *reading(where),
         f"plane = np.asarray(image[{index}]).transpose({order})",
         f"plane = plane.reshape(plane.shape[-{len(kept)}:])",
         f"changes = {list(trial.changes)!r}",

@@ -28,7 +28,6 @@ from napari_anyir.widgets._model_choice import ModelChoice
 from napari_anyir.widgets._plane import read_shown_plane
 from napari_anyir.widgets._ushape import UShape
 from napari_anyir.widgets._viewer import unwrapped
-from napari_anyir.widgets.look_inside import is_source
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -77,9 +76,9 @@ class AnalysesWidget(QWidget):
             self.kind_box.setItemData(
                 self.kind_box.count() - 1, kind.tip, Qt.ItemDataRole.ToolTipRole
             )
-        self.layer_box = LayerBox(self._viewer, is_source)
+        self.layer_box = LayerBox(self._viewer)
         self.layer_box.setToolTip("The image that the network sees; of a stack, the shown plane.")
-        self.reference_box = LayerBox(self._viewer, is_source, none="none")
+        self.reference_box = LayerBox(self._viewer, none="none")
         self.reference_box.setToolTip("The truth, against which the error is measured.")
         self.model_choice = ModelChoice()
         self.ushape = UShape()

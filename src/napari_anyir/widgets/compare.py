@@ -21,7 +21,6 @@ from qtpy.QtWidgets import (
 )
 
 from napari_anyir.widgets import _layers, _settings
-from napari_anyir.widgets._beside import SideBySide
 from napari_anyir.widgets._blender import AT_ONCE
 from napari_anyir.widgets._comparison import (
     DifferenceJob,
@@ -32,9 +31,11 @@ from napari_anyir.widgets._comparison import (
     wipe,
 )
 from napari_anyir.widgets._form_parts import small_label
-from napari_anyir.widgets._layer_box import PREVIEW, LayerBox
+from napari_anyir.widgets._layer_box import LayerBox
 from napari_anyir.widgets._lazy import add_result
+from napari_anyir.widgets._marks import DIFFERENCE, PREVIEW
 from napari_anyir.widgets._regions import displayed_axes, shown_plane
+from napari_anyir.widgets._side_by_side import SideBySide
 from napari_anyir.widgets._viewer import unwrapped
 from napari_anyir.widgets._worker import Runner
 
@@ -65,7 +66,7 @@ class CompareWidget(QWidget):
         self._mode: str | None = None
         self._visible: list[tuple[Any, bool]] = []
         self._difference: dict[str, Any] = {}
-        self._beside = SideBySide(self._viewer)
+        self._beside = SideBySide(self._viewer, lambda: self.set_mode(None))
         self.runner = Runner(self)
         self.runner.returned.connect(self._measured)
         self.runner.failed.connect(self._say)
@@ -204,7 +205,7 @@ class CompareWidget(QWidget):
         elif mode == "&Blink":
             self._blinker.start()
         else:
-            self._beside.show(shown)
+            self._beside.begin(shown)
 
     def _end(self) -> None:
         self._blinker.stop()
@@ -235,7 +236,7 @@ class CompareWidget(QWidget):
                 data,
                 name=_layers.unique_name(WIPE, {item.name for item in self._viewer.layers}),
                 # PREVIEW keeps it out of the lists of layers to choose from.
-                metadata={WIPE: True, PREVIEW: True},
+                metadata={WIPE: True, PREVIEW: WIPE},
                 **_layers.appearance(after, rgb=after.rgb),
                 **place,
             )
@@ -266,6 +267,7 @@ class CompareWidget(QWidget):
         job = DifferenceJob(arrays[0], arrays[1], bool(after.rgb), shown)
         self._difference = {
             "name": f"{after.name} − {before.name}",
+            "metadata": {DIFFERENCE: (after.name, before.name)},
             **_layers.spatial_metadata(after),
         }
         if arrays[0].size <= AT_ONCE and all(hasattr(array, "ravel") for array in arrays):

@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 
 from napari_anyir.widgets import _layers, _settings
 from napari_anyir.widgets._activity import end_progress, show_progress
+from napari_anyir.widgets._contrast import widen_slider
 from napari_anyir.widgets._degradation import (
     DegradeJob,
     KindsJob,
@@ -295,7 +296,8 @@ class DegradeWidget(QWidget):
             return
         names = {layer.name for layer in self._viewer.layers}
         data, values, _ = degraded_layer(self._job, pixels, names)
-        self._viewer.add_image(data, **values)
+        layer = self._viewer.add_image(data, **values)
+        widen_slider(layer, self._job.slider)
         self._done = True
         self.status_label.setText(f"Added {values['name']!r}, seed {self._job.seed}.")
 

@@ -7,26 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QComboBox,
-    QFormLayout,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QSpinBox,
-    QVBoxLayout,
-    QWidget,
-)
 
 from napari_anyir.widgets import _settings
-from napari_anyir.widgets._group_table import GroupTable
-from napari_anyir.widgets._job_row import JobRow
-from napari_anyir.widgets._layer_box import LayerBox, is_image
+from napari_anyir.widgets._look_form import LookForm
 from napari_anyir.widgets._looking import (
-    ALL,
     ONE,
-    SHOWS,
     Looked,
     LookJob,
     free_name,
@@ -36,13 +21,9 @@ from napari_anyir.widgets._looking import (
     map_layers,
     update_layer,
 )
-from napari_anyir.widgets._model_choice import ModelChoice
-from napari_anyir.widgets._part_boxes import PartBoxes
 from napari_anyir.widgets._plane import Intensity, ShownPlane, read_shown_plane
 from napari_anyir.widgets._side_by_side import SideBySide
 from napari_anyir.widgets._structure import PARTS
-from napari_anyir.widgets._ushape import UShape
-from napari_anyir.widgets._viewer import unwrapped
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -54,12 +35,7 @@ DELAY = 300
 """Milliseconds of rest before a moved slider starts a look."""
 
 
-def is_source(layer: Any) -> bool:
-    """Whether one can look inside with a layer: an image that is no feature map itself."""
-    return is_image(layer) and not is_inside(layer)
-
-
-class LookInsideWidget(QWidget):
+class LookInsideWidget(LookForm):
     """Look inside the network: what its blocks show for the plane in view.
 
     Parameters
@@ -69,81 +45,17 @@ class LookInsideWidget(QWidget):
     """
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
-        super().__init__()
-        self._viewer = unwrapped(napari_viewer)
+        super().__init__(napari_viewer)
         self._job: LookJob | None = None
         self._last: LookJob | None = None
         self._volume: tuple[ShownPlane, Intensity] | None = None
         self._watched: Any = None
         self._again = False
-        self.side_by_side = SideBySide(self._viewer)
-        self._build()
-        self._restore_settings(_settings.load(SECTION))
+        self.side_by_side = SideBySide(self._viewer, lambda: self.side_box.setChecked(False))
+        self.set_values(_settings.load(SECTION))
         self._connect()
         self._structure_changed()
         self._update()
-
-    # ---------------------------------------------------------------- building
-
-    def _build(self) -> None:
-        self.layer_box = LayerBox(self._viewer, is_source)
-        self.layer_box.setToolTip("The image that the network sees; of a stack, the shown plane.")
-        self.model_choice = ModelChoice()
-        self.ushape = UShape()
-        self.parts_widget = PartBoxes(PARTS)
-        self.part_boxes = self.parts_widget.boxes
-        self.show_box = QComboBox()
-        self.show_box.addItems(list(SHOWS.values()))
-        self.show_box.setToolTip("How the channels of a map become a picture.")
-        self.channel_box = QSpinBox()
-        self.channel_box.setRange(0, 9999)
-        self.channel_box.setToolTip("Which channel to show, from 0.")
-        self.channel_box.setAccessibleName("Channel")
-        show = QHBoxLayout()
-        show.setContentsMargins(0, 0, 0, 0)
-        show.addWidget(self.show_box, 1)
-        show.addWidget(self.channel_box)
-        self.follow_box = QCheckBox("Follow the slide&r")
-        self.follow_box.setToolTip("Look again whenever another plane of the stack is shown.")
-        self.side_box = QCheckBox("Side &by side")
-        self.side_box.setToolTip(
-            "Give the image and each visible map a cell of its own; zoom and pan move all of them."
-        )
-        checks = QHBoxLayout()
-        checks.addWidget(self.follow_box)
-        checks.addWidget(self.side_box)
-        self.run_button = QPushButton("L&ook")
-        self.run_button.setToolTip("Run the network once and show the ticked parts as layers.")
-        self.cancel_button = QPushButton("&Cancel")
-        self.cancel_button.setToolTip("Stop at the next part of the network.")
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.run_button, 2)
-        buttons.addWidget(self.cancel_button, 1)
-        self.row = JobRow("layers are as they were")
-        self.runner, self.status_label = self.row.runner, self.row.label
-        self.table = GroupTable(self._viewer)
-        form = QFormLayout()
-        form.setContentsMargins(0, 0, 0, 0)
-        form.setVerticalSpacing(4)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("&Layer", self.layer_box)
-        form.addRow("&Model", self.model_choice)
-        more = QFormLayout()
-        more.setContentsMargins(0, 0, 0, 0)
-        more.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        label = QLabel("&Show")
-        label.setBuddy(self.show_box)
-        more.addRow(label, show)
-        self.setMinimumWidth(385)  # napari cuts the title of a narrower dock
-        layout = QVBoxLayout(self)
-        layout.setSpacing(5)
-        layout.addLayout(form)
-        layout.addWidget(self.ushape)
-        layout.addWidget(self.parts_widget)
-        for row in (more, checks, buttons):
-            layout.addLayout(row)
-        layout.addWidget(self.row)
-        layout.addWidget(self.table, 1)
 
     def _connect(self) -> None:
         self.timer = QTimer(self)
@@ -172,48 +84,6 @@ class LookInsideWidget(QWidget):
         events = self._viewer.dims.events
         return [events.current_step, events.order, events.ndisplay]
 
-    # ---------------------------------------------------------------- what was chosen
-
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """Ticked parts that the model has."""
-        return self.parts_widget.chosen
-
-    @property
-    def show_as(self) -> str:
-        """One of the keys of `SHOWS`."""
-        return list(SHOWS)[self.show_box.currentIndex()]
-
-    @property
-    def problem(self) -> str | None:
-        """Why a look cannot start, as one sentence, or None."""
-        if self.layer_box.layer is None:
-            return "Open an image first: File > Open, or File > Open Sample."
-        if not self.ushape.chosen:
-            return "Choose blocks: click them in the picture."
-        if not self.parts:
-            return "Tick at least one part."
-        return None
-
-    def _values(self) -> dict[str, Any]:
-        return {
-            "model": self.model_choice.model,
-            "device": self.model_choice.device,
-            "blocks": " ".join(self.ushape.chosen),
-            "parts": " ".join(self.parts_widget.ticked),
-            "show": self.show_as,
-            "follow": self.follow_box.isChecked(),
-        }
-
-    def _restore_settings(self, values: dict[str, Any]) -> None:
-        self.model_choice.set_values(values)
-        self.ushape.set_structure(self.model_choice.structure)
-        self.ushape.choose(str(values.get("blocks") or "encoder1.0 decoder1.0").split())
-        self.parts_widget.choose(str(values.get("parts") or "alpha attention gated fused").split())
-        if values.get("show") in SHOWS:
-            self.show_box.setCurrentIndex(list(SHOWS).index(values["show"]))
-        self.follow_box.setChecked(bool(values.get("follow", True)))
-
     # ---------------------------------------------------------------- what the user does
 
     def run(self) -> None:
@@ -229,7 +99,7 @@ class LookInsideWidget(QWidget):
         except (TypeError, ValueError) as error:
             self._complain(str(error))
             return
-        _settings.save(SECTION, self._values())
+        _settings.save(SECTION, self.values())
         self._start(
             LookJob(
                 plane,
@@ -362,11 +232,8 @@ class LookInsideWidget(QWidget):
         if not self.side_box.isChecked() or layer is None or not shown:
             self.side_by_side.end()
             return
-        was = self.side_by_side.active
         layer.visible = True
         self.side_by_side.begin([layer, *shown])
-        if not was:
-            self._viewer.reset_view()
 
     # ---------------------------------------------------------------- reactions
 
@@ -399,15 +266,8 @@ class LookInsideWidget(QWidget):
 
     def _choices_changed(self) -> None:
         if not self.runner.running:
-            self.status_label.setText(self.problem or self._advice())
+            self.status_label.setText(self.problem or self.advice)
         self._update()
-
-    def _advice(self) -> str:
-        return (
-            "Maps lie over the image; each block is a group below."
-            if self.show_as != ALL
-            else "Each map gets a slider for its channels."
-        )
 
     def _complain(self, text: str) -> None:
         self.status_label.setText(text)

@@ -32,22 +32,22 @@ from napari_anyir.widgets._activity import (
     summary,
 )
 from napari_anyir.widgets._blender import Blender
+from napari_anyir.widgets._contrast import widen_slider
 from napari_anyir.widgets._estimate import learn_from
 from napari_anyir.widgets._lazy import add_result
 from napari_anyir.widgets._preview import LivePreview
 from napari_anyir.widgets._restoration import Restored, RestoreJob, plan, result_layer
 from napari_anyir.widgets._restore_form import RestoreForm, small_label
-from napari_anyir.widgets._script import Origin, origin, script
-from napari_anyir.widgets._viewer import grid, unwrapped
+from napari_anyir.widgets._results import METADATA, Results
+from napari_anyir.widgets._script import Origin, origin
+from napari_anyir.widgets._side_by_side import SideBySide
+from napari_anyir.widgets._viewer import unwrapped
 from napari_anyir.widgets._worker import Runner
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 __all__ = ["METADATA", "RestoreWidget", "summary"]
-
-METADATA = "napari_anyir"
-"""Key of the provenance record in a layer's metadata."""
 
 
 class RestoreWidget(QWidget):
@@ -66,12 +66,12 @@ class RestoreWidget(QWidget):
         self._queue: list[RestoreJob] = []
         self._several = 0
         self._source: weakref.ref[Any] | None = None
-        self._result: weakref.ref[Any] | None = None
-        self._restored: Restored | None = None
+        self.results = Results(self._viewer)
+        self.side_by_side = SideBySide(self._viewer)
+        self._fresh = False
         self._started = 0.0
         self.cancelled = self._done = False
         self._origin: Origin | None = None
-        self._script: tuple[Origin, RestoreJob, Restored] | None = None
         self._activity: Any = None
         self.runner = Runner(self)
         self.form = RestoreForm(self._viewer)
@@ -96,7 +96,7 @@ class RestoreWidget(QWidget):
         for field in (self.strength_slider, self.strength_box):
             field.setToolTip(
                 "How much of the restoration to show: 0 is the source, 100 the full result. "
-                "It also changes the newest result at once, without another run."
+                "It also changes the results of the last run at once, without another run."
             )
         self.run_button = QPushButton("&Restore")
         self.run_button.setToolTip("Restore into a new layer.")
@@ -104,7 +104,7 @@ class RestoreWidget(QWidget):
         self.cancel_button.setToolTip("Stop at the next strip of the image.")
         self.script_button = QPushButton("Cop&y as script")
         self.script_button.setToolTip(
-            "Copy Python that makes the newest result again, bit for bit on a processor."
+            "Copy Python that makes the last run's results again, bit for bit on a processor."
         )
         self.script_button.setEnabled(False)
         self.progress_bar = QProgressBar()
@@ -158,7 +158,7 @@ class RestoreWidget(QWidget):
         self.script_button.clicked.connect(self.copy_script)
         self.strength_slider.valueChanged.connect(self.strength_box.setValue)
         self.strength_box.valueChanged.connect(self.strength_slider.setValue)
-        self.blender = Blender(self._to_blend, lambda: self.strength, self)
+        self.blender = Blender(self.results.arrays, lambda: self.strength, self)
         self.blender.blended.connect(self._blended)
         self.strength_slider.valueChanged.connect(self.blender.ask)
         self.runner.progressed.connect(self._progressed)
@@ -200,10 +200,11 @@ class RestoreWidget(QWidget):
         self._queue = [
             replace(job, settings=replace(job.settings, model=name)) for name in self.form.models
         ]
-        self._several = len(self._queue)
+        self._several, self._fresh = len(self._queue), True
         self._origin = origin(layer)
         self._source = weakref.ref(layer)
         self.preview.pause()
+        self.side_by_side.end()
         self._start_next()
 
     def _start_next(self) -> None:
@@ -245,8 +246,12 @@ class RestoreWidget(QWidget):
         suffix = f"restored ({self._job.settings.model})" if self._several > 1 else "restored"
         data, values, _ = result_layer(self._job, restored, names, self.strength, suffix=suffix)
         layer = add_result(self._viewer, data, values)
-        self._result, self._restored = weakref.ref(layer), restored
-        self._script = (self._origin, self._job, restored)
+        widen_slider(layer, restored.slider)
+        if self._fresh:  # until then the slider acts on what an earlier run left
+            self.blender.stop()
+            self.results.clear()
+            self._fresh = False
+        self.results.add(layer, self._origin, self._job, restored)
         self._done = True
         learn_from(restored.record, self._job.settings, self._job.pixels)
         self.status_label.setText(summary(restored.record))
@@ -258,7 +263,9 @@ class RestoreWidget(QWidget):
             self._start_next()
             return
         if self.cancelled:
-            self.status_label.setText("Cancelled; no layer was added.")
+            added = 0 if self._fresh else len(self.results)
+            kept = f"{added} of {self._several} results are" if added else "no layer was"
+            self.status_label.setText(f"Cancelled; {kept} added.")
         elif self._several > 1 and self._done:
             self._show_side_by_side()
         end_progress(self.progress_bar, whole=self._done)
@@ -269,48 +276,41 @@ class RestoreWidget(QWidget):
         self._update()
 
     def _show_side_by_side(self) -> None:
-        view = grid(self._viewer)
-        view.shape, view.stride, view.enabled = (-1, -1), 1, True
-        self._viewer.reset_view(reset_camera_angle=False)  # a cell is smaller than the canvas
+        source = self._source() if self._source is not None else None
+        layers = self.results.layers
+        if len(layers) < 2:  # they were deleted meanwhile
+            return
+        if source is not None and source in self._viewer.layers:
+            source.visible = True
+            layers = [source, *layers]
+        self.side_by_side.begin(layers)
         self.status_label.setText(
             f"{self._several} results, side by side: napari's grid button puts them on top of "
             "each other; Compare layers measures them."
         )
 
     def copy_script(self) -> None:
-        """Put a script that makes the newest result again on the clipboard."""
-        if self._script is None:
+        """Put a script that makes the results of the last run again on the clipboard."""
+        if not self.results:
             return
         clipboard = QApplication.clipboard()
         if clipboard is not None:
-            clipboard.setText(script(*self._script, self.strength))
+            clipboard.setText(self.results.script(self.strength))
             self.status_label.setText("The script is on the clipboard.")
 
     # ---------------------------------------------------------------- strength afterwards
 
-    def _to_blend(self) -> tuple[Any, Any] | None:
-        """Give the pixels before and after the newest restoration, if its layer is still there."""
-        layer = self._result() if self._result is not None else None
-        if layer is None or self._restored is None or layer not in self._viewer.layers:
-            return None
-        return self._restored.source, self._restored.pixels
-
-    def _blended(self, blended: tuple[Any, float]) -> None:
-        layer = self._result() if self._result is not None else None
-        if layer is None or self._to_blend() is None:
-            return
-        layer.data, strength = blended
-        record = {**layer.metadata.get(METADATA, {}), "strength": strength}
-        layer.metadata = {**layer.metadata, METADATA: record}
+    def _blended(self, blended: tuple[dict[str, Any], float]) -> None:
+        self.results.show(*blended)
 
     # ---------------------------------------------------------------- the viewer's doings
 
     def _layer_removed(self, event: Any) -> None:
         if self._source is not None and self._source() == event.value:
             self.cancel()
-        if self._result is not None and self._result() == event.value:
-            self.blender.stop()
-            self._result = self._restored = self._script = None
+        if self.results.forget(event.value):
+            if not self.results:
+                self.blender.stop()
             self._update()
 
     def _update(self) -> None:
@@ -318,7 +318,7 @@ class RestoreWidget(QWidget):
         self.estimate_label.setText("" if self.form.problem else self._estimate())
         self.run_button.setEnabled(not running and self.form.problem is None)
         self.cancel_button.setEnabled(running and not self.runner.stopping)
-        self.script_button.setEnabled(self._script is not None)
+        self.script_button.setEnabled(len(self.results) > 0)
 
     def _estimate(self) -> str:
         try:
@@ -348,4 +348,5 @@ class RestoreWidget(QWidget):
         self.runner.stop()
         self.blender.stop()
         self.preview_box.setChecked(False)
+        self.side_by_side.end()
         super().closeEvent(event)

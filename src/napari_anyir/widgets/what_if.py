@@ -6,42 +6,24 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
-from qtpy.QtWidgets import (
-    QApplication,
-    QCheckBox,
-    QComboBox,
-    QDoubleSpinBox,
-    QFormLayout,
-    QHBoxLayout,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QApplication
 
 from napari_anyir.widgets import _layers, _settings
-from napari_anyir.widgets._comparison import check_pair
-from napari_anyir.widgets._job_row import JobRow
-from napari_anyir.widgets._layer_box import LayerBox, is_image
-from napari_anyir.widgets._looking import is_inside
-from napari_anyir.widgets._model_choice import ModelChoice
-from napari_anyir.widgets._part_boxes import PartBoxes
+from napari_anyir.widgets._contrast import slider_range, widen_slider
+from napari_anyir.widgets._marks import WHAT_IF
 from napari_anyir.widgets._plane import read_shown_plane
 from napari_anyir.widgets._script import Origin, origin
-from napari_anyir.widgets._trial_table import TrialTable, decibel
-from napari_anyir.widgets._ushape import UShape
-from napari_anyir.widgets._viewer import unwrapped
+from napari_anyir.widgets._trial_table import decibel
 from napari_anyir.widgets._what_if import (
-    SWITCHES,
-    WHAT_IF,
     Changes,
     Outcome,
     Trial,
     WhatIfJob,
     appearance,
-    changes_of,
     trial_layers,
     what_if_script,
 )
+from napari_anyir.widgets._what_if_form import WhatIfForm
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -49,15 +31,8 @@ if TYPE_CHECKING:
 SECTION = "what_if"
 """Key of the remembered settings in the manifest."""
 
-ACTIONS = {"off": "off: zero", "mean": "flat: each channel's mean"}
 
-
-def is_source(layer: Any) -> bool:
-    """Whether one can ask what if of a layer: an image, but no feature map and no trial."""
-    return is_image(layer) and not is_inside(layer) and WHAT_IF not in layer.metadata
-
-
-class WhatIfWidget(QWidget):
+class WhatIfWidget(WhatIfForm):
     """Ask the network what a part does, by taking it away.
 
     Parameters
@@ -67,80 +42,16 @@ class WhatIfWidget(QWidget):
     """
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
-        super().__init__()
-        self._viewer = unwrapped(napari_viewer)
+        super().__init__(napari_viewer)
         self._job: WhatIfJob | None = None
         self._known: tuple[WhatIfJob, Outcome] | None = None
         self._newest: tuple[Origin, WhatIfJob, Trial, Outcome] | None = None
         self._origin: Origin | None = None
-        self._build()
-        self._restore_settings(_settings.load(SECTION))
+        self.set_values(_settings.load(SECTION))
         self._connect()
         self._structure_changed()
         self._guess_reference()
         self._update()
-
-    # ---------------------------------------------------------------- building
-
-    def _build(self) -> None:
-        self.layer_box = LayerBox(self._viewer, is_source)
-        self.layer_box.setToolTip("The image to restore; of a stack, the shown plane.")
-        self.reference_box = LayerBox(self._viewer, is_source, none="none")
-        self.reference_box.setToolTip("The truth, if there is one: PSNR is measured against it.")
-        self.model_choice = ModelChoice()
-        self.ushape = UShape()
-        self.parts_widget = PartBoxes(SWITCHES)
-        self.part_boxes = self.parts_widget.boxes
-        self.action_box = QComboBox()
-        self.action_box.addItems(list(ACTIONS.values()))
-        self.action_box.setToolTip(
-            "Zero, or each channel's mean: that keeps the level and takes away where."
-        )
-        self.lambda_check = QCheckBox("Set &λ to")
-        self.lambda_check.setToolTip(
-            "Weight of the spatial branch: 1 leaves the frequency branch out, 0 the spatial one."
-        )
-        self.lambda_box = QDoubleSpinBox()
-        self.lambda_box.setRange(-10, 10)
-        self.lambda_box.setSingleStep(0.1)
-        self.lambda_box.setValue(1.0)
-        self.lambda_box.setAccessibleName("Lambda")
-        row = QHBoxLayout()
-        row.addWidget(self.action_box, 1)
-        row.addWidget(self.lambda_check)
-        row.addWidget(self.lambda_box)
-        self.run_button = QPushButton("&Try")
-        self.run_button.setToolTip("Make all ticked changes at once.")
-        self.each_button = QPushButton("&Each alone")
-        self.each_button.setToolTip("Make the ticked changes one after the other, and table them.")
-        self.cancel_button = QPushButton("&Cancel")
-        self.cancel_button.setToolTip("Stop at the next part of the network.")
-        buttons = QHBoxLayout()
-        for button in (self.run_button, self.each_button, self.cancel_button):
-            buttons.addWidget(button)
-        self.row = JobRow("layers are as they were")
-        self.runner, self.status_label = self.row.runner, self.row.label
-        self.table = TrialTable()
-        self.script_button = QPushButton("Co&py as script")
-        self.script_button.setToolTip("Copy Python that makes the newest trial again.")
-        form = QFormLayout()
-        form.setContentsMargins(0, 0, 0, 0)
-        form.setVerticalSpacing(4)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("&Layer", self.layer_box)
-        form.addRow("&Reference", self.reference_box)
-        form.addRow("&Model", self.model_choice)
-        self.setMinimumWidth(300)  # napari cuts the title of a narrower dock
-        layout = QVBoxLayout(self)
-        layout.setSpacing(5)
-        layout.addLayout(form)
-        layout.addWidget(self.ushape)
-        layout.addWidget(self.parts_widget)
-        for inner in (row, buttons):
-            layout.addLayout(inner)
-        layout.addWidget(self.row)
-        layout.addWidget(self.table, 1)
-        layout.addWidget(self.script_button)
 
     def _connect(self) -> None:
         self.model_choice.structure_changed.connect(self._structure_changed)
@@ -160,78 +71,6 @@ class WhatIfWidget(QWidget):
         self.row.ended.connect(self._ended)
         self.row.changed.connect(self._update)
         self._viewer.layers.events.removed.connect(self._layer_removed)
-
-    # ---------------------------------------------------------------- what was chosen
-
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """Ticked parts that the model has."""
-        return self.parts_widget.chosen
-
-    @property
-    def action(self) -> str:
-        """What is done to them: ``off`` or ``mean``."""
-        return list(ACTIONS)[self.action_box.currentIndex()]
-
-    @property
-    def lam(self) -> float | None:
-        """What lambda is set to, or None."""
-        chosen = self.lambda_check.isChecked() and self.lambda_check.isEnabled()
-        return float(self.lambda_box.value()) if chosen else None
-
-    @property
-    def changes(self) -> Changes:
-        """All ticked changes of the chosen blocks."""
-        structure = self.ushape.structure
-        patterns = structure.patterns(self.ushape.chosen) if structure is not None else ()
-        return changes_of(patterns, self.parts, self.action, self.lam)
-
-    @property
-    def each(self) -> tuple[Changes, ...]:
-        """The ticked changes one by one."""
-        structure = self.ushape.structure
-        patterns = structure.patterns(self.ushape.chosen) if structure is not None else ()
-        single = [changes_of(patterns, [part], self.action) for part in self.parts]
-        if self.lam is not None:
-            single.append(changes_of(patterns, [], lam=self.lam))
-        return tuple(single)
-
-    @property
-    def problem(self) -> str | None:
-        """Why a trial cannot start, as one sentence, or None."""
-        layer, reference = self.layer_box.layer, self.reference_box.layer
-        if layer is None:
-            return "Open an image first: File > Open, or File > Open Sample."
-        if reference is not None:
-            try:
-                check_pair(reference, layer)
-            except ValueError as error:
-                return str(error)
-        if not self.ushape.chosen:
-            return "Choose blocks: click them in the picture."
-        if not self.parts and self.lam is None:
-            return "Tick what to switch off, or set lambda."
-        if self.action == "mean" and "tau_adj" in self.parts:
-            return "tau_adj is no map and has no mean; switch it off instead, or leave it."
-        return None
-
-    def _values(self) -> dict[str, Any]:
-        return {
-            "model": self.model_choice.model,
-            "device": self.model_choice.device,
-            "blocks": " ".join(self.ushape.chosen),
-            "parts": " ".join(self.parts_widget.ticked),
-            "action": self.action,
-        }
-
-    def _restore_settings(self, values: dict[str, Any]) -> None:
-        self.model_choice.set_values(values)
-        self.ushape.set_structure(self.model_choice.structure)
-        known = self.ushape.structure.names if self.ushape.structure is not None else ()
-        self.ushape.choose(str(values.get("blocks") or " ".join(known)).split())
-        self.parts_widget.choose(str(values.get("parts") or "alpha").split())
-        if values.get("action") in ACTIONS:
-            self.action_box.setCurrentIndex(list(ACTIONS).index(values["action"]))
 
     # ---------------------------------------------------------------- what the user does
 
@@ -256,7 +95,7 @@ class WhatIfWidget(QWidget):
         except (TypeError, ValueError) as error:
             self._complain(str(error))
             return
-        _settings.save(SECTION, self._values())
+        _settings.save(SECTION, self.values())
         job = WhatIfJob(
             plane,
             trials,
@@ -321,6 +160,9 @@ class WhatIfWidget(QWidget):
         active = layers.selection.active
         name = _layers.unique_name(options["name"], {item.name for item in layers})
         added = self._viewer.add_image(**{**options, "name": name})
+        source = self.layer_box.layer
+        if mark[1] == "restored" and source is not None and not source.rgb:
+            widen_slider(added, slider_range(source))
         added.visible = mark[1] == "restored"  # the difference would hide it
         if active is not None:
             layers.selection.active = active
@@ -335,7 +177,6 @@ class WhatIfWidget(QWidget):
         layer = self.layer_box.layer
         clean = f"{layer.name} (clean)" if layer is not None else ""
         there = clean in self._viewer.layers
-        # Without one none: the list starts with the selected layer, which is the image itself.
         self.reference_box.choose(self._viewer.layers[clean] if there else None)
 
     def _layer_chosen(self) -> None:
