@@ -153,11 +153,11 @@ class Reporting(Callback):
         left = module.schedule.seconds_left(now, module.began)
         parts = [
             f"{module.progress:4.0%}",
-            f"step {now.step}",
-            f"{now.seen} crops",
+            f"step {now.step:>5}",
+            f"{now.seen:>6} crops",
             f"loss {self._loss:.4f}",
-            f"rate {trainer.optimizers[0].param_groups[0]['lr']:.1e}",
-            f"{speed:.3g} crops/s of {crop} ({share:.0%} of the matrix-product rate)",
+            f"learning rate {trainer.optimizers[0].param_groups[0]['lr']:.1e}",
+            f"{speed:>5.3g} crops/s of {crop} ({share:.0%} of the matrix-product rate)",
             f"{clock(left)} left" if left is not None else "",
             f"{now.skipped} steps skipped" if now.skipped else "",
         ]

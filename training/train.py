@@ -36,6 +36,7 @@ from napari_anyir.training.saving import (
     read_state,
 )
 from napari_anyir.training.schedule import Position
+from napari_anyir.training.stopping import Stopping
 from napari_anyir.training.writing import write_text
 
 
@@ -124,7 +125,8 @@ def train(
     OSError
         If the end of the run cannot be saved.
     KeyboardInterrupt
-        If the user stops it; the last checkpoint is at most a minute old.
+        If the user stops it: by Ctrl-C after the step, which is saved; at once with a second one,
+        and with several devices, when the last checkpoint is at most a minute old.
 
     Examples
     --------
@@ -158,9 +160,19 @@ def train(
         write_text(out / CONFIG, config.to_yaml())
     hardware = _hardware(where, devices * nodes)
     _announce(module, source, began, checkpoint is not None, hardware, say)
+    stopping = Stopping(say)
     with _quiet():
         trainer = make_trainer(
-            module, out, where, began, devices, nodes, strategy, hardware=hardware, say=say
+            module,
+            out,
+            where,
+            began,
+            devices,
+            nodes,
+            strategy,
+            hardware=hardware,
+            stopping=stopping,
+            say=say,
         )
         try:
             # Our own class reads the checkpoint, and no code in it is run.
@@ -179,6 +191,12 @@ def train(
                 "memory of the device; make batch smaller in each of the phases."
             ) from error
     if trainer.interrupted:
+        raise KeyboardInterrupt
+    if stopping.asked:
+        say(
+            f"Saved after {module.position.step} steps; continue with: "
+            f"anyir train --resume --out {out}"
+        )
         raise KeyboardInterrupt
     say(f"{module.position.step} steps, {module.position.seen} crops")
     say(f"Try it: anyir restore IMAGE -o OUT --model {out / WEIGHTS}")
@@ -277,6 +295,7 @@ def make_trainer(
     strategy: str,
     *,
     hardware: str,
+    stopping: Stopping,
     say: Say,
 ) -> Trainer:
     """Build Lightning's trainer for a run; see `train`."""
@@ -292,7 +311,7 @@ def make_trainer(
         callbacks.append(Samples(pairs, out, say))
     elif config.validation.images:
         say("Nothing is held out, so nothing is validated.")
-    callbacks.append(Saving(out, checkpoints, hardware, say))
+    callbacks += [Saving(out, checkpoints, hardware, say), stopping]
     # One CSV file per sitting: the logger would begin an existing one anew.
     sitting = f"from-step-{began.step if began else 0:07d}"
     several = devices * nodes > 1

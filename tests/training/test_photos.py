@@ -50,9 +50,10 @@ def test_a_file_that_was_cut_off_is_named(tmp_path: Path) -> None:
         read_rgb(tmp_path / "a.jpg")
 
 
-def test_photographs_are_found_in_any_letter_case(tmp_path: Path) -> None:
+def test_photographs_are_found_in_any_letter_case_and_hidden_files_are_none(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
-    for name in ("b.JPG", "in/a.png", "notes.txt"):
+    # ._a.png is what macOS leaves beside an image in an archive.
+    for name in ("b.JPG", "in/a.png", "notes.txt", "in/._a.png", ".hidden.png"):
         (tmp_path / name).touch()
     assert [path.name for path in find_photos(tmp_path)] == ["b.JPG", "a.png"]
     (tmp_path / "empty").mkdir()

@@ -325,6 +325,32 @@ def test_stopping_by_hand_keeps_the_last_checkpoint(photos, tmp_path, monkeypatc
     assert saving.read_state(tmp_path / "run" / "state.ckpt")["position"]["step"] == 3
 
 
+def test_ctrl_c_ends_after_its_step_which_is_saved_and_nothing_is_lost(
+    photos, tmp_path, monkeypatch
+):
+    whole = run(config(photos), tmp_path / "whole")
+    step, said = RestorationModule.optimizer_step, []
+
+    def pressed(self, *arguments, **named):
+        if self.position.step == 3:
+            signal.raise_signal(signal.SIGINT)
+        step(self, *arguments, **named)
+
+    handler = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(RestorationModule, "optimizer_step", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        run(config(photos, save_minutes=60), tmp_path / "run", say=said.append)
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert saving.read_state(tmp_path / "run" / "state.ckpt")["position"]["step"] == 4
+    assert said[-1] == (
+        f"Saved after 4 steps; continue with: anyir train --resume --out {tmp_path / 'run'}"
+    )
+    monkeypatch.setattr(RestorationModule, "optimizer_step", step)
+    resumed = run(read_run(tmp_path / "run"), tmp_path / "run", resume=True)
+    for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
 def test_bfloat16_is_for_the_network_and_not_for_the_data(photos, tmp_path, monkeypatch):
     seen = []
     batch, forward = FolderSource.batch, AnyIR.forward

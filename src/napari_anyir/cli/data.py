@@ -84,12 +84,14 @@ def _print_found(there: list[Finding]) -> None:
 
 
 def _print_notes(findings: list[Finding]) -> None:
-    noted = [finding for finding in findings if finding.notes]
+    noted: dict[str, list[str]] = {}
+    for finding in findings:
+        for note in finding.notes:
+            noted.setdefault(note, []).append(f"{finding.name} ({finding.split})")
     if noted:
         typer.echo("To know, or to mend:")
-    for finding in noted:
-        for note in finding.notes:
-            typer.echo(f"- {finding.name} ({finding.split}): {note}")
+    for note, names in noted.items():
+        typer.echo(f"- {', '.join(names)}: {note}")
 
 
 def _print_missing(missing: list[Finding]) -> None:
@@ -126,7 +128,7 @@ def _print_protocols(tree: Folder, wanted: list[Protocol]) -> bool:
 
 
 def _instead(protocol: Protocol) -> str:
-    return f"trained as {protocol.trained_by}" if protocol.trained_by else "of any model"
+    return f"trained as {protocol.trained_by}" if protocol.trained_by else "trains nothing"
 
 
 @contextlib.contextmanager
