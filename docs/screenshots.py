@@ -99,9 +99,9 @@ def compare(folder: Path) -> None:
     widget.set_mode("&Wipe")
     save(viewer, folder, "compare-wipe")
     widget.set_mode("S&ide by side")
-    viewer.reset_view()
     save(viewer, folder, "compare-side-by-side")
     widget.set_mode(None)
+    viewer.reset_view()
     widget.add_difference()
     save(viewer, folder, "compare-difference")
     viewer.close()
@@ -149,6 +149,7 @@ def look_inside(folder: Path) -> None:
         box.setChecked(name == "fused")
     widget.run()
     wait(lambda: not widget.runner.running)
+    viewer.reset_view()
     save(viewer, folder, "look-inside")
     widget.table.remove(widget.table._keys[1])
     for name, box in widget.part_boxes.items():

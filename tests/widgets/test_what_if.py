@@ -88,6 +88,7 @@ def test_a_trial_is_what_restore_gives(widget, viewer, finish) -> None:
     assert not np.array_equal(expected, untouched)
     made = trials(viewer)
     np.testing.assert_array_equal(made["restored"].data[0], expected)
+    assert made["restored"].contrast_limits_range == [0, 255]
     np.testing.assert_array_equal(
         made["difference"].data[0], expected.astype(np.float32) - untouched
     )

@@ -9,7 +9,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QApplication
 
 from napari_anyir.widgets import _layers, _settings
-from napari_anyir.widgets._contrast import slider_range, widen_slider
+from napari_anyir.widgets._contrast import slider_range, span, widen_slider
 from napari_anyir.widgets._marks import WHAT_IF
 from napari_anyir.widgets._plane import read_shown_plane
 from napari_anyir.widgets._script import Origin, origin
@@ -160,9 +160,9 @@ class WhatIfWidget(WhatIfForm):
         active = layers.selection.active
         name = _layers.unique_name(options["name"], {item.name for item in layers})
         added = self._viewer.add_image(**{**options, "name": name})
-        source = self.layer_box.layer
-        if mark[1] == "restored" and source is not None and not source.rgb:
-            widen_slider(added, slider_range(source))
+        source = next((item for item in layers if str(item.unique_id) == mark[0]), None)
+        if mark[1] == "restored" and source is not None and not added.rgb:
+            widen_slider(added, span(options["data"], known=slider_range(source)))
         added.visible = mark[1] == "restored"  # the difference would hide it
         if active is not None:
             layers.selection.active = active
