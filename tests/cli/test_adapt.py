@@ -134,3 +134,13 @@ def test_help_is_quick() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "True"]
+
+
+def test_the_loss_is_chosen_and_nothing_else_is_one(tmp_path: Path, stack: Path) -> None:
+    model = tmp_path / "mine.safetensors"
+    result = run(stack, "-o", model, "--steps=1", "--loss=l1")
+    assert result.exit_code == 0, result.output
+    assert find_model(model).training["recipe"].endswith("loss l1")
+    refused = run(stack, "-o", tmp_path / "other.safetensors", "--steps=1", "--loss=huber")
+    assert refused.exit_code == 2
+    assert not (tmp_path / "other.safetensors").exists()

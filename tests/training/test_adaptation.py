@@ -235,7 +235,7 @@ def test_noise_unlike_that_of_training_is_removed_better() -> None:
 
 
 def test_what_does_not_help_is_said_and_the_weights_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("napari_anyir.training.adaptation.Recipe", lambda: WILD)
+    monkeypatch.setattr("napari_anyir.training.adaptation.Recipe", lambda loss: WILD)
     noisy = scene(32, 32) + 0.1 * RNG.standard_normal((32, 32))
     with pytest.warns(UserWarning, match="did not surely help .* weights of 'nano' are kept"):
         network = adapt(noisy, model="nano", steps=2)
@@ -279,6 +279,69 @@ def test_correlation_tells_shared_noise_and_not_brightness() -> None:
     assert correlation(noise + 5 * scene(200, 200)[:1] + 3) < 0.1
     assert correlation(gaussian_filter(noise, (0.0, 0.8))) > 0.2
     assert correlation(gaussian_filter(noise, (0.8, 0.0))) > 0.2
+
+
+def salt_and_pepper(clean: np.ndarray[Any, Any], share: float) -> np.ndarray[Any, Any]:
+    """Make so many of the pixels black or white."""
+    noisy, drawn = clean.copy(), np.random.default_rng(4).random(clean.shape)
+    noisy[drawn < share / 2], noisy[drawn > 1 - share / 2] = 0, 1
+    return noisy
+
+
+def test_shared_outliers_are_told_from_single_ones_by_their_values_alone() -> None:
+    clean = np.full((200, 200), 0.25)
+    # What a network leaves around outliers is what it took off from most pixels: smooth.
+    blurred = gaussian_filter(salt_and_pepper(clean, 0.1), 2.0)
+
+    def correlation(noisy: np.ndarray[Any, Any], loss: Any) -> float:
+        pair = (torch.from_numpy(a).float().expand(1, 3, 200, 200) for a in (noisy, blurred))
+        return noise_correlation(*pair, loss)
+
+    single = salt_and_pepper(clean, 0.1)
+    blocks = np.kron(salt_and_pepper(clean[::2, ::2], 0.1), np.ones((2, 2)))
+    assert correlation(single, "l2") > 0.1
+    assert correlation(single, "l1") < 0.05
+    assert correlation(blocks, "l1") > 0.3
+
+
+def test_outliers_are_learned_by_the_size_of_errors_and_not_by_their_squares() -> None:
+    # The best constant is the mean of the targets for squares, and their median for sizes.
+    noisy = torch.full((1, 3, 32, 32), 0.25)
+    noisy[:, :, ::4, ::2] = 1.0  # an eighth of the pixels
+    found = {}
+    for loss in ("l2", "l1"):
+        value = torch.tensor(0.5, requires_grad=True)
+        optimiser = torch.optim.Adam([value], 0.02)
+        for step in range(60):
+            draw = torch.Generator().manual_seed(step)
+            optimiser.zero_grad()
+            neighbour_loss(
+                lambda y, v=value: v + 0 * y, noisy, torch.ones(1, 1, 32, 32), 2.0, draw, loss
+            ).backward()
+            optimiser.step()
+        found[loss] = value.item()
+    assert found["l1"] == pytest.approx(0.25, abs=0.03)
+    assert found["l2"] == pytest.approx(0.25 + 0.75 / 8, abs=0.03)
+
+
+def test_a_loss_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="loss must be 'l2' or 'l1', not 'L1'"):
+        adapt(scene(32, 32), model="nano", steps=1, loss="L1")  # type: ignore[arg-type]
+
+
+def test_the_loss_reaches_training_held_out_pixels_and_the_card(tmp_path: Path) -> None:
+    noisy = salt_and_pepper(scene(32, 32), 0.12)
+    found = {}
+    for loss in ("l2", "l1"):
+        recipe = replace(KEEP, loss=loss, most_correlation=1.0)
+        found[loss] = adapt_with_record(
+            noisy, model="nano", intensity=(0, 1), steps=1, recipe=recipe
+        )
+    assert not same(found["l2"][0], found["l1"][0])
+    # Sizes of values in [0, 1] are larger than their squares.
+    assert found["l1"][1].unseen.before > found["l2"][1].unseen.before
+    card = save_adapted(*found["l1"], tmp_path / "mine.safetensors")
+    assert card.training["recipe"].endswith("loss l1")
 
 
 def test_same_seed_same_weights_and_none_of_the_callers_randomness() -> None:
