@@ -26,7 +26,7 @@ def window_side(channels: int) -> int:
     int
         Pixels of the level, a multiple of 8.
     """
-    # Measured on two cores of 1 MB of L2 cache each and 32 MB of L3 cache together; the cost is flat
+    # Measured on two cores of 1 MB of L2 cache each and 32 MB of L3 together; the cost is flat
     # within 5 % from half to twice the area. Below, halos cost; above, the hidden features of a
     # window leave the cache.
     if channels <= 32:
