@@ -10,6 +10,9 @@ from napari_anyir.training.config import Phase, TrainingConfig
 RESTART = 200
 """Steps in which the rate rises again after the optimiser began afresh within a run."""
 
+LONGEST_WARM_UP = 0.1
+"""Share of a run by the clock after which the warm-up ends, however few steps were taken."""
+
 _FIRST = 1e-4
 
 
@@ -50,7 +53,8 @@ class Schedule:
     The rate rises linearly from the first step to its peak and then falls along half a cosine,
     which reaches zero where the run ends; it never rises again. A run in minutes ends with the
     clock: as nobody knows beforehand when its warm-up is over, its cosine begins at the start and
-    is multiplied by the warm-up.
+    is multiplied by the warm-up, which takes a tenth of the run at most. Otherwise five minutes on
+    a processor would be over before the steps that are right for hours on a card.
 
     Parameters
     ----------
@@ -102,6 +106,8 @@ class Schedule:
         if config.warm_up_steps:
             warm = (position.step + 1) / config.warm_up_steps
             share = config.warm_up_steps / config.steps if config.steps else 0.0
+            if config.minutes is not None:
+                warm = max(warm, self.progress(position) / LONGEST_WARM_UP)
         elif config.warm_up_epochs:
             batch = self.phase(position).batch
             warm = (position.seen + batch) / (config.warm_up_epochs * self.items)

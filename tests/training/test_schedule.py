@@ -51,6 +51,16 @@ def test_a_run_by_the_clock_reaches_zero_when_the_time_is_over_however_slow_it_i
         assert rates[-1] == 0
 
 
+def test_the_warm_up_of_a_run_by_the_clock_ends_after_a_tenth_of_it():
+    """Five minutes on a processor are fewer steps than the warm-up of hours on a card."""
+    schedule = Schedule(TrainingConfig(minutes=5, warm_up_steps=300))
+    rates = [schedule.rate(Position(step=s, seconds=s)) for s in range(301)]
+    assert rates[0] == pytest.approx(2e-4 / 300)
+    assert rates.index(max(rates)) == 30
+    assert max(rates) > 0.97 * 2e-4
+    assert all(b <= a for a, b in pairwise(rates[30:]))
+
+
 @pytest.mark.parametrize("length", [{"minutes": 60.0}, {"steps": 1000}])
 def test_a_protocol_of_another_length_warms_up_for_the_same_share(length):
     config = read_config("3deg", **length)
