@@ -178,6 +178,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512, 1024, 2048])
     parser.add_argument("--threads", type=int, nargs="+", default=[1, torch.get_num_threads()])
     parser.add_argument("--repeats", type=int, default=3, help="rounds; the median is told")
+    parser.add_argument("--warm", action="store_true", help="each run after one on its size")
     parser.add_argument("--variant", default="tiny")
     parser.add_argument("--only", nargs="+", help="names of ways, or their beginnings")
     parser.add_argument("--name", default="inference", help="of the files in benchmarks/results")
@@ -189,7 +190,7 @@ def main() -> None:
         for way in ways()
         if not options.only or any(way.name.startswith(start) for start in options.only)
     ]
-    arguments = ["--variant", options.variant]
+    arguments = ["--variant", options.variant, *(["--warm"] if options.warm else [])]
     rows: dict[tuple[str, int, int], Row] = {}
     path = RESULTS / f"{options.name}.json"
     if options.add and path.is_file():

@@ -143,7 +143,15 @@ def peer(name: str) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 def measure(
-    way: str, height: int, width: int, *, variant: str, features: str, threads: int, repeats: int
+    way: str,
+    height: int,
+    width: int,
+    *,
+    variant: str,
+    features: str,
+    threads: int,
+    repeats: int,
+    warm: bool = False,
 ) -> dict[str, object]:
     """Measure one way on one size.
 
@@ -160,6 +168,8 @@ def measure(
     forward = peer(way) if way in PEERS else our_way(way, variant, features)
     forward(torch.rand(1, 3, 64, 64))  # weights are arranged, threads are started
     image = torch.rand(1, 3, height, width)
+    if warm:
+        forward(image)
     seconds, processor_seconds = [], []
     with PeakMemory() as memory:
         for _ in range(repeats):
@@ -184,6 +194,7 @@ def main() -> None:
     parser.add_argument("--features", default="float32")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--warm", action="store_true", help="run once on the size, not counted")
     options = parser.parse_args()
     found = measure(
         options.way,
@@ -193,6 +204,7 @@ def main() -> None:
         features=options.features,
         threads=options.threads,
         repeats=options.repeats,
+        warm=options.warm,
     )
     print(json.dumps(found))
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
+from napari_anyir.inference import fast_dab
 from napari_anyir.inference.fast_dab import PreparedDAB, Window, fill_window
 from napari_anyir.inference.maps import cut_windows
 from napari_anyir.inference.scratch import Scratch
@@ -18,7 +20,10 @@ def test_a_window_beyond_the_image_is_zero() -> None:
     assert target[0].tolist() == [[0, 0, 0, 0], [2, 3, 4, 0], [6, 7, 8, 0], [10, 11, 12, 0]]
 
 
-def test_one_block_in_windows_of_any_cut() -> None:
+@pytest.mark.parametrize("chunk", [1, 3000, fast_dab.CHUNK])
+def test_one_block_in_windows_of_any_cut(monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+    """And in any number of rows at a time within a window."""
+    monkeypatch.setattr(fast_dab, "CHUNK", chunk)
     torch.manual_seed(0)
     block = DAB(16, 2, VARIANTS["nano"]).eval()
     prepared = PreparedDAB(block, CPU)
@@ -28,7 +33,7 @@ def test_one_block_in_windows_of_any_cut() -> None:
         expected = block(x)[0]
         for side in (8, 24, 64):
             windows = cut_windows(45, 31, side)
-            sums = prepared.new_sums(len(windows), 45, 31)
+            sums = prepared.new_sums(len(windows), torch.empty(4, 45, 31))
             for index, window in enumerate(windows):
                 prepared.measure(x[0], window, index, sums, scratch)
             settled = prepared.settle(sums)
@@ -47,7 +52,7 @@ def test_channels_that_hardly_vary_keep_their_deviation() -> None:
     with torch.inference_mode():
         x = torch.randn(1, 8, 1, 1).expand(1, 8, 64, 64) + 1e-4 * torch.randn(1, 8, 64, 64)
         windows = cut_windows(64, 64, 16)
-        sums = prepared.new_sums(len(windows), 64, 64)
+        sums = prepared.new_sums(len(windows), torch.empty(4, 64, 64))
         for index, window in enumerate(windows):
             prepared.measure(x[0], window, index, sums, scratch)
         pixels = sums.pixels[:, None]

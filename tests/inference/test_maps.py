@@ -14,6 +14,7 @@ def test_windows_cover_a_level_once_and_start_on_even_pixels(height: int, width:
         seen[window.top : window.top + window.height, window.left : window.left + window.width] += 1
         assert window.top % 8 == window.left % 8 == 0
         assert 0 < window.height <= 96
+        assert 0 < window.width <= 384
     assert bool((seen == 1).all())
 
 

@@ -38,6 +38,9 @@ Place = tuple[slice, slice, slice]
 HALO = 4
 """Pixels around a window that `PreparedDAB.apply` looks at: 3 of the 7x7, 1 of the 3x3."""
 
+CHUNK = 384 * 1024
+"""Numbers of a feature map to work on at a time where a window is larger: 1.5 MB in float32."""
+
 _NORM_EPS = 1e-12  # torch.nn.functional.normalize
 _VECTOR = 8  # channels of a depthwise convolution are padded to whole vectors
 
@@ -317,8 +320,11 @@ class PreparedDAB:
 
     # ------------------------------------------------------------------ the first pass
 
-    def new_sums(self, windows: int, height: int, width: int) -> Sums:
-        """Return room for the sums of a number of windows of an image."""
+    def new_sums(self, windows: int, norms: Tensor) -> Sums:
+        """Return room for the sums of a number of windows of an image.
+
+        ``norms`` is the room for `Sums.norms`, which is large: each block takes it anew.
+        """
 
         def zeros(*shape: int) -> Tensor:
             return torch.zeros(windows, *shape, device=self.device, dtype=self.dtype)
@@ -330,7 +336,7 @@ class PreparedDAB:
             zeros(half),
             zeros(half),
             torch.zeros(windows, dtype=torch.float64),
-            torch.empty(4, height, width, device=self.device, dtype=self.dtype),
+            norms,
         )
 
     def _for_attention(self, normalised: Tensor) -> Tensor:
@@ -472,10 +478,8 @@ class PreparedDAB:
         """Write x + W_fuse(F) on the window and 1 pixel around it."""
         channels, half = self.channels, self.half
         rows, columns = window.height + 2, window.width + 2
-        area = rows * columns
         wide_rows, wide_columns = rows + 6, columns + 6
-        wide = wide_rows * wide_columns
-        normalised = scratch.take("normalised", channels + 1, wide)
+        normalised = scratch.take("normalised", channels + 1, wide_rows * wide_columns)
         planes = normalised.view(channels + 1, wide_rows, wide_columns)
         there, here = window.inside(HALO)
         norms = settled.norms[here]
@@ -483,8 +487,6 @@ class PreparedDAB:
         planes[channels:].fill_(1)
         clear_beyond(planes, window.beyond(HALO))
 
-        branches = scratch.take("branches", channels, area)
-        attention, gated = branches[:half], branches[half:]
         # v needs 1 pixel around; the planar rows are cropped before the product.
         entering = self._for_attention(normalised).view(half + 1, wide_rows, wide_columns)
         v_rows, v_columns = rows + 2, columns + 2
@@ -492,44 +494,54 @@ class PreparedDAB:
         cropped.view(half + 1, v_rows, v_columns).copy_(entering[:, 2:-2, 2:-2])
         v = scratch.take("hidden", v_rows * v_columns, half)
         torch.mm(cropped.T, self.v, out=v)
-        torch.mm(
-            settled.attention, _depthwise(v, self.v_kernels, v_rows, v_columns).T, out=attention
-        )
+        v = _depthwise(v, self.v_kernels, v_rows, v_columns)
+        alpha = self._alpha(planes, settled, window, scratch)
 
-        self._gate(planes, settled, window, scratch, gated)
-
-        fused = branches
-        if self.mix is not None:
-            fused = scratch.take("fused", channels, area)
-            weight = self.mix
-            if weight:
-                torch.sigmoid(gated, out=fused[:half])
-                torch.sigmoid(attention, out=fused[half:])
-                torch.add(branches, fused, alpha=weight, out=fused)
-            else:
-                fused.copy_(branches)
-            if weight != 1:
-                fused[:half].add_(gated, alpha=1 - weight)
-                fused[half:].add_(attention, alpha=1 - weight)
-        torch.mm(self.fuse, fused, out=out)
+        # From here on a pixel needs itself only: a few rows at a time, which stay in the cache.
+        step = _rows_at_a_time(rows, channels * columns)
+        result = out.view(channels, rows, columns)
         there, here = window.inside(1)
-        out.view(channels, rows, columns)[there].add_(source[here])
+        for first in range(0, rows, step):
+            part = slice(first, min(first + step, rows))
+            pixels = slice(part.start * columns, part.stop * columns)
+            area = pixels.stop - pixels.start
+            branches = scratch.take("branches", channels, area)
+            torch.mm(settled.attention, v[pixels].T, out=branches[:half])
+            self._gate(planes, alpha, settled, part, scratch, branches[half:])
+            torch.mm(self.fuse, self._fused(branches, scratch), out=out[:, pixels])
+        result[there].add_(source[here])
 
-    def _gate(
-        self, planes: Tensor, settled: Settled, window: Window, scratch: Scratch, out: Tensor
-    ) -> None:
-        """Write the gated branch G (c, area) from the normalised features, 3 pixels wider."""
-        half, gate = self.half, self.gate
-        rows, columns = planes.shape[1:]
-        wide, area = rows * columns, out.shape[1]
-        normalised = self._for_gate(planes)
-        scale, shift = self.gate_scale[..., None], self.gate_shift[..., None]
-        narrow = (rows - 6, columns - 6)
+    def _fused(self, branches: Tensor, scratch: Scratch) -> Tensor:
+        """Return F (C, P) of the attention's and the gated branch, (C / 2, P) each."""
+        if self.mix is None:
+            return branches
+        half = self.half
+        attention, gated = branches[:half], branches[half:]
+        fused = scratch.take("fused", *branches.shape)
+        weight = self.mix
+        if weight:
+            torch.sigmoid(gated, out=fused[:half])
+            torch.sigmoid(attention, out=fused[half:])
+            torch.add(branches, fused, alpha=weight, out=fused)
+        else:
+            fused.copy_(branches)
+        if weight != 1:
+            fused[:half].add_(gated, alpha=1 - weight)
+            fused[half:].add_(attention, alpha=1 - weight)
+        return fused
+
+    def _alpha(
+        self, planes: Tensor, settled: Settled, window: Window, scratch: Scratch
+    ) -> Tensor | None:
+        """Return alpha (pixels, padded width) from the normalised features, 3 pixels wider.
+
+        What the matrices of the gate act on is left in ``"gated"``.
+        """
+        gate, half = self.gate, self.half
         if gate is None:
-            entering = out.view(half, *narrow)
-            torch.mul(normalised[:, 3:-3, 3:-3], scale, out=entering).add_(shift)
-            return
-        gated = scratch.take("gated", half + 3, wide)
+            return None
+        rows, columns = planes.shape[1:]
+        gated = scratch.take("gated", half + 3, rows * columns)
         gated_planes = gated.view(half + 3, rows, columns)
         # Inverse deviation, minus mean times it, ones: zero beyond the border.
         norms = gated_planes[half:]
@@ -537,19 +549,45 @@ class PreparedDAB:
         norms[:2][there] = settled.norms[2:][here]
         clear_beyond(norms[:2], window.beyond(HALO))
         norms[2:] = planes[-1:]
-        torch.mul(normalised, norms[:1], out=gated_planes[:half])
+        torch.mul(self._for_gate(planes), norms[:1], out=gated_planes[:half])
+        if not gate.alpha_width:
+            return None
+        alpha = scratch.take("hidden", rows * columns, gate.padded)
+        torch.mm(gated.T, gate.for_alpha, out=alpha)
+        return _depthwise(alpha, gate.kernels, rows, columns)
+
+    def _gate(
+        self,
+        planes: Tensor,
+        alpha: Tensor | None,
+        settled: Settled,
+        part: slice,
+        scratch: Scratch,
+        out: Tensor,
+    ) -> None:
+        """Write the gated branch G (C / 2, P) of some rows; ``planes`` are 3 pixels wider."""
+        half, gate = self.half, self.gate
+        rows, columns = planes.shape[1:]
+        inner = (slice(None), slice(part.start + 3, part.stop + 3), slice(3, -3))
+        narrow = (part.stop - part.start, columns - 6)
+        normalised = self._for_gate(planes)[inner]
+        scale, shift = self.gate_scale[..., None], self.gate_shift[..., None]
+        if gate is None:
+            torch.mul(normalised, scale, out=out.view(half, *narrow)).add_(shift)
+            return
+        area = out.shape[1]
         cropped = scratch.take("cropped", half + 3, area)
-        cropped.view(half + 3, *narrow).copy_(gated_planes[:, 3:-3, 3:-3])
+        gated = scratch.take("gated", half + 3, rows * columns).view(half + 3, rows, columns)
+        cropped.view(half + 3, *narrow).copy_(gated[inner])
         both = scratch.take("both", gate.gamma_beta.shape[0], area)
         torch.mm(gate.gamma_beta, cropped, out=both)
         gamma, opened = (both[:half], both[half:]) if gate.has_gamma else (None, both)
-        if gate.alpha_width:
-            alpha = scratch.take("hidden", wide, gate.padded)
-            torch.mm(gated.T, gate.for_alpha, out=alpha)
+        if alpha is not None:
             assert settled.alpha is not None  # noqa: S101 - for the type checker
-            opened.addmm_(settled.alpha, _depthwise(alpha, gate.kernels, rows, columns).T)
+            start = part.start * narrow[1]
+            opened.addmm_(settled.alpha, alpha[start : start + area].T)
         entering = cropped[:half]
-        torch.mul(normalised[:, 3:-3, 3:-3], scale, out=entering.view(half, *narrow))
+        torch.mul(normalised, scale, out=entering.view(half, *narrow))
         entering.add_(self.gate_shift)
         if gamma is None:
             entering.add_(opened)
@@ -564,38 +602,61 @@ class PreparedDAB:
     def _feed_forward(
         self, mixed: Tensor, target: Tensor, window: Window, scratch: Scratch
     ) -> None:
-        """Write mixed + GDFN(LayerNorm(mixed)) on the window; ``mixed`` has 1 pixel around it."""
+        """Write mixed + GDFN(LayerNorm(mixed)) on the window; ``mixed`` has 1 pixel around it.
+
+        A few rows at a time, so that the hidden features stay in the cache of a core. The last two
+        rows of hidden features are kept for the next, which needs them for its depthwise kernels.
+        """
         channels, width = self.channels, self.feed_width
         rows, columns = window.height + 2, window.width + 2
-        area, inner = rows * columns, window.height * window.width
-        normalised = scratch.take("normalised", channels + 1, area)
-        _normalise(
-            mixed,
-            normalised[:channels],
-            scratch.take("squares", channels, area),
-            scratch.take("norms", 2, area),
-            self.average,
-            self.feed_eps,
-        )
-        _fill_inside(normalised[channels:].view(1, rows, columns), window.beyond(1))
-        hidden = scratch.take("hidden", area, width)
-        torch.mm(normalised.T, self.feed_in[0], out=hidden)
-        gate = _depthwise(hidden, self.feed_kernels[0], rows, columns)
-        torch.ops.aten.gelu.out(gate, out=gate)
-        torch.mm(normalised.T, self.feed_in[1], out=hidden)
-        gate.mul_(_depthwise(hidden, self.feed_kernels[1], rows, columns))
-        projected = scratch.take("squares", channels, inner)
-        torch.mm(self.feed_out, gate.T, out=projected)
-        planes = (channels, window.height, window.width)
-        torch.add(
-            projected.view(planes),
-            mixed.view(channels, rows, columns)[:, 1:-1, 1:-1],
-            out=target[
-                :,
-                window.top : window.top + window.height,
-                window.left : window.left + window.width,
-            ],
-        )
+        planes = mixed.view(channels, rows, columns)
+        step = _rows_at_a_time(window.height, width * columns)
+        hidden = [
+            scratch.take(name, (step + 2) * columns, width) for name in ("hidden", "hidden_value")
+        ]
+        above, below, left, right = window.beyond(1)
+        for first in range(0, window.height, step):
+            height = min(step, window.height - first)
+            kept = 2 if first else 0
+            area = (height + 2 - kept) * columns
+            start = (first + kept) * columns
+            normalised = scratch.take("normalised", channels + 1, area)
+            _normalise(
+                mixed[:, start : start + area],
+                normalised[:channels],
+                scratch.take("squares", channels, area),
+                scratch.take("norms", 2, area),
+                self.average,
+                self.feed_eps,
+            )
+            last = first + height == window.height
+            beyond = (0 if first else above, below if last else 0, left, right)
+            _fill_inside(normalised[channels:].view(1, -1, columns), beyond)
+            there = [part[: (height + 2) * columns] for part in hidden]
+            for part, of, into in zip(there, hidden, self.feed_in, strict=True):
+                if kept:
+                    part[: 2 * columns] = of[step * columns :]
+                torch.mm(normalised.T, into, out=part[kept * columns :])
+            gate, value = (
+                _depthwise(part, kernels, height + 2, columns)
+                for part, kernels in zip(there, self.feed_kernels, strict=True)
+            )
+            torch.ops.aten.gelu.out(gate, out=gate)
+            gate.mul_(value)
+            projected = scratch.take("projected", channels, height * window.width)
+            torch.mm(self.feed_out, gate.T, out=projected)
+            top = window.top + first
+            torch.add(
+                projected.view(channels, height, window.width),
+                planes[:, 1 + first : 1 + first + height, 1:-1],
+                out=target[:, top : top + height, window.left : window.left + window.width],
+            )
+
+
+def _rows_at_a_time(rows: int, numbers: int) -> int:
+    """Divide rows of so many numbers each into equal parts of `CHUNK` numbers or fewer."""
+    most = max(2, CHUNK // numbers)
+    return max(2, -(-rows // -(-rows // most)))
 
 
 def _keep(norms: Tensor, kept: Tensor, window: Window) -> None:

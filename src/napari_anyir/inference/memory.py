@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from napari_anyir.inference.device import PRECISIONS, resolve_precision
-from napari_anyir.inference.fast_dab import HALO
-from napari_anyir.inference.maps import level_shapes, spare_rows
+from napari_anyir.inference.fast_dab import CHUNK, HALO
+from napari_anyir.inference.maps import WIDER, level_shapes, spare_rows
 from napari_anyir.inference.room import free_bytes, pass_bytes
 from napari_anyir.inference.team import MOST_WORKERS
 from napari_anyir.model import AnyIRConfig
@@ -75,10 +75,9 @@ def strip_bytes(
     for channels, high, wide, side in level_shapes(config, rows, columns):
         maps += channels * (high + spare_rows(high, side)) * wide * itemsize
         norms = max(norms, 4 * 4 * high * wide)  # what normalisations say of each pixel
-        # Of a window and its halo: 6 maps of its channels, and the feed-forward part's 3.
-        window = min(side * 3 // 2, high) + 2 * HALO, min(side * 3 // 2, wide) + 2 * HALO
-        numbers = channels * (6 + 3 * config.feed_forward_factor)
-        scratch = max(scratch, 4 * window[0] * window[1] * numbers)
+        # Of a window and its halo 6 maps of its channels, and a few rows of all that is hidden.
+        window = min(side * 3 // 2, high) + 2 * HALO, min(side * WIDER * 3 // 2, wide) + 2 * HALO
+        scratch = max(scratch, 4 * (window[0] * window[1] * channels * 6 + 6 * CHUNK))
     padded = 4 * 3 * rows * columns
     return maps + norms + scratch * workers + padded
 
