@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 # which is as long as the run.
 _settings = tempfile.TemporaryDirectory(prefix="napari-anyir-tests-")
 os.environ["NAPARI_CONFIG"] = str(Path(_settings.name) / "settings.yaml")
+
+# A shell lets what it starts in the background ignore Ctrl-C, and processes started from there too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Fixtures behind which Qt starts; without a display Qt ends the whole process, not one test.
 _WINDOW_FIXTURES = {"qtbot", "qapp", "make_napari_viewer", "make_napari_viewer_proxy"}

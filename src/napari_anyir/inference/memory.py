@@ -68,7 +68,7 @@ def strip_bytes(
     >>> from napari_anyir.inference.memory import strip_bytes
     >>> from napari_anyir.model import VARIANTS
     >>> round(strip_bytes(VARIANTS["tiny"], 2048, 2048) / 1e9, 1)
-    1.9
+    1.8
     """
     rows, columns = (-(-size // SIZE_MULTIPLE) * SIZE_MULTIPLE for size in (height, width))
     maps = scratch = norms = 0
