@@ -168,10 +168,10 @@ def measure(
     forward = peer(way) if way in PEERS else our_way(way, variant, features)
     forward(torch.rand(1, 3, 64, 64))  # weights are arranged, threads are started
     image = torch.rand(1, 3, height, width)
-    if warm:
-        forward(image)
     seconds, processor_seconds = [], []
     with PeakMemory() as memory:
+        if warm:
+            forward(image)
         for _ in range(repeats):
             start, used = time.perf_counter(), time.process_time()
             forward(image)

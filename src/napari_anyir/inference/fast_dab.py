@@ -323,7 +323,7 @@ class PreparedDAB:
     def new_sums(self, windows: int, norms: Tensor) -> Sums:
         """Return room for the sums of a number of windows of an image.
 
-        ``norms`` is the room for `Sums.norms`, which is large: each block takes it anew.
+        ``norms`` is the room for `Sums.norms`.
         """
 
         def zeros(*shape: int) -> Tensor:

@@ -48,7 +48,7 @@ def _cut(size: int, side: int) -> list[tuple[int, int]]:
 def cut_windows(height: int, width: int, side: int) -> list[Window]:
     """Cut a level into windows, row by row, that are wider than high.
 
-    Pixels of a row lie side by side in memory, so long rows are quicker to read and to write.
+    Low bands need few spare rows; see `spare_rows`. The shape hardly matters to the speed.
 
     They depend on the sizes only, never on the number of threads or the memory: the same image
     gives the same bits everywhere.
@@ -97,15 +97,7 @@ class Maps:
         Where.
     dtype : torch.dtype
         In which the features are kept.
-
-    Attributes
-    ----------
-    norms : Tensor
-        (4, height, width): room for what normalisations say of each pixel, given by the caller;
-        the levels share it. See `napari_anyir.inference.fast_dab.Sums`.
     """
-
-    norms: Tensor
 
     def __init__(
         self,

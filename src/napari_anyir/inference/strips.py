@@ -7,7 +7,6 @@ see `napari_anyir.inference.fast_dab`. Each level holds one feature map, worked 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -167,10 +166,6 @@ class StripNetwork:
             for channels, rows, columns, side in level_shapes(self.config, *padded.shape[1:])
         ]
         level1, level2, level3, latent = maps
-        norms = level1.norms = torch.empty(4, *padded.shape[1:], device=self.device)
-        for level in (level2, level3, latent):  # one level at a time
-            size = (4, level.height, level.width)
-            level.norms = norms.view(-1)[: math.prod(size)].view(size)
         skip = self.config.channels[0]  # planes of level 1 from here on are the encoder's
 
         def convolve(level: Maps, task: Callable[[Window, Scratch], None]) -> None:
@@ -211,7 +206,9 @@ class StripNetwork:
         for block in self.stages[stage]:
             source, target = level.planes(first), level.other_end(first)
             windows, bands = level.order()
-            sums = block.new_sums(len(windows), level.norms)
+            # One piece for all blocks: they come one after the other, and it is large.
+            norms = team.scratches[0].take("kept norms", 4, level.height, level.width)
+            sums = block.new_sums(len(windows), norms)
             numbered = {id(window): index for index, window in enumerate(level.windows)}
 
             def measure(window: Window, scratch: Scratch) -> None:
