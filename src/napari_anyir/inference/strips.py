@@ -208,14 +208,14 @@ class StripNetwork:
             windows, bands = level.order()
             # One piece for all blocks: they come one after the other, and it is large.
             norms = team.scratches[0].take("kept norms", 4, level.height, level.width)
-            sums = block.new_sums(len(windows), norms)
+            sums = team.ask(block.new_sums, len(windows), norms)
             numbered = {id(window): index for index, window in enumerate(level.windows)}
 
             def measure(window: Window, scratch: Scratch) -> None:
                 block.measure(source, window, numbered[id(window)], sums, scratch)  # noqa: B023
 
             team.each(windows, measure, watch)
-            settled = block.settle(sums)
+            settled = team.ask(block.settle, sums)
 
             def apply(window: Window, scratch: Scratch) -> None:
                 block.apply(source, target, window, settled, scratch)  # noqa: B023

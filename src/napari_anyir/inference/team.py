@@ -7,8 +7,9 @@ pass; two threads inside each small operation would wait after every one of them
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Generic, Protocol, TypeVar
 
 import torch
@@ -17,6 +18,7 @@ from napari_anyir.errors import Cancelled
 from napari_anyir.inference.scratch import Scratch
 
 Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 Progress = Callable[[int, int], None]
 
@@ -52,6 +54,11 @@ class Watch:
         self._progress, self._cancel = progress, cancel
         self._told = 0
 
+    @property
+    def heard(self) -> bool:
+        """Whether anybody is told."""
+        return self._progress is not None
+
     def check(self) -> None:
         """Raise `Cancelled` if the work is to stop."""
         if self._cancel is not None and self._cancel.is_set():
@@ -76,41 +83,38 @@ class _Pass(Generic[Item]):
     ) -> None:
         self.items, self.task, self.watch = items, task, watch
         self.changed = threading.Condition()
-        self.next, self.left, self.failed = 0, len(items), False
-        self.bands = bands
-        self.open_bands: dict[int, int] = {}
-        for band in bands or ():
-            self.open_bands[band] = self.open_bands.get(band, 0) + 1
+        self.next, self.stopped = 0, False
+        self.news = threading.Event()
+        self.bands = [0] * len(items) if bands is None else bands
+        self.open_bands = Counter(self.bands)
         self.first_open = 0
 
     def _take(self) -> int | None:
         """Return the next item when it may be begun, or None when there is nothing to do."""
         with self.changed:
             index = self.next
-            if self._stopped() or index >= len(self.items):
+            if index >= len(self.items):
                 return None
             self.next += 1
-            if self.bands is not None:
-                # Of the bands before, only the last may still be unfinished; see
-                # `napari_anyir.inference.maps.Maps`.
-                band = self.bands[index]
-                while self.first_open < band - 1:
-                    self.changed.wait()
-                    if self._stopped():
-                        return None
-            return index
-
-    def _stopped(self) -> bool:
-        return self.failed
+            # Of the bands before, only the last may still be unfinished; see
+            # `napari_anyir.inference.maps.Maps`.
+            self.changed.wait_for(lambda: self.stopped or self.first_open >= self.bands[index] - 1)
+            return None if self.stopped else index
 
     def _finish(self, index: int) -> None:
         with self.changed:
-            self.left -= 1
             self.watch.done += 1
-            if self.bands is not None:
-                self.open_bands[self.bands[index]] -= 1
-                while self.open_bands.get(self.first_open) == 0:
-                    self.first_open += 1
+            self.open_bands[self.bands[index]] -= 1
+            while self.open_bands.get(self.first_open) == 0:
+                self.first_open += 1
+                self.changed.notify_all()
+        if self.watch.heard:
+            self.news.set()
+
+    def stop(self) -> None:
+        """Let no item begin any more."""
+        with self.changed:
+            self.stopped = True
             self.changed.notify_all()
 
     def drain(self, scratch: Scratch) -> None:
@@ -122,9 +126,7 @@ class _Pass(Generic[Item]):
                     self.task(self.items[index], scratch)
                     self._finish(index)
         except BaseException:
-            with self.changed:
-                self.failed = True
-                self.changed.notify_all()
+            self.stop()
             raise
 
 
@@ -183,6 +185,31 @@ class Team:
             self._pool.shutdown()
             self._pool = None
 
+    def ask(self, function: Callable[..., Answer], *arguments: object) -> Answer:
+        """Let one worker compute something, on its single thread, and return it.
+
+        On the calling thread it would be shared out to OpenMP's threads, and those then spin for
+        some milliseconds, waiting for more, on the cores that the workers need.
+
+        Parameters
+        ----------
+        function : callable
+            ``function(*arguments)``.
+        *arguments : object
+            What it takes.
+
+        Returns
+        -------
+        object
+            What it returns.
+        """
+
+        def answer() -> Answer:
+            with torch.inference_mode():
+                return function(*arguments)
+
+        return answer() if self._pool is None else self._pool.submit(answer).result()
+
     def each(
         self,
         items: Sequence[Item],
@@ -210,32 +237,28 @@ class Team:
             If the watch says so. Whatever a task raises is raised here; the others are then not
             begun.
         """
-        work = _Pass(items, task, bands, watch)
         if self._pool is None:
-            work.bands = None
-            for index, item in enumerate(items):
+            for item in items:
                 watch.check()
                 task(item, self.scratches[0])
-                work._finish(index)
+                watch.done += 1
                 watch.tell()
             return
+        work = _Pass(items, task, bands, watch)
         crew: list[Future[None]] = [
             self._pool.submit(work.drain, scratch) for scratch in self.scratches[: len(items)]
         ]
+        for future in crew:
+            future.add_done_callback(lambda _: work.news.set())
         try:
-            seen, going = len(items), bool(items)
-            while going:
-                with work.changed:
-                    while work.left == seen and not work.failed:
-                        work.changed.wait()
-                    seen, going = work.left, bool(work.left) and not work.failed
-                if not work.failed:
-                    watch.tell()  # not under the lock: a callback may take its time
+            # This thread is woken for a reason only: the workers have a core each.
+            while not all(future.done() for future in crew):
+                work.news.wait()
+                work.news.clear()
+                watch.tell()
         finally:
-            with work.changed:
-                work.failed = work.failed or bool(work.left)
-                work.changed.notify_all()
-            for future in crew:
-                future.exception()  # waits
+            work.stop()
+            wait(crew)
+        watch.tell()
         for future in crew:
             future.result()
