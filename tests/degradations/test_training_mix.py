@@ -5,9 +5,11 @@ import torch
 
 from napari_anyir.degradations import (
     TRAINING_SHARES,
+    Clean,
     GaussianNoise,
     RandomDegradation,
 )
+from napari_anyir.degradations._base import to_linear
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -40,14 +42,25 @@ def test_a_batch_is_degraded_and_its_kinds_are_told():
     assert degraded.max() <= 1
     for row, name in enumerate(choose.kinds[index] for index in kind.tolist()):
         if name == "clean":
-            assert torch.equal(degraded[row], clean[row])
+            assert torch.equal(degraded[row], target[row])
         else:
             assert not torch.equal(degraded[row], target[row]), name
         if name == "micrograph":
             assert torch.equal(target[row, 0], target[row, 1])
             assert torch.equal(degraded[row, 0], degraded[row, 1])
-        else:
+        elif name != "clean":
             assert torch.equal(target[row], clean[row])
+
+
+def test_some_clean_images_are_dark_and_stay_so():
+    clean = torch.rand(200, 3, 8, 8, generator=seeded())
+    degraded, target, _ = RandomDegradation({"clean": 1.0})(clean, seeded(1))
+    assert torch.equal(degraded, target)
+    light = to_linear(target).mean((1, 2, 3)) / to_linear(clean).mean((1, 2, 3))
+    assert 0.24 < light.min() < 0.3
+    assert 0.95 < light.max() < 1.01
+    plain = RandomDegradation({"clean": 1.0}, parameters={"clean": Clean()})
+    assert torch.equal(plain(clean, seeded(1))[1], clean)
 
 
 def test_the_same_seed_gives_the_same_batch():

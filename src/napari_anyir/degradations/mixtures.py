@@ -8,7 +8,15 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from napari_anyir.degradations._base import Degradation, choice, uniform
+from napari_anyir.degradations._base import (
+    Degradation,
+    Range,
+    choice,
+    parameter,
+    to_display,
+    to_linear,
+    uniform,
+)
 from napari_anyir.degradations.darkness import Darkness
 from napari_anyir.degradations.haze import Haze
 from napari_anyir.degradations.rain import Rain
@@ -33,6 +41,14 @@ COMBINATIONS = ("low", "haze", "rain", "snow", *COMPOSITES)
 class Clean(Degradation):
     """Leave the image as it is, so that a network learns to do the same.
 
+    A photograph can be exposed shorter first (`target`), in linear light and stored in 8 bits: dusk
+    or a black stage, meant to be dark, which a network must tell from what `Darkness` makes.
+
+    Parameters
+    ----------
+    exposure : float or (float, float)
+        Ratio of linear light in the image that is to stay as it is; 1 keeps the photograph.
+
     Examples
     --------
     >>> clean = torch.rand(1, 3, 4, 4)
@@ -41,6 +57,20 @@ class Clean(Degradation):
     """
 
     kind: ClassVar[str] = "clean"
+
+    exposure: Range = parameter(
+        1.0,
+        lowest=0.01,
+        highest=1.0,
+        unit="ratio of linear light",
+        source="none: a choice of the training",
+    )
+
+    def target(self, clean: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the photograph, exposed shorter."""
+        exposure = self._draw("exposure", clean, generator).to(clean.dtype)
+        dimmed = (255.0 * to_display(exposure * to_linear(clean))).round() / 255.0
+        return torch.where(exposure < 1, dimmed, clean)
 
     def _apply(self, clean: Tensor, generator: torch.Generator) -> Tensor:
         return clean

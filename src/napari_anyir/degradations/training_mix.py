@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from napari_anyir.degradations._base import Degradation, check_images
+from napari_anyir.degradations.mixtures import Clean
 from napari_anyir.degradations.registry import KINDS, find_kind
 
 TRAINING_SHARES: dict[str, float] = {
@@ -26,6 +27,10 @@ TRAINING_SHARES: dict[str, float] = {
 """Default shares: 30 % noise (a third of it grey micrographs), 15 % each of rain, haze, blur and
 darkness, 5 % mixtures, 5 % clean."""
 
+TRAINING_PARAMETERS: dict[str, Degradation] = {"clean": Clean(exposure=(0.25, 1.0))}
+"""Kinds that training uses otherwise than by default: two stops of clean images that are meant to
+be dark, or a network would take them for underexposed. Most of LOL-v1 is darker than that."""
+
 
 class RandomDegradation:
     """Give each image of a batch a kind drawn at random.
@@ -35,7 +40,8 @@ class RandomDegradation:
     shares : mapping of str to float, optional
         Weight of each kind; they need not sum to 1. By default `TRAINING_SHARES`.
     parameters : mapping of str to Degradation, optional
-        Degradations to use instead of a kind's default, by kind.
+        Degradations to use instead of a kind's default, by kind. `TRAINING_PARAMETERS` are used
+        where none are given for a kind.
 
     Raises
     ------
@@ -66,9 +72,10 @@ class RandomDegradation:
                 raise ValueError(f"{kind!r} has parameters but no share: add it to the shares.")
         if not shares or min(shares.values()) < 0 or sum(shares.values()) <= 0:
             raise ValueError("shares must be weights of at least 0, and one of them positive.")
+        chosen = {**TRAINING_PARAMETERS, **parameters}
         self.kinds: tuple[str, ...] = tuple(shares)
         self.weights = torch.tensor([float(shares[kind]) for kind in self.kinds])
-        self.degradations = [parameters.get(kind, KINDS[kind]()) for kind in self.kinds]
+        self.degradations = [chosen.get(kind) or KINDS[kind]() for kind in self.kinds]
 
     def __call__(self, clean: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Degrade a batch, image by image of another kind.
