@@ -7,7 +7,7 @@ see `napari_anyir.inference.fast_dab`. Each level holds one feature map, worked 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -169,7 +169,7 @@ class StripNetwork:
         skip = self.config.channels[0]  # planes of level 1 from here on are the encoder's
 
         def convolve(level: Maps, task: Callable[[Window, Scratch], None]) -> None:
-            team.each(level.windows, task, watch)
+            team.each(level.windows, task, watch, sides=_sides(level.windows))
 
         convolve(level1, lambda w, s: _embed(padded, level1.planes(skip), self.embed, w, s))
         self._blocks("encoder1", level1, team, watch, skip)
@@ -206,6 +206,7 @@ class StripNetwork:
         for block in self.stages[stage]:
             source, target = level.planes(first), level.other_end(first)
             windows, bands = level.order()
+            sides = _sides(windows)
             # One piece for all blocks: they come one after the other, and it is large.
             norms = team.scratches[0].take("kept norms", 4, level.height, level.width)
             sums = team.ask(block.new_sums, len(windows), norms)
@@ -214,13 +215,13 @@ class StripNetwork:
             def measure(window: Window, scratch: Scratch) -> None:
                 block.measure(source, window, numbered[id(window)], sums, scratch)  # noqa: B023
 
-            team.each(windows, measure, watch)
+            team.each(windows, measure, watch, sides=sides)
             settled = team.ask(block.settle, sums)
 
             def apply(window: Window, scratch: Scratch) -> None:
                 block.apply(source, target, window, settled, scratch)  # noqa: B023
 
-            team.each(windows, apply, watch, bands)
+            team.each(windows, apply, watch, bands, sides)
             level.swap()
 
 
@@ -238,6 +239,11 @@ def settle_allocator() -> None:
     >>> settle_allocator()
     """
     torch.empty(32 * 2**20 - 2**16, dtype=torch.uint8)
+
+
+def _sides(windows: Sequence[Window]) -> list[float]:
+    """Where windows lie from left, 0, to right, 1."""
+    return [(window.left + window.width / 2) / window.image_width for window in windows]
 
 
 def _place(window: Window) -> tuple[slice, slice, slice]:

@@ -72,34 +72,39 @@ class Watch:
 
 
 class _Pass(Generic[Item]):
-    """The items of one pass, handed out in order."""
+    """The items of one pass, handed out in order, to each worker those of its side first."""
 
     def __init__(
         self,
         items: Sequence[Item],
         task: Callable[[Item, Scratch], None],
         bands: Sequence[int] | None,
+        owners: Sequence[int] | None,
         watch: Watch,
     ) -> None:
         self.items, self.task, self.watch = items, task, watch
         self.changed = threading.Condition()
-        self.next, self.stopped = 0, False
+        self.waiting, self.stopped = list(range(len(items))), False
         self.news = threading.Event()
         self.bands = [0] * len(items) if bands is None else bands
+        self.owners = owners
         self.open_bands = Counter(self.bands)
         self.first_open = 0
 
-    def _take(self) -> int | None:
-        """Return the next item when it may be begun, or None when there is nothing to do."""
+    def _take(self, worker: int) -> int | None:
+        """Return an item when one may be begun, or None when there is nothing left to do."""
         with self.changed:
-            index = self.next
-            if index >= len(self.items):
-                return None
-            self.next += 1
-            # Of the bands before, only the last may still be unfinished; see
-            # `napari_anyir.inference.maps.Maps`.
-            self.changed.wait_for(lambda: self.stopped or self.first_open >= self.bands[index] - 1)
-            return None if self.stopped else index
+            while self.waiting and not self.stopped:
+                # Of the bands before, only the last may still be unfinished; see
+                # `napari_anyir.inference.maps.Maps`.
+                ready = [i for i in self.waiting if self.bands[i] <= self.first_open + 1]
+                if ready:
+                    mine = (i for i in ready if self.owners and self.owners[i] == worker)
+                    index = next(mine, ready[0])
+                    self.waiting.remove(index)
+                    return index
+                self.changed.wait()
+            return None
 
     def _finish(self, index: int) -> None:
         with self.changed:
@@ -117,11 +122,11 @@ class _Pass(Generic[Item]):
             self.stopped = True
             self.changed.notify_all()
 
-    def drain(self, scratch: Scratch) -> None:
+    def drain(self, worker: int, scratch: Scratch) -> None:
         """Do items until there are none left."""
         try:
             with torch.inference_mode():
-                while (index := self._take()) is not None:
+                while (index := self._take(worker)) is not None:
                     self.watch.check()
                     self.task(self.items[index], scratch)
                     self._finish(index)
@@ -216,13 +221,14 @@ class Team:
         task: Callable[[Item, Scratch], None],
         watch: Watch,
         bands: Sequence[int] | None = None,
+        sides: Sequence[float] | None = None,
     ) -> None:
         """Do a task for each item, and return when all are done.
 
         Parameters
         ----------
         items : sequence
-            Taken in this order.
+            Begun in this order, but for ``sides``.
         task : callable
             ``task(item, scratch)``, where no two tasks at a time get the same scratch.
         watch : Watch
@@ -230,6 +236,9 @@ class Team:
         bands : sequence of int, optional
             For each item a number that starts at 0 and grows by at most 1: an item begins when
             all items of the bands before the last one are done.
+        sides : sequence of float, optional
+            For each item a place in [0, 1). Each worker has a part of that and does the items
+            there before it helps the others: so all end a pass at nearly the same time.
 
         Raises
         ------
@@ -244,9 +253,11 @@ class Team:
                 watch.done += 1
                 watch.tell()
             return
-        work = _Pass(items, task, bands, watch)
+        owners = None if sides is None else [int(side * self.workers) for side in sides]
+        work = _Pass(items, task, bands, owners, watch)
         crew: list[Future[None]] = [
-            self._pool.submit(work.drain, scratch) for scratch in self.scratches[: len(items)]
+            self._pool.submit(work.drain, worker, self.scratches[worker])
+            for worker in range(min(self.workers, len(items)))
         ]
         for future in crew:
             future.add_done_callback(lambda _: work.news.set())
