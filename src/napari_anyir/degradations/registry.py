@@ -98,8 +98,9 @@ def make(kind: str, **parameters: Any) -> Degradation:
     known = [item.name for item in fields(cls)]
     for name in parameters:
         if name not in known:
-            has = f"its parameters are {', '.join(known)}" if known else "it has none"
-            raise ValueError(f"{kind} has no parameter {name!r}: {has}.")
+            raise ValueError(
+                f"{kind} has no parameter {name!r}: its parameters are {', '.join(known)}."
+            )
     return cls(**parameters)
 
 
