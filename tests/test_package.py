@@ -291,6 +291,8 @@ def test_citation_names_the_paper(repository: Path) -> None:
     ],
 )
 def test_examples_in_training(name: str) -> None:
+    if name.endswith(".kernels"):
+        pytest.importorskip("triton", reason="Triton comes with PyTorch's CUDA builds")
     result = doctest.testmod(
         importlib.import_module(name), optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     )

@@ -48,6 +48,8 @@ class FolderData(_Section):
     """Names of photographs that are not used at all."""
     hold_out: int = Field(default=8, ge=0)
     """Photographs kept for validation, spread over the sorted list."""
+    together: int = Field(default=1, ge=1)
+    """Steps whose crops are degraded at once: a card spends less time on starting small tasks."""
 
     @field_validator("shares")
     @classmethod
@@ -97,11 +99,14 @@ class PairData(_StoredData):
 
 
 class Optimiser(_Section):
-    """AdamW."""
+    """How gradients become steps."""
 
+    method: Literal["adamw", "muon"] = "adamw"
+    """``muon`` needs fewer steps; see `napari_anyir.training.muon`."""
     learning_rate: float = Field(default=2e-4, gt=0)
     """Peak rate."""
     betas: tuple[float, float] = (0.9, 0.999)
+    """Of AdamW."""
     weight_decay: float = Field(default=0.01, ge=0)
     clip: float | None = Field(default=None, gt=0)
     """Largest norm of the gradient; null does not clip."""
@@ -152,6 +157,7 @@ class TrainingConfig(_Section):
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
     channels_last: bool = True
     compile: bool = False
+    planes: Literal["auto", "never"] = "auto"
     seed: int = Field(default=0, ge=0)
     save_minutes: float = Field(default=1.0, gt=0)
     report_seconds: float = Field(default=60.0, gt=0)

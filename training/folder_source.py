@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -58,7 +59,9 @@ class FolderSource:
         self.photos, self.held = hold_out(photos, config.hold_out)
         self.shares = dict(TRAINING_SHARES if config.shares is None else config.shares)
         self.degrade = RandomDegradation(self.shares)
+        self.together = config.together
         self._banks: dict[torch.device, PhotoBank] = {}
+        self._pool: tuple[tuple[int, ...], tuple[Tensor, Tensor]] | None = None
         self._left_out = len(config.leave_out)
 
     @property
@@ -81,7 +84,7 @@ class FolderSource:
     def bank(self, device: torch.device) -> PhotoBank:
         """Return the photographs on a device; they are decoded once."""
         if device not in self._banks:
-            self._banks[device] = PhotoBank(self.photos, device)
+            self._banks[device] = PhotoBank(self.photos, device, workers=os.cpu_count() or 1)
         return self._banks[device]
 
     def batch(
@@ -90,9 +93,36 @@ class FolderSource:
         """Crop and degrade on the device."""
         draw = Draw(*loaded)
         share = draw.share(rank, world)
-        generator = torch.Generator(device).manual_seed(mix_seed(self.seed, share.start, rank))
+        if self.together == 1:
+            return self._make(device, mix_seed(self.seed, share.start, rank), len(share), draw.crop)
+        # Pools are numbered from the start of the run, so that a run that continues finds its own.
+        size, first = len(share) * self.together, draw.first // world
+        parts = []
+        while first < draw.first // world + len(share):
+            pool, start = first // size, first % size
+            end = min(start + draw.first // world + len(share) - first, size)
+            made = self._pooled(device, (pool, rank, size, draw.crop))
+            parts.append((made[0][start:end], made[1][start:end]))
+            first += end - start
+        if len(parts) == 1:
+            return parts[0]
+        return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
+
+    def _pooled(self, device: torch.device, key: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+        """Return the crops of several steps: pool number, device's rank, crops, their side."""
+        if self._pool is None or self._pool[0] != key:
+            self._pool = None  # its memory is needed
+            made = self._make(device, mix_seed(self.seed, *key), key[2], key[3])
+            self._pool = key, made
+        return self._pool[1]
+
+    def _make(
+        self, device: torch.device, seed: int, count: int, crop: int
+    ) -> tuple[Tensor, Tensor]:
+        """Crop and degrade."""
+        generator = torch.Generator(device).manual_seed(seed)
         with torch.no_grad():
-            clean = self.bank(device).crops(len(share), draw.crop, generator)
+            clean = self.bank(device).crops(count, crop, generator)
             degraded, target, _ = self.degrade(clean, generator)
         return degraded, target
 

@@ -17,6 +17,8 @@ from napari_anyir.training.averaging import start_average, update_average
 from napari_anyir.training.config import TrainingConfig
 from napari_anyir.training.draws import Draw, Source
 from napari_anyir.training.losses import restoration_loss
+from napari_anyir.training.muon import Muon
+from napari_anyir.training.planes import planes_possible, use_planes
 from napari_anyir.training.schedule import Position, Schedule
 
 MOST_SKIPPED = 100
@@ -41,6 +43,8 @@ class RestorationModule(LightningModule):
         Its data.
     network : AnyIR, optional
         Network to go on from; by default one with random weights from the run's seed.
+    device : torch.device, optional
+        Where it will train; by default the CPU.
 
     Examples
     --------
@@ -48,7 +52,11 @@ class RestorationModule(LightningModule):
     """
 
     def __init__(
-        self, config: TrainingConfig, source: Source, network: AnyIR | None = None
+        self,
+        config: TrainingConfig,
+        source: Source,
+        network: AnyIR | None = None,
+        device: torch.device | None = None,
     ) -> None:
         super().__init__()
         self.config, self.source = config, source
@@ -56,12 +64,12 @@ class RestorationModule(LightningModule):
             torch.manual_seed(config.seed)
             network = AnyIR(config.network_config)
         self.network = network.requires_grad_(True).train()
+        self.channels_last = config.channels_last
         if config.channels_last:
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = start_average(self.network) if config.average else None
         if config.compile:
-            # In place: names of weights stay as they are. Each crop size is compiled for itself.
-            self.network.compile(dynamic=False)
+            self._compile(device or torch.device("cpu"))
         self.schedule = Schedule(config, source.items)
         self.position, self.began = Position(), Position()
         self.loss_sum, self.loss_count = 0.0, 0
@@ -70,6 +78,19 @@ class RestorationModule(LightningModule):
         self._skip = False
         self._skipped_in_a_row = 0
         self._last = time.monotonic()
+
+    def _compile(self, device: torch.device) -> None:
+        """Compile block by block: those of one size share their code, so it takes a minute.
+
+        In place: names of weights stay as they are. Each crop size is compiled for itself.
+        """
+        if self.config.planes == "auto" and planes_possible(self.network, device):
+            use_planes(self.network)
+            self.channels_last = False
+        # Four levels with up to two widths, for each crop size; the default is 8 in all.
+        torch._dynamo.config.recompile_limit = max(64, torch._dynamo.config.recompile_limit)
+        for _, _, block in self.network.named_blocks():
+            block.compile(dynamic=False)
 
     @property
     def kept(self) -> AnyIR:
@@ -100,8 +121,15 @@ class RestorationModule(LightningModule):
         return self.source.loader(self.draws, self.global_rank, self.trainer.world_size)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return AdamW over the weights that learn."""
+        """Return the optimiser of the weights that learn."""
         settings = self.config.optimiser
+        if settings.method == "muon":
+            return Muon(
+                self.network.parameters(),
+                settings.learning_rate,
+                settings.betas,
+                settings.weight_decay,
+            )
         # Fused: hundreds of small tensors are updated in one call, which counts on a CPU too.
         return torch.optim.AdamW(
             self.network.parameters(),
@@ -139,7 +167,7 @@ class RestorationModule(LightningModule):
         # Data are made in float32: a blur in bfloat16 would be another blur.
         with _full_precision(self.device):
             degraded, clean = self.source.batch(batch, self.device, self.global_rank, world)
-        if self.config.channels_last:
+        if self.channels_last:
             degraded = degraded.contiguous(memory_format=torch.channels_last)
         self._count = len(degraded) * world
         loss = restoration_loss(self.network(degraded), clean, self.config.fourier_weight)

@@ -22,6 +22,7 @@ from napari_anyir.training.writing import replace_file, write_json
 from napari_anyir.weights import ModelCard
 from napari_anyir.weights.loading import load_network, save_network
 
+_METHODS = {"adamw": "AdamW", "muon": "Muon with AdamW"}
 CONFIG, STATE = "config.yaml", "state.ckpt"
 WEIGHTS, CARD = "weights.safetensors", "weights.json"
 LIGHT, LIGHT_STATE = "resume.safetensors", "resume.json"
@@ -96,8 +97,9 @@ def facts_of(module: RestorationModule, hardware: str) -> dict[str, Any]:
         "hours": round(position.seconds / 3600, 3),
         "finished": round(module.progress, 4),
         "hardware": hardware,
-        "optimiser": f"AdamW {settings.learning_rate:g}, weight decay {settings.weight_decay:g}, "
-        f"clip {settings.clip}, cosine to zero, L1 + {config.fourier_weight:g} Fourier L1, "
+        "optimiser": f"{_METHODS[settings.method]} {settings.learning_rate:g}, "
+        f"weight decay {settings.weight_decay:g}, clip {settings.clip}, "
+        f"cosine to zero, L1 + {config.fourier_weight:g} Fourier L1, "
         f"average {config.average:g}, seed {config.seed}",
     }
     if position.skipped:

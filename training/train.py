@@ -146,7 +146,7 @@ def train(
     if resume:
         checkpoint, light = _found(out, config)
     network, position = light if light else (start, None)
-    module = RestorationModule(config, source, network)
+    module = RestorationModule(config, source, network, where)
     if position is not None:
         module.position = position
     began = position or (Position(**read_state(checkpoint)["position"]) if checkpoint else None)
