@@ -27,7 +27,7 @@ RNG = np.random.default_rng(0)
 @pytest.fixture
 def remembered(monkeypatch) -> dict[str, dict]:
     """Keep settings in a dictionary: tests must not inherit each other's."""
-    kept: dict[str, dict] = {}
+    kept: dict[str, dict] = {SECTION: {"model": "nano"}}  # the quick one
     monkeypatch.setattr(_settings, "load", lambda section: dict(kept.get(section, {})))
     monkeypatch.setattr(_settings, "save", lambda section, values: kept.update({section: values}))
     return kept

@@ -196,7 +196,9 @@ def channel_activations(
     >>> import numpy as np, napari_anyir
     >>> from napari_anyir.analysis import channel_activations
     >>> image = np.random.default_rng(0).random((32, 32))
-    >>> maps = napari_anyir.feature_maps(image, "decoder1.0", "output")
+    >>> maps = napari_anyir.feature_maps(
+    ...     image, "decoder1.0", "output", model="nano"
+    ... )
     >>> channel_activations(maps).activation.shape
     (32,)
     """

@@ -170,7 +170,9 @@ def singular_values(
     >>> import numpy as np, napari_anyir
     >>> from napari_anyir.analysis import singular_values
     >>> image = np.random.default_rng(0).random((32, 32))
-    >>> maps = napari_anyir.feature_maps(image, "encoder1.0", ["attention", "gated", "fused"])
+    >>> maps = napari_anyir.feature_maps(
+    ...     image, "encoder1.0", ["attention", "gated", "fused"], model="nano"
+    ... )
     >>> found = singular_values(maps)
     >>> found.values["attention"].shape, found.values["fused"].shape
     ((8,), (16,))
