@@ -273,14 +273,14 @@ def _matrix_kernel(
     tl.store(target + row[:, None] * wide_in + column[None, :], total, mask=there)
 
 
-def _tile(height: int, width: int, pixels: int) -> tuple[int, int]:
-    """Rows and columns of a tile: powers of two that waste little of the image."""
+def _tile(height: int, width: int, pixels: int) -> tuple[int, int, int]:
+    """Rows and columns of a tile, powers of two that waste little, and how many tiles there are."""
     columns = 128
     while columns > 16 and width % columns:
         columns //= 2
     columns = min(columns, pixels)
     rows = min(pixels // columns, triton.next_power_of_2(height))
-    return rows, columns
+    return rows, columns, triton.cdiv(height, rows) * triton.cdiv(width, columns)
 
 
 def _planes(images: Tensor) -> Tensor:
@@ -300,8 +300,7 @@ def _filter(images: Tensor, weights: Tensor, *, flip: bool) -> Tensor:
     batch, channels, height, width = images.shape
     size = weights.shape[-1]
     out = _empty(images, channels)
-    rows, columns = _tile(height, width, _PIXELS if size < 5 else _PIXELS // 2)
-    tiles = triton.cdiv(height, rows) * triton.cdiv(width, columns)
+    rows, columns, tiles = _tile(height, width, _PIXELS if size < 5 else _PIXELS // 2)
     _filter_kernel[(batch * channels, tiles)](
         images,
         weights,
@@ -323,8 +322,7 @@ def _weight_gradient(images: Tensor, gradient: Tensor, size: int) -> Tensor:
     images, gradient = _planes(images), _planes(gradient)
     batch, channels, height, width = images.shape
     taps = triton.next_power_of_2(size * size)
-    rows, columns = _tile(height, width, _TAP_PIXELS)
-    tiles = triton.cdiv(height, rows) * triton.cdiv(width, columns)
+    rows, columns, tiles = _tile(height, width, _TAP_PIXELS)
     shares = max(1, min(batch * tiles, _PROGRAMS // channels))
     sums = images.new_empty((shares, channels, taps), dtype=torch.float32)
     _weight_kernel[(channels, shares)](
@@ -352,8 +350,7 @@ def _gate(images: Tensor, weights: Tensor, gradient: Tensor | None) -> Tensor:
     backward = gradient is not None
     flow = images if gradient is None else _planes(gradient)
     out = _empty(images, channels if backward else half)
-    rows, columns = _tile(height, width, _PIXELS // 2)
-    tiles = triton.cdiv(height, rows) * triton.cdiv(width, columns)
+    rows, columns, tiles = _tile(height, width, _PIXELS // 2)
     _gate_kernel[(batch * half, tiles)](
         images,
         weights,
