@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QApplication
 
 import napari_anyir
+from napari_anyir.weights import registry
 from napari_anyir.widgets._viewer import grid
 from napari_anyir.widgets.blending import blend
 from napari_anyir.widgets.compare import CompareWidget
@@ -154,9 +157,10 @@ def test_compare_shows_and_measures_all_of_them(widget, viewer, finish, qtbot) -
 
 
 def test_one_model_offers_no_further_one(qtbot, viewer, tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("NAPARI_ANYIR_MODELS", str(tmp_path))
-    if len(napari_anyir.list_models()) > 1:
-        pytest.skip("more than one model is bundled")
+    monkeypatch.setenv("NAPARI_ANYIR_MODELS", str(tmp_path / "of-the-user"))
+    for file in registry.BUNDLED.glob("nano.*"):
+        shutil.copy(file, tmp_path)
+    monkeypatch.setattr(registry, "BUNDLED", tmp_path)
     made = RestoreWidget(viewer)
     qtbot.addWidget(made)
     assert made.form.more_button.isHidden()
