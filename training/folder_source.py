@@ -96,17 +96,15 @@ class FolderSource:
         if self.together == 1:
             return self._make(device, mix_seed(self.seed, share.start, rank), len(share), draw.crop)
         # Pools are numbered from the start of the run, so that a run that continues finds its own.
-        size, first = len(share) * self.together, draw.first // world
+        size, start = len(share) * self.together, draw.first // world
+        end = start + len(share)
         parts = []
-        while first < draw.first // world + len(share):
-            pool, start = first // size, first % size
-            end = min(start + draw.first // world + len(share) - first, size)
+        for pool in range(start // size, (end - 1) // size + 1):
+            window = slice(max(start - pool * size, 0), end - pool * size)
             made = self._pooled(device, (pool, rank, size, draw.crop))
-            parts.append((made[0][start:end], made[1][start:end]))
-            first += end - start
-        if len(parts) == 1:
-            return parts[0]
-        return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
+            parts.append([images[window] for images in made])
+        degraded, clean = (torch.cat(images) for images in zip(*parts, strict=True))
+        return degraded, clean
 
     def _pooled(self, device: torch.device, key: tuple[int, ...]) -> tuple[Tensor, Tensor]:
         """Return the crops of several steps: pool number, device's rank, crops, their side."""

@@ -290,6 +290,11 @@ def _planes(images: Tensor) -> Tensor:
     return images if images.stride()[1:] == wanted else images.contiguous()
 
 
+def _runs(images: Tensor) -> Tensor:
+    """Make sure that the pixels of a plane follow one another; planes may lie apart."""
+    return images if images.stride()[2:] == (images.shape[-1], 1) else images.contiguous()
+
+
 def _empty(like: Tensor, channels: int) -> Tensor:
     batch, _, height, width = like.shape
     return like.new_empty((batch, channels, height, width))
@@ -377,9 +382,8 @@ def _block(width: int, most: int) -> int:
 
 def _product(images: Tensor, matrix: Tensor) -> Tensor:
     """Multiply a matrix (C', C) of any strides with the channels of images."""
+    images = _runs(images)
     batch, channels, height, width = images.shape
-    if images.stride()[2:] != (width, 1):
-        images = images.contiguous()
     wide_out, pixels = matrix.shape[0], height * width
     out = _empty(images, wide_out)
     rows, run = _block(wide_out, 128), 128
@@ -405,10 +409,8 @@ def _product(images: Tensor, matrix: Tensor) -> Tensor:
 
 def _matrix_gradient(images: Tensor, gradient: Tensor) -> Tensor:
     """Gradient (C', C, 1, 1) of the weights of a pointwise convolution."""
-    gradient = _planes(gradient)
+    images, gradient = _runs(images), _planes(gradient)
     batch, channels, height, width = images.shape
-    if images.stride()[2:] != (width, 1):
-        images = images.contiguous()
     wide_out, pixels, run = gradient.shape[1], height * width, 64
     rows, columns = _block(wide_out, 128), _block(channels, 64)
     blocks = triton.cdiv(wide_out, rows) * triton.cdiv(channels, columns)

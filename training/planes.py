@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from napari_anyir.model import AnyIR
+from napari_anyir.model import AnyIR, AnyIRConfig
 from napari_anyir.model.blocks import DAB, STD_DELTA, ChannelLayerNorm, GatedDA, Observer
 
 
@@ -39,16 +39,15 @@ def planes_possible(network: AnyIR, device: torch.device) -> bool:
     False
     """
     config = network.config
-    published = (
-        config.split == "skip"
-        and config.gate == "gated_da"
-        and config.gate_activation == "gelu"
-        and config.gate_norm == "layer"
-        and config.gate_fractions is None
-        and config.fusion == "spatial_frequency"
-        and config.frequency == "sum"
+    # The defaults of all switches are the published ones; what is left are sizes.
+    published = AnyIRConfig(
+        dim=config.dim,
+        blocks=config.blocks,
+        refinement=config.refinement,
+        heads=config.heads,
+        feed_forward_factor=config.feed_forward_factor,
     )
-    return published and device.type == "cuda" and find_spec("triton") is not None
+    return config == published and device.type == "cuda" and find_spec("triton") is not None
 
 
 def use_planes(network: AnyIR) -> None:
