@@ -87,8 +87,9 @@ class RestorationModule(LightningModule):
         if self.config.planes == "auto" and planes_possible(self.network, device):
             use_planes(self.network)
             self.channels_last = False
-        # Four levels with up to two widths, for each crop size; the default is 8 in all.
-        torch._dynamo.config.recompile_limit = max(64, torch._dynamo.config.recompile_limit)
+        # Four levels with up to two widths, for each crop size; the default is 8 in all. Since 2.6
+        # PyTorch also calls it recompile_limit.
+        torch._dynamo.config.cache_size_limit = max(64, torch._dynamo.config.cache_size_limit)
         for _, _, block in self.network.named_blocks():
             block.compile(dynamic=False)
 
