@@ -21,12 +21,13 @@ import torch
 from skimage.io import imsave
 
 from napari_anyir.inference.device import resolve_device
-from napari_anyir.training.averaging import start_average, update_average
+from napari_anyir.training.averaging import update_average
 from napari_anyir.training.config import TrainingConfig
 from napari_anyir.training.config_files import read_config
 from napari_anyir.training.draws import Draw
 from napari_anyir.training.folder_source import FolderSource
 from napari_anyir.training.losses import restoration_loss
+from napari_anyir.training.module import RestorationModule
 from napari_anyir.training.speed import multiply_rate, step_operations, timed
 
 RESULTS = Path(__file__).parent / "results"
@@ -45,30 +46,28 @@ def measure(
     config: TrainingConfig, crop: int, batch: int, device: torch.device, bf16: bool, repeats: int
 ) -> dict[str, float]:
     """Measure one phase: its parts, and the whole step."""
-    from napari_anyir.model import AnyIR
-
-    torch.manual_seed(0)
-    network = AnyIR(config.network_config).to(device)
-    if config.channels_last:
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = start_average(network)
-    if config.compile:
-        network.compile(dynamic=False)
-    optimiser = torch.optim.AdamW(network.parameters(), 1e-4, fused=True)
     with tempfile.TemporaryDirectory() as folder:
         made_up_photographs(Path(folder))
-        data = config.data.model_copy(update={"root": Path(folder)})
-        source = FolderSource(data, seed=0)
+        source = FolderSource(config.data.model_copy(update={"root": Path(folder)}), seed=0)
         source.bank(device)
+    # Network, compilation, average and optimiser are those of a run.
+    module = RestorationModule(config, source, device=device).to(device)
+    network, average = module.network, module.average
+    optimiser = module.configure_optimizers()
     number = iter(range(10**9))
 
     def load() -> tuple[torch.Tensor, torch.Tensor]:
         return source.batch(Draw(next(number) * batch, batch, crop), device, 0, 1)
 
+    def load_together() -> None:
+        for _ in range(source.together):
+            load()
+
+    degraded, clean = load()
+    if module.channels_last:
+        degraded = degraded.contiguous(memory_format=torch.channels_last)
+
     def step() -> None:
-        degraded, clean = load()
-        if config.channels_last:
-            degraded = degraded.contiguous(memory_format=torch.channels_last)
         autocast = torch.autocast(device.type, torch.bfloat16) if bf16 else contextlib.nullcontext()
         with autocast:
             loss = restoration_loss(network(degraded), clean)
@@ -76,12 +75,14 @@ def measure(
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
-        update_average(average, network, 0.999, 1000)
+        if average is not None:
+            update_average(average, network, config.average, 1000)
 
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    seconds = statistics.median(timed(step, device, repeats, 2))
-    loading = statistics.median(timed(load, device, repeats, 1))
+    # One step in many makes the crops of all of them, so data are timed apart and shared out.
+    loading = statistics.median(timed(load_together, device, repeats, 1)) / source.together
+    seconds = statistics.median(timed(step, device, repeats, 2)) + loading
     rate = multiply_rate(device, torch.bfloat16 if bf16 else torch.float32)
     found = {
         "seconds": seconds,
