@@ -29,6 +29,7 @@ def test_cuda_without_a_card_is_an_error_not_the_cpu() -> None:
 def test_precision() -> None:
     cpu = torch.device("cpu")
     assert resolve_precision("auto", cpu) == "float32"
+    assert resolve_precision("auto", torch.device("cuda")) == "float16"
     assert resolve_precision("bfloat16", cpu) == "bfloat16"
     with pytest.raises(ValueError, match="float32, bfloat16, float16"):
         resolve_precision("float64", cpu)

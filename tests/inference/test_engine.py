@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from napari_anyir import Cancelled
-from napari_anyir.inference.engine import run
+from napari_anyir.inference.engine import _run_whole, run
 from napari_anyir.model import AnyIR
 
 CPU = {"device": torch.device("cpu"), "precision": "float32"}
@@ -66,6 +66,35 @@ def test_a_processor_takes_strips_and_a_side_length_tiles(nano: AnyIR) -> None:
     assert (record.mode, record.tile) == ("tiles", 64)
     difference = (tiled - whole).abs().max()
     assert difference > 1e-4  # tiles are not exact, and the record says so
+
+
+def test_float16_stays_near_where_a_card_computes_with_it(nano: AnyIR) -> None:
+    images = torch.rand(1, 3, 40, 48, generator=torch.Generator().manual_seed(0))
+    exact = _run_whole(nano, images, CPU["device"], "float32")
+
+    def error(precision: str) -> float:
+        near = _run_whole(nano, images, CPU["device"], precision)
+        return float((near - exact).square().mean().sqrt())
+
+    # 3 more bits: an eighth of the error.
+    assert error("float16") < min(0.001, error("bfloat16") / 4)
+
+
+@pytest.mark.parametrize("tile", ["auto", 32])
+def test_what_overflows_in_float16_is_computed_in_float32(nano: AnyIR, tile: str | int) -> None:
+    model = copy.deepcopy(nano)
+    with torch.no_grad():
+        model.embed.weight.mul_(1e6)
+    images = torch.rand(1, 3, 32, 40, generator=torch.Generator().manual_seed(0))
+    expected, plain = run(model, images, tile=tile, **CPU)
+    restored, record = run(model, images, tile=tile, device=CPU["device"], precision="float16")
+    assert torch.equal(restored, expected)
+    assert record.precision == plain.precision == "float32"
+
+
+def test_nothing_is_computed_again_for_an_image_that_is_not_finite(nano: AnyIR) -> None:
+    images = torch.full((1, 3, 16, 16), torch.nan)
+    assert run(nano, images, device=CPU["device"], precision="float16")[1].precision == "float16"
 
 
 def test_running_out_of_memory_in_a_tile_is_told(

@@ -40,7 +40,7 @@ class ModelCard:
     size_multiple : int
         Height and width are padded to a multiple of it by the network itself.
     half_precision : bool
-        Whether float16 and bfloat16 keep the results within 0.02 dB.
+        Whether float16 keeps the results within 0.02 dB; bfloat16 does not.
     tiling : str
         Advice: the network looks at all pixels, so the whole image is best.
 
