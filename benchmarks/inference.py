@@ -137,9 +137,11 @@ def table(rows: list[Row], per_pixel: float) -> str:
         if row.way in PEERS:
             cells += ["", ""]
         else:
-            rate = per_pixel * row.size**2 / row.median
-            share = rate / statistics.median(row.multiply_rate)
-            cells += [f"{rate / 1e9:.0f}", f"{share:.0%}"]
+            operations = per_pixel * row.size**2
+            # Each run beside the rate at its own time: that of the machine changes between runs.
+            pairs = zip(row.seconds, row.multiply_rate, strict=True)
+            share = statistics.median(operations / (seconds * rate) for seconds, rate in pairs)
+            cells += [f"{operations / row.median / 1e9:.0f}", f"{share:.0%}"]
         cells.append(f"{max(row.peak_bytes) / 1e9:.2f}")
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)

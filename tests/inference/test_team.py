@@ -32,8 +32,8 @@ def test_every_item_is_done_once_and_each_worker_has_its_memory(workers: int) ->
     assert not clash
 
 
-def test_a_band_waits_for_the_bands_before_the_last() -> None:
-    bands = [0, 0, 1, 1, 2, 2, 3]
+@pytest.mark.parametrize("bands", [[0, 0, 1, 1, 2, 2, 3], [0, 0, 1, 1, 4, 4, 6]])
+def test_a_band_waits_for_the_bands_before_the_last(bands: list[int]) -> None:
     finished: set[int] = set()
     early = []
 

@@ -8,12 +8,13 @@ see `napari_anyir.inference.fast_dab`. Each level holds one feature map, worked 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from napari_anyir.inference.fast_dab import PreparedDAB, Window, fill_window
+from napari_anyir.inference.fast_dab import PreparedDAB, Settled, Sums, Window, fill_window
 from napari_anyir.inference.maps import Maps, level_shapes
 from napari_anyir.inference.scratch import Scratch
 from napari_anyir.inference.team import MOST_WORKERS, Cancel, Progress, Team, Watch
@@ -30,7 +31,11 @@ _STAGES = (
     "refinement",
 )
 _CONVOLUTIONS = 8  # embed, three down, three up, output: one pass each
+_BEHIND = 3  # bands: a window is measured when its own band and its neighbours are written
 _SMALL_IMAGE = 256 * 256  # pixels up to which a worker takes a whole image of a batch
+
+
+_Task = Callable[[Window, Scratch], None]
 
 
 class StripNetwork:
@@ -202,27 +207,61 @@ class StripNetwork:
         convolve(level1, finish)
 
     def _blocks(self, stage: str, level: Maps, team: Team, watch: Watch, first: int = 0) -> None:
-        """Run the blocks of a stage on the planes from ``first`` on."""
-        for block in self.stages[stage]:
+        """Run the blocks of a stage on the planes from ``first`` on.
+
+        What a block writes is measured for the next one while it still writes elsewhere: so the
+        workers wait for each other once in a block, for the sums, and not twice.
+        """
+        blocks = self.stages[stage]
+        if not blocks:
+            return
+        numbered = {id(window): index for index, window in enumerate(level.windows)}
+        # One piece for all blocks, because it is large. Where the next block's norms are written,
+        # those of this one are not read any more.
+        norms = team.scratches[0].take("kept norms", 4, level.height, level.width)
+
+        def measuring(block: PreparedDAB, source: Tensor, sums: Sums) -> _Task:
+            return lambda w, s: block.measure(source, w, numbered[id(w)], sums, s)
+
+        def applying(block: PreparedDAB, source: Tensor, target: Tensor, settled: Settled) -> _Task:
+            return lambda w, s: block.apply(source, target, w, settled, s)
+
+        sums = team.ask(blocks[0].new_sums, len(level.windows), norms)
+        work = _Work()
+        work.add(measuring(blocks[0], level.planes(first), sums), *level.order())
+        work.do(team, watch)
+        for block, following in zip(blocks, [*blocks[1:], None], strict=True):
+            settled = team.ask(block.settle, sums)
             source, target = level.planes(first), level.other_end(first)
             windows, bands = level.order()
-            sides = _sides(windows)
-            # One piece for all blocks: they come one after the other, and it is large.
-            norms = team.scratches[0].take("kept norms", 4, level.height, level.width)
-            sums = team.ask(block.new_sums, len(windows), norms)
-            numbered = {id(window): index for index, window in enumerate(level.windows)}
-
-            def measure(window: Window, scratch: Scratch) -> None:
-                block.measure(source, window, numbered[id(window)], sums, scratch)  # noqa: B023
-
-            team.each(windows, measure, watch, sides=sides)
-            settled = team.ask(block.settle, sums)
-
-            def apply(window: Window, scratch: Scratch) -> None:
-                block.apply(source, target, window, settled, scratch)  # noqa: B023
-
-            team.each(windows, apply, watch, bands, sides)
+            work = _Work()
+            work.add(applying(block, source, target, settled), windows, bands)
+            if following is not None:
+                sums = team.ask(following.new_sums, len(windows), norms)
+                work.add(measuring(following, target, sums), windows, [b + _BEHIND for b in bands])
+            work.do(team, watch)
             level.swap()
+
+
+@dataclass
+class _Work:
+    """What is to be done in one pass: tasks, each on a window, each in a band."""
+
+    items: list[tuple[int, Window, _Task]] = field(default_factory=list)
+
+    def add(self, task: _Task, windows: Sequence[Window], bands: Sequence[int]) -> None:
+        self.items += [(band, window, task) for band, window in zip(bands, windows, strict=True)]
+
+    def do(self, team: Team, watch: Watch) -> None:
+        """Do it, band after band."""
+        items = sorted(self.items, key=lambda item: item[0])
+
+        def one(item: tuple[int, Window, _Task], scratch: Scratch) -> None:
+            _, window, task = item
+            task(window, scratch)
+
+        bands = [band for band, _, _ in items]
+        team.each(items, one, watch, bands, _sides([window for _, window, _ in items]))
 
 
 def settle_allocator() -> None:

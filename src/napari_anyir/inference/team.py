@@ -89,7 +89,7 @@ class _Pass(Generic[Item]):
         self.bands = [0] * len(items) if bands is None else bands
         self.owners = owners
         self.open_bands = Counter(self.bands)
-        self.first_open = 0
+        self.first_open, self.last_band = 0, max(self.bands, default=0)
 
     def _take(self, worker: int) -> int | None:
         """Return an item when one may be begun, or None when there is nothing left to do."""
@@ -110,7 +110,7 @@ class _Pass(Generic[Item]):
         with self.changed:
             self.watch.done += 1
             self.open_bands[self.bands[index]] -= 1
-            while self.open_bands.get(self.first_open) == 0:
+            while self.first_open < self.last_band and not self.open_bands[self.first_open]:
                 self.first_open += 1
                 self.changed.notify_all()
         if self.watch.heard:
@@ -234,8 +234,8 @@ class Team:
         watch : Watch
             Progress and cancelling.
         bands : sequence of int, optional
-            For each item a number that starts at 0 and grows by at most 1: an item begins when
-            all items of the bands before the last one are done.
+            For each item a number, and none less than that of the item before: an item begins when
+            all items are done whose number is less by 2 or more.
         sides : sequence of float, optional
             For each item a place in [0, 1). Each worker has a part of that and does the items
             there before it helps the others: so all end a pass at nearly the same time.
