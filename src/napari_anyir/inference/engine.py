@@ -105,22 +105,6 @@ def _run_whole(model: AnyIR, images: Tensor, device: torch.device, precision: st
         return result.to(device="cpu", dtype=torch.float32)
 
 
-def _exact(
-    model: AnyIR,
-    images: Tensor,
-    device: torch.device,
-    precision: str,
-    way: str,
-    progress: Progress | None,
-    cancel: Cancel | None,
-) -> Tensor:
-    """Restore images ``"whole"`` or in ``"strips"``."""
-    if way == "whole":
-        return _run_whole(model, images, device, precision)
-    network = _for_strips(model, device, precision)
-    return network(images, progress=progress, cancel=cancel)
-
-
 def run(
     model: AnyIR,
     images: Tensor,
@@ -143,7 +127,8 @@ def run(
         Where to compute.
     precision : str
         One of `napari_anyir.inference.device.PRECISIONS`. On the CPU the features are kept in it
-        and the arithmetic is in float32. What overflows in float16 is computed again in float32.
+        and the arithmetic is in float32. What overflows in float16 is computed again in float32,
+        and so are the tiles after it.
     tile : str, int or None
         ``"auto"``: exact, in strips, where the memory suffices, in tiles otherwise. A side length
         in pixels: tiles. None: exact, whatever the memory.
@@ -185,14 +170,20 @@ def run(
     watch = Watch(1, progress, cancel)
     watch.check()
 
+    def attempt(part: Tensor, precision: str, progress: Progress | None) -> Tensor:
+        if plan.inner == "whole":
+            return _run_whole(model, part, device, precision)
+        network = _for_strips(model, device, precision)
+        return network(part, progress=progress, cancel=cancel)
+
     used = precision
 
     def exact(part: Tensor, progress: Progress | None = None) -> Tensor:
         nonlocal used
-        result = _exact(model, part, device, precision, plan.inner, progress, cancel)
-        if precision == "float16" and not result.isfinite().all() and part.isfinite().all():
+        result = attempt(part, used, progress)
+        if used == "float16" and not result.isfinite().all() and part.isfinite().all():
             used = "float32"
-            result = _exact(model, part, device, used, plan.inner, progress, cancel)
+            result = attempt(part, used, progress)
         return result
 
     side = plan.tile

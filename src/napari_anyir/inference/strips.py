@@ -8,7 +8,6 @@ see `napari_anyir.inference.fast_dab`. Each level holds one feature map, worked 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -36,6 +35,7 @@ _SMALL_IMAGE = 256 * 256  # pixels up to which a worker takes a whole image of a
 
 
 _Task = Callable[[Window, Scratch], None]
+_Item = tuple[int, Window, _Task]
 
 
 class StripNetwork:
@@ -173,8 +173,8 @@ class StripNetwork:
         level1, level2, level3, latent = maps
         skip = self.config.channels[0]  # planes of level 1 from here on are the encoder's
 
-        def convolve(level: Maps, task: Callable[[Window, Scratch], None]) -> None:
-            team.each(level.windows, task, watch, sides=_sides(level.windows))
+        def convolve(level: Maps, task: _Task) -> None:
+            _do(_items(task, level.windows), team, watch)
 
         convolve(level1, lambda w, s: _embed(padded, level1.planes(skip), self.embed, w, s))
         self._blocks("encoder1", level1, team, watch, skip)
@@ -227,41 +227,39 @@ class StripNetwork:
             return lambda w, s: block.apply(source, target, w, settled, s)
 
         sums = team.ask(blocks[0].new_sums, len(level.windows), norms)
-        work = _Work()
-        work.add(measuring(blocks[0], level.planes(first), sums), *level.order())
-        work.do(team, watch)
+        _do(_items(measuring(blocks[0], level.planes(first), sums), level.windows), team, watch)
         for block, following in zip(blocks, [*blocks[1:], None], strict=True):
             settled = team.ask(block.settle, sums)
             source, target = level.planes(first), level.other_end(first)
             windows, bands = level.order()
-            work = _Work()
-            work.add(applying(block, source, target, settled), windows, bands)
+            items = _items(applying(block, source, target, settled), windows, bands)
             if following is not None:
                 sums = team.ask(following.new_sums, len(windows), norms)
-                work.add(measuring(following, target, sums), windows, [b + _BEHIND for b in bands])
-            work.do(team, watch)
+                later = [band + _BEHIND for band in bands]
+                items += _items(measuring(following, target, sums), windows, later)
+            _do(items, team, watch)
             level.swap()
 
 
-@dataclass
-class _Work:
-    """What is to be done in one pass: tasks, each on a window, each in a band."""
+def _items(
+    task: _Task, windows: Sequence[Window], bands: Sequence[int] | None = None
+) -> list[_Item]:
+    """Return a task for each window, with the band in which it comes; by default all in one."""
+    bands = [0] * len(windows) if bands is None else bands
+    return [(band, window, task) for band, window in zip(bands, windows, strict=True)]
 
-    items: list[tuple[int, Window, _Task]] = field(default_factory=list)
 
-    def add(self, task: _Task, windows: Sequence[Window], bands: Sequence[int]) -> None:
-        self.items += [(band, window, task) for band, window in zip(bands, windows, strict=True)]
+def _do(items: list[_Item], team: Team, watch: Watch) -> None:
+    """Do tasks, band after band, in one pass."""
+    items = sorted(items, key=lambda item: item[0])
 
-    def do(self, team: Team, watch: Watch) -> None:
-        """Do it, band after band."""
-        items = sorted(self.items, key=lambda item: item[0])
+    def one(item: _Item, scratch: Scratch) -> None:
+        _, window, task = item
+        task(window, scratch)
 
-        def one(item: tuple[int, Window, _Task], scratch: Scratch) -> None:
-            _, window, task = item
-            task(window, scratch)
-
-        bands = [band for band, _, _ in items]
-        team.each(items, one, watch, bands, _sides([window for _, window, _ in items]))
+    # Where windows lie from left, 0, to right, 1.
+    sides = [(window.left + window.width / 2) / window.image_width for _, window, _ in items]
+    team.each(items, one, watch, [band for band, _, _ in items], sides)
 
 
 def settle_allocator() -> None:
@@ -278,11 +276,6 @@ def settle_allocator() -> None:
     >>> settle_allocator()
     """
     torch.empty(32 * 2**20 - 2**16, dtype=torch.uint8)
-
-
-def _sides(windows: Sequence[Window]) -> list[float]:
-    """Where windows lie from left, 0, to right, 1."""
-    return [(window.left + window.width / 2) / window.image_width for window in windows]
 
 
 def _place(window: Window) -> tuple[slice, slice, slice]:
