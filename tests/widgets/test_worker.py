@@ -122,23 +122,26 @@ def test_the_job_ends_with_its_widget(qtbot) -> None:
 
 
 def test_a_job_outlives_its_application_without_a_crash(run_python) -> None:
+    # The job reports without pause, so that some report is under way when all is deleted.
     code = """
 import time
 from qtpy.QtWidgets import QApplication, QWidget
 application = QApplication([])
-from napari_anyir.widgets._worker import TURN, Runner, ShortTurns
-widget = QWidget()
+from napari_anyir.widgets import _worker
+_worker.REPORT_EVERY = 0
 def job(progress, cancel):
-    for step in range(200):
-        time.sleep(0.005)
-        progress(step, 200)
-        if cancel.is_set():
-            return
-Runner(widget).start(job)
-end = time.time() + 0.2
-while time.time() < end:
-    application.processEvents()
-del widget, application
+    step = 0
+    while not cancel.is_set():
+        step += 1
+        progress(step % 200, 200)
+for round in range(10):
+    application = QApplication.instance() or QApplication([])
+    widget = QWidget()
+    _worker.Runner(widget).start(job)
+    end = time.time() + 0.05
+    while time.time() < end:
+        application.processEvents()
+    del widget, application
 print("over")
 """
     assert run_python(code) == "over"

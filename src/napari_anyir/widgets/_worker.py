@@ -123,13 +123,17 @@ class JobWorker(WorkerBase):
 
     def __init__(self, ticket: Ticket) -> None:
         super().__init__(SignalsClass=GeneratorWorkerSignals)
+        # With the application, every object of Qt that Python owns is deleted, also one that a
+        # thread is just emitting from, which ends the process. The pool owns this one, and the
+        # application waits for the pool.
+        self.signals.setParent(QThreadPool.globalInstance())
         self._ticket = ticket
         self._reported = 0.0
 
     def run(self) -> None:
         """Run the job and tell how it ended; called by Qt in the thread."""
-        # At the end of the application Qt deletes the signals under a job that still runs: then
-        # nobody is left to tell, and an exception here would end the process with a crash.
+        # The signals are Python's again before the very last of them is sent, and may go with the
+        # application; an exception here would end the process with a crash.
         with suppress(RuntimeError):
             super().run()
 
@@ -249,6 +253,7 @@ class Runner(QObject):
     def _finished(self) -> None:
         if self._worker is not None:
             self.destroyed.disconnect(self._worker.quit)
+            self._worker.signals.setParent(None)  # Python's again, and gone with the worker
         self._worker = None
         self.finished.emit()
 
