@@ -31,6 +31,12 @@ _STAGES = (
 )
 _CONVOLUTIONS = 8  # embed, three down, three up, output: one pass each
 _BEHIND = 3  # bands: a window is measured when its own band and its neighbours are written
+_QUARTERS = [
+    (slice(None), slice(row, None, 2), slice(column, None, 2))
+    for row in (0, 1)
+    for column in (0, 1)
+]
+"""Pixels of a map that go to each of the four planes of half its size, in their order."""
 _SMALL_IMAGE = 256 * 256  # pixels up to which a worker takes a whole image of a batch
 
 
@@ -80,9 +86,12 @@ class StripNetwork:
 
             def weight(name: str) -> Tensor:
                 tensor = model.get_parameter(f"{name}.weight").detach()
-                return tensor.to(self.device, torch.float32, copy=True)
+                tensor = tensor.to(self.device, torch.float32, copy=True)
+                # In this layout a convolution on few channels takes two thirds of the time.
+                return tensor.contiguous(memory_format=torch.channels_last)
 
-            self.embed, self.output = weight("embed"), weight("output")
+            self.embed = weight("embed")
+            self.output = weight("output").permute(2, 3, 0, 1).contiguous()  # (3, 3, out, in)
             self.down = [weight(f"down{level}") for level in (1, 2, 3)]
             self.up = [weight(f"up{level}") for level in (1, 2, 3)]
             self.reduce_latent = weight("reduce_latent").flatten(1)
@@ -197,7 +206,7 @@ class StripNetwork:
         self._blocks("refinement", level1, team, watch)
 
         def finish(window: Window, scratch: Scratch) -> None:
-            y = _convolve(level1.planes(), self.output, window, scratch)
+            y = _to_few(level1.planes(), self.output, window, scratch)
             place = _place(window)
             y.add_(padded[place])
             # The padding is cut off.
@@ -303,6 +312,31 @@ def _convolve(source: Tensor, weight: Tensor, window: Window, scratch: Scratch) 
     return F.conv2d(x[None], weight)[0]
 
 
+def _to_few(source: Tensor, weight: Tensor, window: Window, scratch: Scratch) -> Tensor:
+    """Convolve as `_convolve` does, to few channels, with a kernel (3, 3, C', C).
+
+    One product gives what each pixel adds to its nine neighbours, three times as fast.
+    """
+    rows, columns = window.height + 2, window.width + 2
+    x = scratch.take("x", source.shape[0], rows * columns)
+    fill_window(x.view(-1, rows, columns), source, window, 1)
+    few = weight.shape[2]
+    added = scratch.take("mixed", 9 * few, rows * columns)
+    torch.mm(weight.view(9 * few, -1), x, out=added)
+    parts = added.view(3, 3, few, rows, columns)
+    y = scratch.take("few", few, window.height, window.width).zero_()
+    for row in range(3):
+        for column in range(3):
+            y += parts[row, column, :, row : row + window.height, column : column + window.width]
+    return y
+
+
+def _shuffle(y: Tensor, target: Tensor) -> None:
+    """Write (4 C, height, width) to (C, 2 height, 2 width): pixel shuffle, long rows at a time."""
+    for quarter, place in enumerate(_QUARTERS):
+        target[place] = y[quarter::4]
+
+
 def _embed(image: Tensor, target: Tensor, weight: Tensor, window: Window, scratch: Scratch) -> None:
     target[_place(window)] = _convolve(image, weight, window, scratch)
 
@@ -310,7 +344,9 @@ def _embed(image: Tensor, target: Tensor, weight: Tensor, window: Window, scratc
 def _down(source: Tensor, below: Maps, weight: Tensor, window: Window, scratch: Scratch) -> None:
     """Convolve and halve the size (pixel unshuffle)."""
     y = _convolve(source, weight, window, scratch)
-    below.planes()[_scaled(window, down=2)] = F.pixel_unshuffle(y, 2)
+    quarters = below.planes()[_scaled(window, down=2)].unflatten(0, (-1, 4))
+    for quarter, place in enumerate(_QUARTERS):
+        quarters[:, quarter] = y[place]
 
 
 def _up(
@@ -337,11 +373,13 @@ def _up(
         reduced = scratch.take("hidden", before.shape[0], rows * columns)
         torch.mm(before, x.flatten(1), out=reduced)
         y = F.conv2d(reduced.view(1, -1, rows, columns), weight)[0]
-    shuffled = F.pixel_shuffle(y, 2)
     place = _scaled(window, up=2)
+    width = y.shape[0] // 4
     if reduce is None:
-        above.planes()[: shuffled.shape[0]][place] = shuffled
+        _shuffle(y, above.planes()[:width][place])
         return
+    shuffled = scratch.take("shuffled", width, 2 * window.height, 2 * window.width)
+    _shuffle(y, shuffled)
     target = above.planes()[place]
     channels, area = target.shape[0], target.shape[1] * target.shape[2]
     skip = scratch.take("normalised", channels, area)
