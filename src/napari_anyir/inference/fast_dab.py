@@ -188,6 +188,20 @@ def _normalise(
     out.mul_(inverse)
 
 
+def _normalise_window(
+    source: Tensor, norms: Tensor, window: Window, halo: int, out: Tensor
+) -> None:
+    """Write what the first pass normalised, on a window and its halo; zeros beyond the image.
+
+    ``source`` (C, image height, image width), ``norms`` (2, image height, image width) as in
+    `Sums.norms`, ``out`` (C, height + 2 halo, width + 2 halo).
+    """
+    there, here = window.inside(halo)
+    inside = norms[here]
+    torch.addcmul(inside[1:], source[here], inside[:1], out=out[there])
+    clear_beyond(out, window.beyond(halo))
+
+
 def _with_bias(weight: Tensor, bias: Tensor) -> Tensor:
     return torch.cat((weight, bias[:, None]), dim=1)
 
@@ -283,6 +297,8 @@ class PreparedDAB:
         self.half = half = channels // 2
         self.heads = block.attention.heads
         self.skip = block.skip_split
+        self.to_attention = slice(0, channels, 2) if self.skip else slice(0, half)
+        self.to_gate = slice(1, channels, 2) if self.skip else slice(half, channels)
         self.average = torch.full((1, channels), 1 / channels, device=device, dtype=dtype)
         self.average_half = torch.full((1, half), 1 / half, device=device, dtype=dtype)
         self.eps = norm.eps
@@ -345,9 +361,6 @@ class PreparedDAB:
             return normalised[0::2]
         return torch.cat((normalised[: self.half], normalised[-1:]))
 
-    def _for_gate(self, normalised: Tensor) -> Tensor:
-        return normalised[1 : self.channels : 2] if self.skip else normalised[self.half : -1]
-
     def measure(
         self, source: Tensor, window: Window, index: int, sums: Sums, scratch: Scratch
     ) -> None:
@@ -389,7 +402,7 @@ class PreparedDAB:
         if gate is None:
             return
         gated = scratch.take("entering", half, area)
-        torch.mul(self._for_gate(normalised), self.gate_scale, out=gated).add_(self.gate_shift)
+        torch.mul(normalised[self.to_gate], self.gate_scale, out=gated).add_(self.gate_shift)
         if gate.layer_norm:
             entering, gated = gated, scratch.take("gated", half, area)
             _normalise(entering, gated, squares[:half], norms, self.average_half, gate.eps)
@@ -478,20 +491,16 @@ class PreparedDAB:
         """Write x + W_fuse(F) on the window and 1 pixel around it."""
         channels, half = self.channels, self.half
         rows, columns = window.height + 2, window.width + 2
-        wide_rows, wide_columns = rows + 6, columns + 6
-        normalised = scratch.take("normalised", channels + 1, wide_rows * wide_columns)
-        planes = normalised.view(channels + 1, wide_rows, wide_columns)
-        there, here = window.inside(HALO)
-        norms = settled.norms[here]
-        torch.addcmul(norms[1:2], source[here], norms[:1], out=planes[:channels][there])
-        planes[channels:].fill_(1)
-        clear_beyond(planes, window.beyond(HALO))
-
-        # v needs 1 pixel around; the planar rows are cropped before the product.
-        entering = self._for_attention(normalised).view(half + 1, wide_rows, wide_columns)
+        # v needs 1 pixel around, the gate 3.
+        norms = settled.norms[:2]
         v_rows, v_columns = rows + 2, columns + 2
         cropped = scratch.take("cropped", half + 1, v_rows * v_columns)
-        cropped.view(half + 1, v_rows, v_columns).copy_(entering[:, 2:-2, 2:-2])
+        entering = cropped.view(half + 1, v_rows, v_columns)
+        _normalise_window(source[self.to_attention], norms, window, 2, entering[:half])
+        _fill_inside(entering[half:], window.beyond(2))
+        planes = scratch.take("normalised", half, rows + 6, columns + 6)
+        _normalise_window(source[self.to_gate], norms, window, HALO, planes)
+
         v = scratch.take("hidden", v_rows * v_columns, half)
         torch.mm(cropped.T, self.v, out=v)
         v = _depthwise(v, self.v_kernels, v_rows, v_columns)
@@ -548,8 +557,8 @@ class PreparedDAB:
         there, here = window.inside(HALO)
         norms[:2][there] = settled.norms[2:][here]
         clear_beyond(norms[:2], window.beyond(HALO))
-        norms[2:] = planes[-1:]
-        torch.mul(self._for_gate(planes), norms[:1], out=gated_planes[:half])
+        _fill_inside(norms[2:], window.beyond(HALO))
+        torch.mul(planes, norms[:1], out=gated_planes[:half])
         if not gate.alpha_width:
             return None
         alpha = scratch.take("hidden", rows * columns, gate.padded)
@@ -570,7 +579,7 @@ class PreparedDAB:
         rows, columns = planes.shape[1:]
         inner = (slice(None), slice(part.start + 3, part.stop + 3), slice(3, -3))
         narrow = (part.stop - part.start, columns - 6)
-        normalised = self._for_gate(planes)[inner]
+        normalised = planes[inner]
         scale, shift = self.gate_scale[..., None], self.gate_shift[..., None]
         if gate is None:
             torch.mul(normalised, scale, out=out.view(half, *narrow)).add_(shift)
