@@ -184,7 +184,9 @@ def main() -> None:
     parser.add_argument("--variant", default="tiny")
     parser.add_argument("--only", nargs="+", help="names of ways, or their beginnings")
     parser.add_argument("--name", default="inference", help="of the files in benchmarks/results")
-    parser.add_argument("--add", action="store_true", help="to the rows that are there already")
+    parser.add_argument(
+        "--add", action="store_true", help="to the rows that are there already, of this machine"
+    )
     options = parser.parse_args()
 
     chosen = [
@@ -195,8 +197,22 @@ def main() -> None:
     arguments = ["--variant", options.variant, *(["--warm"] if options.warm else [])]
     rows: dict[tuple[str, int, int], Row] = {}
     path = RESULTS / f"{options.name}.json"
+    machine = {
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "system": platform.platform(terse=True),
+        "torch": torch.__version__,
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+    }
     if options.add and path.is_file():
-        for fields in json.loads(path.read_text())["rows"]:
+        there = json.loads(path.read_text())
+        for what, ours in (("machine", machine), ("variant", options.variant)):
+            if there[what] != ours:
+                raise SystemExit(
+                    f"The rows in '{path.name}' are of another {what}: {there[what]}, not {ours}; "
+                    "ratios of two are no ratios. Leave --add out, or give another --name."
+                )
+        for fields in there["rows"]:
             row = Row(**fields)
             rows[row.way, row.size, row.threads] = row
     for threads in sorted(set(options.threads)):
@@ -216,13 +232,6 @@ def main() -> None:
         raise SystemExit("Nothing was measured; see the reasons above.")
     per_pixel = operations(options.variant)
     listed = sorted(rows.values(), key=lambda row: (row.threads, row.size))
-    machine = {
-        "processor": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "system": platform.platform(terse=True),
-        "torch": torch.__version__,
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-    }
     text = table(listed, per_pixel)
     print(text)
     RESULTS.mkdir(exist_ok=True)
