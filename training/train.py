@@ -19,6 +19,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from napari_anyir.inference.device import resolve_device
+from napari_anyir.inference.strips import settle_allocator
 from napari_anyir.model import AnyIR
 from napari_anyir.training.callbacks import Reporting, Samples, Saving, Say
 from napari_anyir.training.config import TrainingConfig
@@ -141,6 +142,8 @@ def train(
         )
     where = resolve_device(device)
     _check_devices(config, where, devices, nodes)
+    if where.type == "cpu":  # 8 % more steps of the small network in the same time
+        settle_allocator()
     source = open_source(config, processes=devices)
     checkpoint, light = None, None
     if resume:
