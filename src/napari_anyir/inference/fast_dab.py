@@ -304,7 +304,7 @@ class PreparedDAB:
         self.eps = norm.eps
 
         def split(tensor: Tensor) -> tuple[Tensor, Tensor]:
-            return (tensor[0::2], tensor[1::2]) if self.skip else (tensor[:half], tensor[half:])
+            return tensor[self.to_attention], tensor[self.to_gate]
 
         scale, gate_scale = split(norm.weight.detach().double())
         shift, gate_shift = split(norm.bias.detach().double())
@@ -554,9 +554,7 @@ class PreparedDAB:
         gated_planes = gated.view(half + 3, rows, columns)
         # Inverse deviation, minus mean times it, ones: zero beyond the border.
         norms = gated_planes[half:]
-        there, here = window.inside(HALO)
-        norms[:2][there] = settled.norms[2:][here]
-        clear_beyond(norms[:2], window.beyond(HALO))
+        fill_window(norms[:2], settled.norms[2:], window, HALO)
         _fill_inside(norms[2:], window.beyond(HALO))
         torch.mul(planes, norms[:1], out=gated_planes[:half])
         if not gate.alpha_width:

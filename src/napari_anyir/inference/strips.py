@@ -304,12 +304,16 @@ def _scaled(window: Window, up: int = 1, down: int = 1) -> tuple[slice, slice, s
     )
 
 
+def _around(source: Tensor, window: Window, scratch: Scratch) -> Tensor:
+    """Copy a window and 1 pixel around it, to (C, height + 2, width + 2)."""
+    x = scratch.take("x", source.shape[0], window.height + 2, window.width + 2)
+    fill_window(x, source, window, 1)
+    return x
+
+
 def _convolve(source: Tensor, weight: Tensor, window: Window, scratch: Scratch) -> Tensor:
     """Convolve a window of (C, H, W) with a 3x3 kernel, to (C', height, width)."""
-    shape = (source.shape[0], window.height + 2, window.width + 2)
-    x = scratch.take("x", *shape)
-    fill_window(x, source, window, 1)
-    return F.conv2d(x[None], weight)[0]
+    return F.conv2d(_around(source, window, scratch)[None], weight)[0]
 
 
 def _to_few(source: Tensor, weight: Tensor, window: Window, scratch: Scratch) -> Tensor:
@@ -317,12 +321,11 @@ def _to_few(source: Tensor, weight: Tensor, window: Window, scratch: Scratch) ->
 
     One product gives what each pixel adds to its nine neighbours, three times as fast.
     """
-    rows, columns = window.height + 2, window.width + 2
-    x = scratch.take("x", source.shape[0], rows * columns)
-    fill_window(x.view(-1, rows, columns), source, window, 1)
+    x = _around(source, window, scratch)
+    _, rows, columns = x.shape
     few = weight.shape[2]
     added = scratch.take("mixed", 9 * few, rows * columns)
-    torch.mm(weight.view(9 * few, -1), x, out=added)
+    torch.mm(weight.view(9 * few, -1), x.flatten(1), out=added)
     parts = added.view(3, 3, few, rows, columns)
     y = scratch.take("few", few, window.height, window.width).zero_()
     for row in range(3):
@@ -367,9 +370,8 @@ def _up(
     if before is None:
         y = _convolve(planes, weight, window, scratch)
     else:
-        rows, columns = window.height + 2, window.width + 2
-        x = scratch.take("x", planes.shape[0], rows, columns)
-        fill_window(x, planes, window, 1)
+        x = _around(planes, window, scratch)
+        _, rows, columns = x.shape
         reduced = scratch.take("hidden", before.shape[0], rows * columns)
         torch.mm(before, x.flatten(1), out=reduced)
         y = F.conv2d(reduced.view(1, -1, rows, columns), weight)[0]
