@@ -118,9 +118,17 @@ class Reporting(Callback):
         self.say = say
 
     def on_train_start(self, trainer: Trainer, pl_module: RestorationModule) -> None:  # type: ignore[override]
-        """Measure the device, for the share of its rate."""
-        dtype = torch.bfloat16 if "bf16" in str(trainer.precision) else torch.float32
-        self._rate = multiply_rate(pl_module.device, dtype) * trainer.world_size
+        """Measure the device, for the share of its rate; tell if bfloat16 only costs time on it."""
+        bf16 = "bf16" in str(trainer.precision)
+        rate = multiply_rate(pl_module.device, torch.bfloat16 if bf16 else torch.float32)
+        if bf16 and trainer.is_global_zero:
+            full = multiply_rate(pl_module.device, torch.float32)
+            if rate < full:
+                self.say(
+                    f"This device multiplies in bfloat16 at {rate / full:.0%} of its rate in "
+                    "float32: it has no arithmetic for it; precision=32-true is faster."
+                )
+        self._rate = rate * trainer.world_size
         self._operations = {
             phase.crop: step_operations(pl_module.config.network_config, phase.crop)
             for phase in pl_module.config.phases

@@ -14,7 +14,7 @@ import torch
 from skimage.io import imread, imsave
 
 from napari_anyir.model import AnyIR
-from napari_anyir.training import saving
+from napari_anyir.training import callbacks, saving
 from napari_anyir.training.callbacks import Saving
 from napari_anyir.training.config import TrainingConfig
 from napari_anyir.training.config_files import read_config
@@ -370,6 +370,17 @@ def test_bfloat16_is_for_the_network_and_not_for_the_data(photos, tmp_path, monk
     assert seen == [False, True, False, True]
     assert all(p.dtype == torch.float32 for p in trained.network.parameters())
     assert trained.position.skipped == 0
+
+
+@pytest.mark.parametrize(("bf16", "told"), [(0.7e9, True), (80e9, False)])
+def test_bfloat16_that_only_costs_time_is_told(photos, tmp_path, monkeypatch, bf16, told):
+    # Only the rates are given: a machine has one kind of processor, and both are needed.
+    rates = {torch.bfloat16: bf16, torch.float32: 35e9}
+    monkeypatch.setattr(callbacks, "multiply_rate", lambda device, dtype: rates[dtype])
+    said = []
+    run(config(photos, steps=1, precision="bf16-mixed"), tmp_path / "run", say=said.append)
+    sentence = "at 2% of its rate in float32: it has no arithmetic for it; precision=32-true is"
+    assert any(sentence in line for line in said) is told
 
 
 def test_a_run_by_the_clock_ends_with_it(photos, tmp_path):
