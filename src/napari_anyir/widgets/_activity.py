@@ -1,4 +1,4 @@
-"""How far a run is: in words under the buttons, and as nested bars in napari's activity dock."""
+"""How far a run is: in words under the buttons, and as a bar in napari's activity dock."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from napari.utils.progress import cancelable_progress, progress
+from napari.utils.progress import cancelable_progress
 from qtpy.QtWidgets import QProgressBar
 
 
@@ -155,67 +155,71 @@ def end_progress(bar: QProgressBar, *, whole: bool) -> None:
 
 
 MOVE_EVERY = 1.0
-"""Seconds between two moves of napari's bars, after each of which napari handles all its events."""
+"""Seconds between two moves of napari's bar, after each of which napari handles all its events."""
 
 
 class Activity:
-    """napari's bars of one run, made and moved in the window's thread.
+    """napari's bar of one run, made and moved in the window's thread.
+
+    There is one bar and its text names the plane. A second one, nested under it, would end the
+    process: napari asks the bars that it is just deleting whether they can be seen.
 
     Parameters
     ----------
     title : str
         What runs.
     planes : int
-        How many planes; more than one get a bar of their own.
+        How many planes; of more than one the text names the one that is under way.
     cancel : callable
         What the cancel button in the activity dock calls.
     """
 
     def __init__(self, title: str, planes: int, cancel: Callable[[], None]) -> None:
-        self._planes = planes
+        self._title, self._planes = title, planes
         self._closed = False
         self._moved = 0.0
-        # tqdm would print the same bars to the terminal, where nobody asked for them.
-        quiet = _Silent()
-        self._outer = cancelable_progress(
-            total=planes if planes > 1 else 0, desc=title, cancel_callback=cancel, file=quiet
-        )
-        self._inner = (
-            progress(total=0, desc="plane 1", nest_under=self._outer, file=quiet)
-            if planes > 1
-            else None
-        )
+        # tqdm would print the same bar to the terminal, where nobody asked for it.
+        self._bar = _Bar(total=0, desc=self._text(0, 0), cancel_callback=cancel, file=_Silent())
 
     def show(self, done: int, total: int) -> None:
-        """Move the bars to ``done`` of ``total`` steps, at most once a second."""
+        """Move the bar to ``done`` of ``total`` steps, at most once a second."""
         now = time.monotonic()
         if self._closed or (now - self._moved < MOVE_EVERY and done < total):
             return
         self._moved = now
-        if self._inner is None:
-            _move(self._outer, done, total)
-            return
-        inner, plane = self._inner, plane_of(done, total, self._planes)
-        each = max(1, total // self._planes)
-        _move(self._outer, done * self._planes // max(1, total), self._planes)
-        # Every move lets napari handle events, in which the run may end and take the bars away.
-        if self._gone():
-            return
-        inner.set_description(f"plane {plane}")
+        text = self._text(done, total)
+        if text != self._bar.desc.removesuffix(": "):
+            self._bar.set_description(text)
+        # Every move lets napari handle events, in which the run may end and take the bar away.
         if not self._gone():
-            _move(inner, min(each, done - (plane - 1) * each), each)
+            _move(self._bar, done, total)
+
+    def _text(self, done: int, total: int) -> str:
+        if self._planes < 2:
+            return self._title
+        return f"{self._title}, plane {plane_of(done, total, self._planes)} of {self._planes}"
 
     def _gone(self) -> bool:
         return self._closed
 
     def close(self) -> None:
-        """Take the bars away; once."""
-        if self._closed:
-            return
-        self._closed = True
-        if self._inner is not None:
-            self._inner.close()
-        self._outer.close()
+        """Take the bar away; once."""
+        if not self._closed:
+            self._closed = True
+            self._bar.close()
+
+
+class _Bar(cancelable_progress):
+    """A bar whose cancel button acts at once.
+
+    napari's own calls back only out of a loop over its bar, and here nobody loops: the run is in
+    another thread.
+    """
+
+    def cancel(self) -> None:
+        super().cancel()
+        if self.cancel_callback is not None:
+            self.cancel_callback()
 
 
 class _Silent:
@@ -228,7 +232,7 @@ class _Silent:
         pass
 
 
-def _move(bar: progress, done: int, total: int) -> None:
+def _move(bar: cancelable_progress, done: int, total: int) -> None:
     if bar.total != total:
         bar.total = total
     if done != bar.n:

@@ -214,7 +214,6 @@ class RestoreWidget(QWidget):
         self._started = time.monotonic()
         self.progress_bar.setRange(0, 0)  # busy: torch and the weights are loaded first
         self.status_label.setText(f"{job} with {job.settings.model} ...")
-        # napari's own bars stand in the activity dock: one for the planes, below it the strips.
         self._activity = Activity(str(job), job.steps, self.cancel)
         self.runner.start(job)
         self._update()

@@ -1,0 +1,28 @@
+"""Real windows: each path lives to its end, whatever image is open; a crash or an error fails it.
+
+Tests of widgets on a viewer without a window, and of windows without napari's own event loop, do
+not show what ends a process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+pytestmark = pytest.mark.window
+
+KINDS = ("stack", "series", "photo", "multiscale", "lazy")
+
+
+def check(played: Callable, path: str, kind: str) -> None:
+    done = played(path, kind)
+    told = f"{path} on {kind} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert done.returncode == 0, told
+    assert "the event loop has ended" in done.stdout, told
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("path", ["restore"])
+def test_it_lives(path: str, kind: str, played: Callable) -> None:
+    check(played, path, kind)
