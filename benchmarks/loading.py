@@ -29,7 +29,7 @@ from pathlib import Path
 import torch
 from torch.utils.data import DataLoader, Subset
 
-from napari_anyir.inference.device import resolve_device
+from napari_anyir.inference.engine.device import resolve_device
 from napari_anyir.model import build_model
 from napari_anyir.training.cache import DirectImages, Images, MemoryImages
 from napari_anyir.training.cache_file import open_cache

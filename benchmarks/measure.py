@@ -60,7 +60,7 @@ def multiply_rate(size: int = 2048, repeats: int = 9) -> float:
 
 def our_way(way: str, variant: str, features: str) -> Callable[[torch.Tensor], torch.Tensor]:
     """Return a function that restores (1, 3, H, W) with our network, weights random."""
-    from napari_anyir.inference.engine import run
+    from napari_anyir.inference.engine.execution import run
     from napari_anyir.model import build_model
 
     model = build_model(variant).eval().requires_grad_(False)

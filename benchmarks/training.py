@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from skimage.io import imsave
 
-from napari_anyir.inference.device import resolve_device
+from napari_anyir.inference.engine.device import resolve_device
 from napari_anyir.training.averaging import update_average
 from napari_anyir.training.config import TrainingConfig
 from napari_anyir.training.config_files import read_config

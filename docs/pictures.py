@@ -13,7 +13,7 @@ from PIL import Image
 import napari_anyir
 from napari_anyir.analysis import contact_sheet
 from napari_anyir.cli.sheet import draw_sheet
-from napari_anyir.inference.scores import full_scale, score
+from napari_anyir.inference.image_quality import full_scale, score
 from napari_anyir.samples import SAMPLES
 
 IMAGES = Path(__file__).parent / "images"

@@ -20,12 +20,12 @@ from typing import Any
 
 import torch
 
-from napari_anyir.inference import engine
-from napari_anyir.inference.device import resolve_device
-from napari_anyir.inference.intensity import Intensity
+from napari_anyir.inference.arrays.intensity import Intensity
+from napari_anyir.inference.engine.device import resolve_device
 from napari_anyir.inference.models import get_model
 from napari_anyir.inference.options import check_options
 from napari_anyir.model import AnyIR
+from napari_anyir.progress import Cancel, Progress
 from napari_anyir.training.neighbours import Loss
 from napari_anyir.training.noisy_windows import Source
 from napari_anyir.training.self_supervised import Change, Recipe, SelfSupervised
@@ -127,8 +127,8 @@ def adapt(
     seed: int = 0,
     loss: Loss = "l2",
     device: str = "auto",
-    progress: engine.Progress | None = None,
-    cancel: engine.Cancel | None = None,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
 ) -> AnyIR:
     """Adapt a model to noisy images without clean ones.
 
@@ -214,8 +214,8 @@ def adapt_with_record(
     steps: int | None = None,
     seed: int = 0,
     device: str = "auto",
-    progress: engine.Progress | None = None,
-    cancel: engine.Cancel | None = None,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
     recipe: Recipe | None = None,
 ) -> tuple[AnyIR, AdaptationRecord]:
     """Adapt a model and say what came of it.

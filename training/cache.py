@@ -16,7 +16,7 @@ from typing import Literal, Protocol
 import torch
 from PIL import Image
 
-from napari_anyir.inference.room import free_bytes
+from napari_anyir.inference.engine.memory_estimate import free_bytes
 from napari_anyir.training.cache_file import open_cache
 from napari_anyir.training.cropping import Pixels
 from napari_anyir.training.photos import read_all, read_rgb

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from napari_anyir.inference import restore
-from napari_anyir.inference.device import resolve_device
+from napari_anyir.inference.engine.device import resolve_device
 from napari_anyir.inference.models import get_model
 from napari_anyir.training.classical import Restorer, classical
 from napari_anyir.training.examples import Example, NoiseStream, read_examples

@@ -11,16 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_anyir.inference.arrays import as_array, make_layout
-from napari_anyir.inference.axes import Layout
-from napari_anyir.inference.intensity import (
+from napari_anyir.inference.arrays.axes import Layout
+from napari_anyir.inference.arrays.intensity import (
     Intensity,
     IntensityRange,
     check_dtype,
     check_intensity,
 )
-from napari_anyir.inference.pixels import to_network
-from napari_anyir.inference.planes import find_range
+from napari_anyir.inference.arrays.opening import as_array, make_layout
+from napari_anyir.inference.arrays.pixels import to_network
+from napari_anyir.inference.arrays.plane_reading import find_range
 from napari_anyir.training.neighbours import held_out
 
 LEAST_SIDE = 32

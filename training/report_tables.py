@@ -23,9 +23,7 @@ from napari_anyir.training.table_files import (
     PaperTable,
     paper_tables,
 )
-from napari_anyir.training.table_files import (
-    Cell as Printed,
-)
+from napari_anyir.training.table_files import Cell as Printed
 from napari_anyir.training.timing import PROMPTIR, Timing
 
 NOT_RUN = "not run"

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from napari_anyir.errors import Cancelled
-from napari_anyir.inference import engine
 from napari_anyir.model import AnyIR
+from napari_anyir.progress import Cancel, Progress
 from napari_anyir.training.neighbours import (
     SHARE,
     Loss,
@@ -228,8 +228,8 @@ class SelfSupervised:
         *,
         steps: int | None = None,
         until: float = math.inf,
-        progress: engine.Progress | None = None,
-        cancel: engine.Cancel | None = None,
+        progress: Progress | None = None,
+        cancel: Cancel | None = None,
     ) -> None:
         """Train until the steps or the time are over, or nothing improves any more.
 

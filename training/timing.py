@@ -16,8 +16,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from napari_anyir.inference import engine
-from napari_anyir.inference.device import resolve_device
+from napari_anyir.inference.engine import execution
+from napari_anyir.inference.engine.device import resolve_device
 from napari_anyir.inference.models import get_model
 from napari_anyir.training.baselines import PromptIR
 from napari_anyir.training.examples import Example, NoiseStream, read_examples
@@ -100,7 +100,9 @@ def forward_of(model: str, device: torch.device, precision: str = "float32") -> 
     loaded = get_model(model)
 
     def ours(image: Tensor) -> Tensor:
-        return engine.run(loaded.network, image, device=device, precision=precision, tile=None)[0]
+        return execution.run(loaded.network, image, device=device, precision=precision, tile=None)[
+            0
+        ]
 
     return loaded.name, ours
 

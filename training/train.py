@@ -18,8 +18,8 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
-from napari_anyir.inference.device import resolve_device
-from napari_anyir.inference.strips import settle_allocator
+from napari_anyir.inference.engine.device import resolve_device
+from napari_anyir.inference.exact.strips import settle_allocator
 from napari_anyir.model import AnyIR
 from napari_anyir.training.callbacks import Reporting, Samples, Saving, Say
 from napari_anyir.training.config import TrainingConfig

@@ -9,16 +9,16 @@ import numpy as np
 import torch
 
 from napari_anyir.errors import Cancelled
-from napari_anyir.inference.arrays import make_layout
-from napari_anyir.inference.intensity import check_dtype, check_intensity
-from napari_anyir.inference.pixels import from_network, to_network
-from napari_anyir.inference.planes import find_range, read_plane, write_plane
+from napari_anyir.inference.arrays.intensity import check_dtype, check_intensity
+from napari_anyir.inference.arrays.opening import make_layout
+from napari_anyir.inference.arrays.pixels import from_network, to_network
+from napari_anyir.inference.arrays.plane_reading import find_range, read_plane, write_plane
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_anyir.degradations import Degradation
-    from napari_anyir.inference.engine import Cancel
+    from napari_anyir.progress import Cancel
 
 __all__ = ["degrade_array"]
 

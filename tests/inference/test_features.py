@@ -8,9 +8,9 @@ import torch
 
 import napari_anyir
 from napari_anyir.inference import Intervention, gate_numbers, switch_off
-from napari_anyir.inference.collecting import collect
 from napari_anyir.inference.features import DEFAULT_PARTS
-from napari_anyir.inference.taps import block_scales
+from napari_anyir.inference.inside.collecting import collect
+from napari_anyir.inference.inside.network_parts import block_scales
 from napari_anyir.model import AnyIR, AnyIRConfig
 
 RNG = np.random.default_rng(0)

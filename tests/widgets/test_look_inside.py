@@ -270,9 +270,9 @@ def test_problems_are_one_sentence(widget, viewer) -> None:
 
 
 def test_refusals_reach_the_status(widget, viewer, finish, monkeypatch) -> None:
-    from napari_anyir.inference import room
+    from napari_anyir.inference.engine import memory_estimate
 
-    monkeypatch.setattr(room, "free_bytes", lambda device: 1000)
+    monkeypatch.setattr(memory_estimate, "free_bytes", lambda device: 1000)
     run(widget, finish)
     assert "choose fewer blocks or parts" in widget.status_label.text()
     assert not maps(viewer)

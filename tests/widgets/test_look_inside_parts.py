@@ -13,7 +13,7 @@ from qtpy.QtCore import QPoint, Qt
 
 import napari_anyir
 from napari_anyir import Cancelled
-from napari_anyir.inference.taps import block_scales, shown_parts
+from napari_anyir.inference.inside.network_parts import block_scales, shown_parts
 from napari_anyir.model import VARIANTS, AnyIR, AnyIRConfig
 from napari_anyir.model.blocks import PARTS as NETWORK_PARTS
 from napari_anyir.weights import ModelCard
@@ -384,9 +384,9 @@ def test_a_channel_that_is_not_there_is_told() -> None:
 
 
 def test_what_would_not_fit_is_refused_before_the_image_is_read(monkeypatch) -> None:
-    from napari_anyir.inference import room
+    from napari_anyir.inference.engine import memory_estimate
 
-    monkeypatch.setattr(room, "free_bytes", lambda device: 10_000_000)
+    monkeypatch.setattr(memory_estimate, "free_bytes", lambda device: 10_000_000)
     viewer = ViewerModel()
     layer = viewer.add_image(np.zeros((300, 300), np.uint8))
     plane = read_shown_plane(layer, viewer.dims)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_anyir.inference.collecting import FeatureMap
+from napari_anyir.inference.inside.collecting import FeatureMap
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_anyir.analysis.base import Analysis, Maps, new_figure, show, show_image
 from napari_anyir.analysis.images import colour_plane, on_unit_scale, range_of
-from napari_anyir.inference.channels import Reduction, check_reduction, reduce_channels
-from napari_anyir.inference.intensity import Intensity
+from napari_anyir.inference.arrays.intensity import Intensity
+from napari_anyir.inference.inside.channels import Reduction, check_reduction, reduce_channels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

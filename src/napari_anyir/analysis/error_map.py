@@ -19,7 +19,7 @@ from napari_anyir.analysis.base import (
     show_image,
 )
 from napari_anyir.analysis.images import comparable
-from napari_anyir.inference.intensity import Intensity
+from napari_anyir.inference.arrays.intensity import Intensity
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

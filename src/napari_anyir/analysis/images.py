@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_anyir.inference.axes import SAMPLES, Layout
-from napari_anyir.inference.intensity import (
+from napari_anyir.inference.arrays.axes import SAMPLES, Layout
+from napari_anyir.inference.arrays.intensity import (
     Intensity,
     IntensityRange,
     check_dtype,
     check_intensity,
 )
-from napari_anyir.inference.planes import find_range
+from napari_anyir.inference.arrays.plane_reading import find_range
 
 
 def colour_plane(image: ArrayLike, what: str = "image") -> NDArray[Any]:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_anyir.analysis.base import COLOURS, GREY, Analysis, new_figure, show
 from napari_anyir.analysis.images import comparable
-from napari_anyir.inference.intensity import Intensity
+from napari_anyir.inference.arrays.intensity import Intensity
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

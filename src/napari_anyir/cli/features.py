@@ -157,8 +157,8 @@ def features(
 def _default_parts(model: str) -> list[str]:
     """Rows of Fig. 15, as far as the network has them."""
     from napari_anyir.analysis.contact_sheet import ROWS
+    from napari_anyir.inference.inside.network_parts import shown_parts
     from napari_anyir.inference.models import get_model
-    from napari_anyir.inference.taps import shown_parts
 
     there = shown_parts(get_model(model).network.config)
     return [part for part in ROWS if part in there]
@@ -166,8 +166,8 @@ def _default_parts(model: str) -> list[str]:
 
 def _plane(array: Any, axes: str | None, position: tuple[int, ...] | None) -> Any:
     """Return the plane that the maps are of."""
-    from napari_anyir.inference.arrays import make_layout
-    from napari_anyir.inference.planes import read_plane
+    from napari_anyir.inference.arrays.opening import make_layout
+    from napari_anyir.inference.arrays.plane_reading import read_plane
 
     layout = make_layout(array, axes)
     return read_plane(array, layout, position or (0,) * len(layout.planes))

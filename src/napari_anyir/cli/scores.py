@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_anyir.inference.scores import WINDOW, Score, full_scale, score
+from napari_anyir.inference.image_quality import WINDOW, Score, full_scale, score
 
 if TYPE_CHECKING:
     from napari_anyir.files import FileStatus, ImageFile

@@ -18,9 +18,10 @@ from napari_anyir.files.blocks import Filled, is_lazy
 from napari_anyir.files.image_file import ImageFile
 from napari_anyir.files.images import read_image, write_image
 from napari_anyir.files.plan import Job, Plan, identity, make_plan
-from napari_anyir.files.progress import Cancel, FileStatus, Settings
+from napari_anyir.files.progress import FileStatus, Settings
 from napari_anyir.files.run_log import RunLog
 from napari_anyir.files.whole import RunLock, remove_stale, size_and_time
+from napari_anyir.progress import Cancel
 
 if TYPE_CHECKING:
     from napari_anyir.inference import Provenance

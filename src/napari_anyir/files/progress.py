@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
-__all__ = ["Cancel", "FileStatus", "Settings", "State"]
+__all__ = ["FileStatus", "Settings", "State"]
 
 State = Literal["queued", "running", "done", "skipped", "failed"]
-
-
-class Cancel(Protocol):
-    """Anything that can say that the work is to stop, such as a ``threading.Event``."""
-
-    def is_set(self) -> bool:
-        """Whether to stop."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -65,7 +57,7 @@ class Settings:
         >>> Settings(interventions=("*:lambda=0.3",)).arguments()["interventions"][0].action
         0.3
         """
-        from napari_anyir.inference.interventions import Intervention
+        from napari_anyir.inference.inside.interventions import Intervention
 
         changes = tuple(Intervention.parse(text) for text in self.interventions)
         return {**asdict(self), "interventions": changes}

@@ -9,12 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from napari_anyir.inference.axes import check_axes, guess_axes
-    from napari_anyir.inference.channels import reduce_channels
-    from napari_anyir.inference.collecting import FeatureMap, GateNumbers
-    from napari_anyir.inference.device import available_devices
+    from napari_anyir.inference.arrays.axes import check_axes, guess_axes
+    from napari_anyir.inference.engine.device import available_devices
     from napari_anyir.inference.features import feature_maps, gate_numbers
-    from napari_anyir.inference.interventions import Intervention, set_lambda, switch_off
+    from napari_anyir.inference.inside.channels import reduce_channels
+    from napari_anyir.inference.inside.collecting import FeatureMap, GateNumbers
+    from napari_anyir.inference.inside.interventions import Intervention, set_lambda, switch_off
     from napari_anyir.inference.models import release_models
     from napari_anyir.inference.provenance import Provenance
     from napari_anyir.inference.restoration import restore, restore_into, restore_with_record
@@ -39,22 +39,22 @@ __all__ = [
 ]
 
 _MODULES = {
-    "FeatureMap": "collecting",
-    "GateNumbers": "collecting",
-    "Intervention": "interventions",
+    "FeatureMap": "inside.collecting",
+    "GateNumbers": "inside.collecting",
+    "Intervention": "inside.interventions",
     "Provenance": "provenance",
-    "available_devices": "device",
-    "check_axes": "axes",
+    "available_devices": "engine.device",
+    "check_axes": "arrays.axes",
     "feature_maps": "features",
     "gate_numbers": "features",
-    "guess_axes": "axes",
-    "reduce_channels": "channels",
+    "guess_axes": "arrays.axes",
+    "reduce_channels": "inside.channels",
     "release_models": "models",
     "restore": "restoration",
     "restore_into": "restoration",
     "restore_with_record": "restoration",
-    "set_lambda": "interventions",
-    "switch_off": "interventions",
+    "set_lambda": "inside.interventions",
+    "switch_off": "inside.interventions",
 }
 
 

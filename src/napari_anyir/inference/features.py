@@ -12,19 +12,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_anyir.inference import engine
-from napari_anyir.inference.arrays import as_array, make_layout
-from napari_anyir.inference.axes import Layout
-from napari_anyir.inference.channels import Reduction, check_reduction
-from napari_anyir.inference.collecting import FeatureMap, GateNumbers, collect, map_shapes
-from napari_anyir.inference.device import PRECISIONS, resolve_device, resolve_precision
-from napari_anyir.inference.intensity import Intensity, check_dtype, check_intensity
-from napari_anyir.inference.interventions import Intervention, make_observer
+from napari_anyir.inference.arrays.axes import Layout
+from napari_anyir.inference.arrays.intensity import Intensity, check_dtype, check_intensity
+from napari_anyir.inference.arrays.opening import as_array, make_layout
+from napari_anyir.inference.arrays.pixels import to_network
+from napari_anyir.inference.arrays.plane_reading import find_range, read_plane
+from napari_anyir.inference.engine import execution
+from napari_anyir.inference.engine.device import PRECISIONS, resolve_device, resolve_precision
+from napari_anyir.inference.engine.memory_estimate import check_room, maps_bytes, pass_bytes
+from napari_anyir.inference.inside.channels import Reduction, check_reduction
+from napari_anyir.inference.inside.collecting import FeatureMap, GateNumbers, collect, map_shapes
+from napari_anyir.inference.inside.interventions import Intervention, make_observer
+from napari_anyir.inference.inside.network_parts import choose_blocks, choose_parts, shown_parts
 from napari_anyir.inference.models import get_model
-from napari_anyir.inference.pixels import to_network
-from napari_anyir.inference.planes import find_range, read_plane
-from napari_anyir.inference.room import check_room, maps_bytes, pass_bytes
-from napari_anyir.inference.taps import choose_blocks, choose_parts, shown_parts
+from napari_anyir.progress import Cancel, Progress
 
 if TYPE_CHECKING:
     from napari_anyir.model import AnyIR
@@ -53,8 +54,8 @@ def feature_maps(
     intensity: Intensity = "auto",
     reduce: Reduction | None = None,
     interventions: Iterable[Intervention] = (),
-    progress: engine.Progress | None = None,
-    cancel: engine.Cancel | None = None,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
 ) -> dict[tuple[str, str], FeatureMap]:
     """Collect feature maps of an image in one forward pass.
 
@@ -84,7 +85,7 @@ def feature_maps(
         absolute value, the strongest channel, or three principal components as red, green, blue.
         Default: all channels.
     interventions : iterable of Intervention
-        Changes to the pass; see `napari_anyir.inference.interventions`.
+        Changes to the pass; see `napari_anyir.inference.inside.interventions`.
     progress : callable, optional
         Called as ``progress(done, total)`` after each block.
     cancel : object, optional
@@ -159,8 +160,8 @@ def gate_numbers(
     precision: str = "auto",
     intensity: Intensity = "auto",
     interventions: Iterable[Intervention] = (),
-    progress: engine.Progress | None = None,
-    cancel: engine.Cancel | None = None,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
 ) -> list[GateNumbers]:
     """Table the numbers of gates and fusions: tau_adj (Alg. 1) and lambda (Alg. 2) of each block.
 
@@ -267,6 +268,6 @@ def _place(
     height, width = plane.shape[-2:]
     passing = pass_bytes(network.config, height, width, PRECISIONS[working].itemsize)
     check_room(target, passing, kept, remedy)
-    placed = engine._on_device(network, target, working)
+    placed = execution._on_device(network, target, working)
     moved = plane.to(device=target, dtype=PRECISIONS[working])
     return _Prepared(placed, moved.contiguous(memory_format=torch.channels_last))

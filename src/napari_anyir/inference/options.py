@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from napari_anyir.inference.device import PRECISIONS
-from napari_anyir.inference.interventions import Intervention
-from napari_anyir.inference.memory import LEAST_TILE
+from napari_anyir.inference.engine.device import PRECISIONS
+from napari_anyir.inference.engine.run_plan import LEAST_TILE
+from napari_anyir.inference.inside.interventions import Intervention
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def with_interventions(options: Options, interventions: Iterable[Intervention]) 
 
     Examples
     --------
-    >>> from napari_anyir.inference.interventions import switch_off
+    >>> from napari_anyir.inference.inside.interventions import switch_off
     >>> from napari_anyir.inference.options import Options, with_interventions
     >>> str(with_interventions(Options(), [switch_off("alpha")]).interventions[0])
     '*:alpha=off'

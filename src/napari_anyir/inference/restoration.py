@@ -17,17 +17,18 @@ import numpy as np
 import torch
 
 from napari_anyir import __version__
-from napari_anyir.inference import engine
-from napari_anyir.inference.arrays import as_array, make_layout
-from napari_anyir.inference.device import resolve_device, resolve_precision
-from napari_anyir.inference.intensity import Intensity, check_dtype, check_intensity
-from napari_anyir.inference.interventions import Intervention, make_observer
-from napari_anyir.inference.memory import working_precision
+from napari_anyir.inference.arrays.intensity import Intensity, check_dtype, check_intensity
+from napari_anyir.inference.arrays.opening import as_array, make_layout
+from napari_anyir.inference.arrays.plane_reading import find_range
+from napari_anyir.inference.engine import execution
+from napari_anyir.inference.engine.device import resolve_device, resolve_precision
+from napari_anyir.inference.engine.run_plan import working_precision
+from napari_anyir.inference.inside.interventions import Intervention, make_observer
 from napari_anyir.inference.models import get_model
 from napari_anyir.inference.options import check_options, with_interventions
-from napari_anyir.inference.planes import find_range
 from napari_anyir.inference.provenance import Provenance
-from napari_anyir.inference.volume import restore_volume
+from napari_anyir.inference.volumes.volume import restore_volume
+from napari_anyir.progress import Cancel, Progress
 
 if TYPE_CHECKING:
     from napari_anyir.model import AnyIR
@@ -44,8 +45,8 @@ def restore(
     intensity: Intensity = "auto",
     strength: float = 1.0,
     interventions: Iterable[Intervention] = (),
-    progress: engine.Progress | None = None,
-    cancel: engine.Cancel | None = None,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
 ) -> Any:
     """Restore an image: remove noise, rain, haze, blur or darkness.
 
@@ -77,7 +78,7 @@ def restore(
         From 0 (the input) to 1 (the restored image); between, their mixture.
     interventions : iterable of Intervention
         Parts of the network to switch off or to set, to see what they do; see
-        `napari_anyir.inference.interventions`. Each plane is then run as a whole.
+        `napari_anyir.inference.inside.interventions`. Each plane is then run as a whole.
     progress : callable, optional
         Called as ``progress(done, total)``, ``done`` rising to ``total``.
     cancel : object, optional
@@ -134,8 +135,8 @@ def restore_with_record(
     intensity: Intensity = "auto",
     strength: float = 1.0,
     interventions: Iterable[Intervention] = (),
-    progress: engine.Progress | None = None,
-    cancel: engine.Cancel | None = None,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
 ) -> tuple[Any, Provenance]:
     """Restore an image and say how it was done.
 
@@ -168,7 +169,9 @@ def restore_with_record(
     """
     image = as_array(image)
     if not isinstance(image, np.ndarray):
-        from napari_anyir.inference.lazy import restore_lazily  # dask, only when it is needed
+        from napari_anyir.inference.volumes.lazy import (
+            restore_lazily,
+        )  # dask, only when it is needed
 
         if progress is not None or cancel is not None:
             raise ValueError(
@@ -214,8 +217,8 @@ def restore_into(
     intensity: Intensity = "auto",
     strength: float = 1.0,
     interventions: Iterable[Intervention] = (),
-    progress: engine.Progress | None = None,
-    cancel: engine.Cancel | None = None,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
 ) -> Provenance:
     """Restore an image at once, plane by plane, into an array that is there already.
 
@@ -267,7 +270,7 @@ def restore_into(
     loaded = get_model(model)
     make_observer(loaded.network, options.interventions)  # refuses what the network has not
     mapping = find_range(image, layout, intensity) if math.prod(layout.shape) else None
-    run: engine.RunRecord | None = None
+    run: execution.RunRecord | None = None
     if mapping is not None:
         size = layout.plane_shape[0], layout.plane_shape[1]
         config = loaded.network.config

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_anyir.errors import Cancelled
-from napari_anyir.inference.scores import full_scale, score
+from napari_anyir.inference.image_quality import full_scale, score
 from napari_anyir.widgets import _layers
 from napari_anyir.widgets._lazy import fill_cache
 from napari_anyir.widgets._regions import shown_plane

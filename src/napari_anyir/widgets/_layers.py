@@ -72,7 +72,7 @@ def guess_layer_axes(layer: Image) -> str:
     >>> guess_layer_axes(Image(np.zeros((8, 8, 3), np.uint8), rgb=True))
     'YXS'
     """
-    from napari_anyir.inference.axes import SAMPLES, guess_axes
+    from napari_anyir.inference.arrays.axes import SAMPLES, guess_axes
 
     shape = tuple(int(n) for n in pixels(layer).shape[: layer.ndim])
     # Lengths of 3 and 4 make `guess_axes` think of samples; of those the layer has told already.
@@ -107,7 +107,7 @@ def check_layer_axes(layer: Image, axes: str) -> str:
     >>> check_layer_axes(Image(np.zeros((5, 8, 8))), " tyx ")
     'TYX'
     """
-    from napari_anyir.inference.axes import check_axes
+    from napari_anyir.inference.arrays.axes import check_axes
 
     data = pixels(layer)
     letters = check_axes(axes.strip(), data.shape, data.dtype)
@@ -142,7 +142,7 @@ def describe(layer: Image, axes: str) -> str:
     >>> describe(Image(np.zeros((10, 8, 9), np.uint16)), "ZYX")
     '10 planes of 8 × 9 pixels, grey, uint16'
     """
-    from napari_anyir.inference.axes import Layout
+    from napari_anyir.inference.arrays.axes import Layout
 
     data = pixels(layer)
     layout = Layout(axes.strip().upper(), tuple(int(n) for n in data.shape))

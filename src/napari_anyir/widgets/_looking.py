@@ -115,7 +115,7 @@ class LookJob:
         load_torch()
         from napari_anyir import __version__
         from napari_anyir.inference import feature_maps
-        from napari_anyir.inference.device import resolve_device
+        from napari_anyir.inference.engine.device import resolve_device
         from napari_anyir.inference.models import get_model
 
         started = time.perf_counter()
@@ -162,10 +162,18 @@ class LookJob:
 
     def _check_room(self) -> None:
         """Refuse what would not fit, in the widget's words, before a pixel is read."""
-        from napari_anyir.inference.collecting import map_shapes
-        from napari_anyir.inference.device import PRECISIONS, resolve_device, resolve_precision
+        from napari_anyir.inference.engine.device import (
+            PRECISIONS,
+            resolve_device,
+            resolve_precision,
+        )
+        from napari_anyir.inference.engine.memory_estimate import (
+            check_room,
+            maps_bytes,
+            pass_bytes,
+        )
+        from napari_anyir.inference.inside.collecting import map_shapes
         from napari_anyir.inference.models import get_model
-        from napari_anyir.inference.room import check_room, maps_bytes, pass_bytes
 
         network = get_model(self.model).network
         height, width = (self.plane.region.shape[axis] for axis in self.plane.displayed)

@@ -257,9 +257,9 @@ def volume_intensity(plane: ShownPlane, wish: Intensity = "auto") -> Intensity:
     """
     if wish not in ("auto", "range") or not isinstance(plane.data, np.ndarray):
         return wish
-    from napari_anyir.inference.axes import Layout
-    from napari_anyir.inference.intensity import check_dtype, check_intensity
-    from napari_anyir.inference.planes import find_range
+    from napari_anyir.inference.arrays.axes import Layout
+    from napari_anyir.inference.arrays.intensity import check_dtype, check_intensity
+    from napari_anyir.inference.arrays.plane_reading import find_range
 
     check_dtype(plane.data.dtype)
     mapping = find_range(

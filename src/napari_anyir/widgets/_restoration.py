@@ -208,9 +208,9 @@ class RestoreJob:
         A volume on disk is not read for it; its parts are mapped one by one unless the user gives
         a range.
         """
-        from napari_anyir.inference.axes import Layout
-        from napari_anyir.inference.intensity import check_intensity
-        from napari_anyir.inference.planes import find_range
+        from napari_anyir.inference.arrays.axes import Layout
+        from napari_anyir.inference.arrays.intensity import check_intensity
+        from napari_anyir.inference.arrays.plane_reading import find_range
 
         wish = self.settings.intensity
         if wish not in ("auto", "range") or not isinstance(self.data, np.ndarray):
@@ -306,7 +306,7 @@ def _empty_like(source: Any) -> np.ndarray[Any, Any]:
     """Make room for a whole result in memory, if there is enough."""
     import torch
 
-    from napari_anyir.inference.room import check_room
+    from napari_anyir.inference.engine.memory_estimate import check_room
 
     size = math.prod(source.shape) * source.dtype.itemsize
     remedy = "compute planes when they are shown, or use Restore a folder"

@@ -195,8 +195,8 @@ class StructureJob:
     def __call__(self, progress: Any, cancel: Any) -> Structure:
         """Read blocks and parts off the network."""
         load_torch()
+        from napari_anyir.inference.inside.network_parts import shown_parts
         from napari_anyir.inference.models import get_model
-        from napari_anyir.inference.taps import shown_parts
 
         network = get_model(self.model).network
         blocks = tuple(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_anyir.errors import Cancelled
-from napari_anyir.inference.scores import full_scale
+from napari_anyir.inference.image_quality import full_scale
 from napari_anyir.widgets import _layers
 from napari_anyir.widgets._comparison import difference, symmetric_limits
 from napari_anyir.widgets._marks import DIFFERENCE, WHAT_IF

@@ -1,0 +1,1 @@
+"""What an array is: its axes, its intensities, its planes; no torch."""

@@ -1,0 +1,166 @@
+"""One plane, or a band of its rows, of an array of any kind: read, written and measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_anyir.inference.arrays.axes import Layout
+from napari_anyir.inference.arrays.intensity import (
+    Intensity,
+    IntensityRange,
+    choose_range,
+    needs,
+)
+from napari_anyir.inference.arrays.statistics import measure, merge, sampling_step
+
+_VALUES = 2**24
+"""Values that are looked at in one piece."""
+
+
+def read_plane(
+    image: Any, layout: Layout, plane: tuple[int, ...], rows: slice = slice(None)
+) -> NDArray[Any]:
+    """Read one plane, or some rows of it, of an array of any kind.
+
+    Parameters
+    ----------
+    image : array
+        Anything that takes indices: numpy, dask, zarr, h5py.
+    layout : Layout
+        Where its planes are.
+    plane : tuple of int
+        As from `Layout.indices`.
+    rows : slice
+        Which rows.
+
+    Returns
+    -------
+    numpy.ndarray (Y, X) or (Y, X, S)
+        A view where the array can give one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_anyir.inference.arrays.axes import Layout
+    >>> from napari_anyir.inference.arrays.plane_reading import read_plane
+    >>> read_plane(np.zeros((3, 5, 7)), Layout("SYX", (3, 5, 7)), ()).shape
+    (5, 7, 3)
+    """
+    return np.asarray(image[layout.index(plane, rows)]).transpose(layout.plane_order)
+
+
+def write_plane(
+    target: Any,
+    layout: Layout,
+    plane: tuple[int, ...],
+    values: NDArray[Any],
+    rows: slice = slice(None),
+) -> None:
+    """Write one plane, or some rows of it, of an array of any kind; the inverse of `read_plane`.
+
+    Parameters
+    ----------
+    target : array
+        Anything that takes indices and assignments.
+    layout : Layout
+        Where its planes are.
+    plane : tuple of int
+        As from `Layout.indices`.
+    values : array (Y, X) or (Y, X, S)
+        What to write.
+    rows : slice
+        Which rows.
+    """
+    order = np.argsort(layout.plane_order)
+    target[layout.index(plane, rows)] = values.transpose(order)
+
+
+def find_range(image: Any, layout: Layout, intensity: Intensity) -> IntensityRange:
+    """Find the intensity mapping of an array, and check that its pixels are finite.
+
+    Parameters
+    ----------
+    image : array
+        Not empty, of any kind that `read_plane` reads; each pixel is read once.
+    layout : Layout
+        Where its planes are.
+    intensity : str or tuple
+        As for `restore`.
+
+    Returns
+    -------
+    IntensityRange
+        The mapping.
+
+    Raises
+    ------
+    ValueError
+        If pixels are NaN or infinite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_anyir.inference.arrays.axes import Layout
+    >>> from napari_anyir.inference.arrays.plane_reading import find_range
+    >>> image = np.array([[100, 200], [300, 400]], np.uint16)
+    >>> find_range(image, Layout("YX", (2, 2)), "range").low
+    100.3
+    """
+    dtype = np.dtype(image.dtype).newbyteorder("=")
+    need = needs(intensity, dtype)
+    step = sampling_step(layout)
+    bands = list(row_bands(image, layout)) if need != "nothing" else ()
+    parts = (
+        measure(
+            colours(read_plane(image, layout, plane, rows), layout),
+            step,
+            (-rows.start % step, 0),
+            percentiles=need == "percentiles",
+        )
+        for plane in layout.indices()
+        for rows in bands
+    )
+    return choose_range(intensity, dtype, merge(parts))
+
+
+def row_bands(image: Any, layout: Layout) -> Iterator[slice]:
+    """Cut planes into bands of rows that fit into memory, and along the chunks of the array.
+
+    Parameters
+    ----------
+    image : array
+        Its ``chunks``, if it has any, are those of zarr or of dask.
+    layout : Layout
+        Where its planes are.
+
+    Yields
+    ------
+    slice
+        Rows; together all.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_anyir.inference.arrays.axes import Layout
+    >>> from napari_anyir.inference.arrays.plane_reading import row_bands
+    >>> [rows.stop for rows in row_bands(None, Layout("YX", (30_000, 2000)))]
+    [8388, 16776, 25164, 30000]
+    """
+    height, *others = layout.plane_shape
+    rows = max(1, _VALUES // max(1, math.prod(others)))
+    chunks = getattr(image, "chunks", None)
+    if chunks is not None:
+        chunk = chunks[layout.axes.index("Y")]
+        chunk = max(1, max(chunk) if isinstance(chunk, tuple) else chunk)
+        rows = max(rows // chunk, 1) * chunk
+    return (slice(start, min(start + rows, height)) for start in range(0, height, rows))
+
+
+def colours(planes: Any, layout: Layout) -> Any:
+    """Return planes as (..., Y, X, S) without alpha; S is 1 where they are grey."""
+    return planes[..., :3] if layout.colour else planes[..., np.newaxis]

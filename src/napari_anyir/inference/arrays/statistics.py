@@ -1,0 +1,213 @@
+"""What has to be known of a volume before its intensities can be mapped.
+
+Extremes, percentiles and the number of pixels that are not finite are gathered part by part, and
+add up to the same numbers however the volume was cut.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_anyir.inference.arrays.axes import Layout
+
+PERCENTILES = (0.1, 99.9)
+"""What ``"range"`` maps to 0 and 1, in percent."""
+
+EXACT = 2**24
+"""Up to this many values percentiles are exact; beyond, those of a regular sample of the pixels.
+
+8- and 16-bit integers are counted in a histogram and exact at any size.
+"""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What is known of the values of a volume, or of a part of it.
+
+    Parameters
+    ----------
+    nan, infinite : int
+        Numbers of pixels that are not finite.
+    low, high : float
+        Extremes of the finite values; infinity and minus infinity if there are none.
+    histogram : array of int64, optional
+        How often each value occurs, for 8- and 16-bit integers.
+    first : int
+        The value that the histogram begins with.
+    samples : tuple of arrays
+        Finite values, all or a regular selection, for the other types.
+    """
+
+    nan: int = 0
+    infinite: int = 0
+    low: float = math.inf
+    high: float = -math.inf
+    histogram: NDArray[np.int64] | None = None
+    first: int = 0
+    samples: tuple[NDArray[Any], ...] = ()
+
+    def percentiles(self, percents: Sequence[float] = PERCENTILES) -> list[float]:
+        """Percentiles with linear interpolation between neighbours, as ``numpy.percentile``.
+
+        Parameters
+        ----------
+        percents : sequence of float
+            In [0, 100].
+
+        Returns
+        -------
+        list of float
+            One value per percentage.
+
+        Raises
+        ------
+        ValueError
+            If no values were gathered.
+        """
+        if self.histogram is not None:
+            cumulative = np.cumsum(self.histogram)
+            count = int(cumulative[-1])
+        else:
+            values = np.concatenate(self.samples) if self.samples else np.empty(0)
+            count = values.size
+        if not count:
+            raise ValueError("The volume has no finite pixels to take percentiles of.")
+        positions = [(count - 1) * percent / 100 for percent in percents]
+        ranks = sorted({r for p in positions for r in (math.floor(p), math.ceil(p))})
+        if self.histogram is not None:
+            found = np.searchsorted(cumulative, np.array(ranks), side="right") + self.first
+        else:
+            found = np.partition(values, ranks)[ranks]
+        at = {rank: float(value) for rank, value in zip(ranks, found, strict=True)}
+        results = []
+        for position in positions:
+            below, above = at[math.floor(position)], at[math.ceil(position)]
+            results.append(below + (above - below) * (position - math.floor(position)))
+        return results
+
+
+def merge(parts: Iterable[Statistics]) -> Statistics:
+    """Put the statistics of the parts of a volume together.
+
+    Parameters
+    ----------
+    parts : iterable of Statistics
+        In any order: the sum does not depend on it.
+
+    Returns
+    -------
+    Statistics
+        Those of the whole.
+    """
+    nan = infinite = first = 0
+    low, high = math.inf, -math.inf
+    histogram: NDArray[np.int64] | None = None
+    samples: list[NDArray[Any]] = []
+    # One after the other: a histogram of 16 bits weighs half a megabyte, and planes are many.
+    for part in parts:
+        nan, infinite = nan + part.nan, infinite + part.infinite
+        low, high = min(low, part.low), max(high, part.high)
+        first = min(first, part.first)
+        samples += part.samples
+        if part.histogram is not None:
+            histogram = part.histogram + (0 if histogram is None else histogram)
+    return Statistics(nan, infinite, low, high, histogram, first, tuple(samples))
+
+
+def sampling_step(layout: Layout) -> int:
+    """Distance, in rows and in columns, between the pixels that percentiles are taken of.
+
+    Parameters
+    ----------
+    layout : Layout
+        The volume.
+
+    Returns
+    -------
+    int
+        1 up to `EXACT` values, then odd, so that no pattern of period two is seen by half.
+
+    Examples
+    --------
+    >>> from napari_anyir.inference.arrays.axes import Layout
+    >>> from napari_anyir.inference.arrays.statistics import sampling_step
+    >>> sampling_step(Layout("YX", (4096, 4096))), sampling_step(Layout("ZYX", (50, 4096, 4096)))
+    (1, 9)
+    """
+    size = math.prod(layout.shape)
+    return 1 if size <= EXACT else math.ceil(math.sqrt(size / EXACT)) | 1
+
+
+def measure(
+    values: NDArray[Any], step: int = 1, start: tuple[int, int] = (0, 0), *, percentiles: bool
+) -> Statistics:
+    """Gather the statistics of a part of a volume.
+
+    Parameters
+    ----------
+    values : array (..., Y, X, S)
+        The part, without alpha; S is 1 where it is grey.
+    step : int
+        See `sampling_step`.
+    start : tuple of 2 int
+        First row and column of the part that belong to the sample.
+    percentiles : bool
+        Whether to gather what percentiles need.
+
+    Returns
+    -------
+    Statistics
+        Of the part.
+    """
+    if not values.size:
+        return Statistics()
+    low, high = values.min(), values.max()
+    nan = infinite = 0
+    samples: tuple[NDArray[Any], ...] = ()
+    # NaN shows in both extremes and infinity in one: whole arrays are searched only if need be.
+    if values.dtype.kind == "f" and not (np.isfinite(low) and np.isfinite(high)):
+        nan = int(np.isnan(values).sum())
+        infinite = int(np.isinf(values).sum())
+        low, high = math.inf, -math.inf
+    elif percentiles and values.dtype.kind in "iu" and values.dtype.itemsize <= 2:
+        first = int(np.iinfo(values.dtype).min)
+        flat = values.astype(np.int32).ravel() - first
+        counts = np.bincount(flat, minlength=2 ** (8 * values.dtype.itemsize))
+        return Statistics(
+            low=float(low), high=float(high), histogram=counts.astype(np.int64), first=first
+        )
+    elif percentiles:
+        selected = values[..., start[0] :: step, start[1] :: step, :]
+        samples = (selected.astype(values.dtype.newbyteorder("=")).ravel(),)
+    return Statistics(nan, infinite, float(low), float(high), samples=samples)
+
+
+def check_finite(statistics: Statistics, where: str = "image") -> None:
+    """Refuse what the network cannot see.
+
+    Parameters
+    ----------
+    statistics : Statistics
+        Of the image.
+    where : str
+        What to call it.
+
+    Raises
+    ------
+    ValueError
+        If a pixel is NaN or infinite; the sentence has their number.
+    """
+    nan, infinite = statistics.nan, statistics.infinite
+    if not nan and not infinite:
+        return
+    found = [f"{count} {name}" for count, name in ((nan, "NaN"), (infinite, "infinite")) if count]
+    raise ValueError(
+        f"The {where} has {' and '.join(found)} {'pixel' if nan + infinite == 1 else 'pixels'}; "
+        "replace them first, for instance with numpy.nan_to_num."
+    )

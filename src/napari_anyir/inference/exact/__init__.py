@@ -1,0 +1,1 @@
+"""The network in strips of windows: the numbers of the whole image in bounded memory."""

@@ -1,0 +1,1 @@
+"""What can be seen and changed within the network: parts, feature maps, interventions."""

@@ -1,0 +1,212 @@
+"""Dask arrays in, dask arrays out: nothing is read or computed before the result is asked for.
+
+Every plane becomes one task of a function of `napari_anyir.inference.volumes.plane_tasks`, which
+any worker of a dask.distributed cluster can import; it is told the model's name, and loads it once
+per process.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dask.array as da
+import numpy as np
+import torch
+from dask.base import tokenize
+from dask.delayed import delayed
+from dask.graph_manipulation import clone
+
+from napari_anyir import __version__
+from napari_anyir.inference.arrays.axes import Layout
+from napari_anyir.inference.arrays.intensity import (
+    Intensity,
+    IntensityRange,
+    check_dtype,
+    check_intensity,
+    choose_range,
+    needs,
+)
+from napari_anyir.inference.arrays.plane_reading import colours
+from napari_anyir.inference.arrays.statistics import Statistics, measure, merge, sampling_step
+from napari_anyir.inference.engine.device import resolve_device
+from napari_anyir.inference.engine.run_plan import working_precision
+from napari_anyir.inference.inside.interventions import make_observer
+from napari_anyir.inference.models import LoadedModel, get_model
+from napari_anyir.inference.options import Options
+from napari_anyir.inference.provenance import Provenance
+from napari_anyir.inference.volumes.lazy_tiles import restore_lazily_in_tiles
+from napari_anyir.inference.volumes.plane_tasks import Task, restore_block
+from napari_anyir.inference.volumes.tiled_planes import tile_side
+from napari_anyir.weights import DEFAULT, find_model, list_models
+
+if TYPE_CHECKING:
+    from napari_anyir.model import AnyIR
+
+_MERGED = 16
+"""Statistics put together by one task: histograms of 16 bits weigh half a megabyte each."""
+
+
+def as_dask(image: Any) -> da.Array:
+    """Take a zarr array as dask, one block per chunk (or shard) of its store.
+
+    Parameters
+    ----------
+    image : array
+        Zarr or dask; the latter is returned as it is.
+
+    Returns
+    -------
+    dask.array.Array
+        The same values, lazily.
+    """
+    if isinstance(image, da.Array):
+        return image
+    return da.from_array(image, chunks=getattr(image, "shards", None) or image.chunks)
+
+
+def find_range_lazily(image: da.Array, layout: Layout, intensity: Intensity) -> Any:
+    """Find the intensity mapping of a dask array when its result is computed.
+
+    The array is read for this, and again for the restoration: otherwise every block would have to
+    be held until the last one was seen. Persist an array that is costly to compute.
+
+    Parameters
+    ----------
+    image : dask array (..., Y, X) or (..., Y, X, S)
+        In the order of `Layout.order`.
+    layout : Layout
+        Where its planes are.
+    intensity : str or tuple
+        As for `napari_anyir.restore`.
+
+    Returns
+    -------
+    IntensityRange or dask Delayed of it
+        The former where the type alone decides.
+    """
+    dtype = image.dtype.newbyteorder("=")
+    if needs(intensity, dtype) != "percentiles":
+        return choose_range(intensity, dtype, Statistics())
+    step = sampling_step(layout)
+    seen = colours(clone(image, seed="napari-anyir"), layout)
+    rows, columns = (np.cumsum((0, *seen.chunks[axis])) for axis in (-3, -2))
+    blocks = seen.to_delayed()
+    parts = []
+    for place in np.ndindex(blocks.shape):
+        start = (-int(rows[place[-3]]) % step, -int(columns[place[-2]]) % step)
+        parts.append(delayed(measure, pure=True)(blocks[place], step, start, percentiles=True))
+    while len(parts) > 1:
+        parts = [
+            delayed(merge, pure=True)(parts[first : first + _MERGED])
+            for first in range(0, len(parts), _MERGED)
+        ]
+    return delayed(choose_range, pure=True)(intensity, dtype, parts[0])
+
+
+def restore_lazily(
+    image: Any, layout: Layout, *, model: str | Path | AnyIR, options: Options, intensity: Intensity
+) -> tuple[da.Array, Provenance]:
+    """Restore a dask or zarr array when its result is computed, one block per plane.
+
+    Planes for which the memory does not suffice, or that are to be cut, have one block per tile.
+
+    Parameters
+    ----------
+    image : dask or zarr array
+        The image.
+    layout : Layout
+        Where its planes are.
+    model, intensity
+        As for `napari_anyir.restore`.
+    options : Options
+        The others.
+
+    Returns
+    -------
+    restored : dask array
+        Of the shape and type of ``image``.
+    record : Provenance
+        As far as it is known before the computation.
+
+    Raises
+    ------
+    TypeError, ValueError, ModelError, FileNotFoundError
+        As `napari_anyir.restore`; what only the pixels can tell is raised by the computation.
+    """
+    dtype = check_dtype(image.dtype)
+    intensity = check_intensity(intensity)
+    loaded = get_model(model)
+    make_observer(loaded.network, options.interventions)  # refuses what the network has not
+    mapping: Any = None
+    side: int | None = None
+    result = as_dask(image)
+    if result.size:
+        planes = result.transpose(layout.order)
+        mapping = find_range_lazily(planes, layout, intensity)
+        threads = torch.get_num_threads() if options.interventions else None
+        task = Task(_portable(model), loaded.sha256, options, threads)
+        named = tokenize(replace(task, model=type(model).__name__))
+        # Named by hand: a network inside is neither searched nor hashed, and sent only once.
+        told = delayed(task, f"anyir-task-{named}", traverse=False)
+        side = _planned_side(layout, loaded, options)
+        if side is not None:
+            restored = restore_lazily_in_tiles(
+                planes, layout, mapping, told, strength=options.strength, side=side
+            )
+        else:
+            whole = (-1,) * len(layout.plane_shape)
+            restored = da.map_blocks(
+                restore_block,
+                planes.rechunk((*(1,) * len(layout.planes), *whole)),
+                mapping=mapping,
+                task=told,
+                colour=layout.colour,
+                dtype=dtype,
+                meta=np.empty((0,) * planes.ndim, dtype),
+            )
+        result = restored.transpose(layout.inverse)
+    elif result.dtype != dtype:
+        result = result.astype(dtype)
+    known = isinstance(mapping, IntensityRange)
+    return result, Provenance(
+        package="napari-anyir",
+        version=__version__,
+        torch=torch.__version__,
+        model=loaded.name,
+        sha256=loaded.sha256,
+        device=options.device,
+        precision=options.precision,
+        threads=torch.get_num_threads(),
+        mode="tiles" if side is not None else None,
+        tile=side,
+        axes=layout.axes,
+        intensity=(mapping.low, mapping.high) if known else None,
+        strength=options.strength,
+        interventions=tuple(map(str, options.interventions)),
+        planes=layout.count if result.size else 0,
+        seconds=None,
+    )
+
+
+def _planned_side(layout: Layout, loaded: LoadedModel, options: Options) -> int | None:
+    """Choose between blocks and tiles, by the memory here: a graph must be made somewhere."""
+    try:
+        device = resolve_device(options.device)
+    except ValueError:  # a device that only the workers have; if they lack it, too, they say so
+        device = torch.device("cpu")
+    size = layout.plane_shape[0], layout.plane_shape[1]
+    config = loaded.network.config
+    working = working_precision(options.precision, config, size, device, options.tile)
+    return tile_side(layout, loaded, device, working, options)
+
+
+def _portable(model: str | Path | AnyIR) -> str | Path | AnyIR:
+    """Say where a worker finds a model: by name, or by a path that means the same anywhere."""
+    if not isinstance(model, str | os.PathLike):
+        return model
+    card = find_model(model)
+    named = str(model) == DEFAULT or str(model) in {known.name for known in list_models()}
+    return card.name if named else card.file.resolve()

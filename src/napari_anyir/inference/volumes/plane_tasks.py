@@ -1,0 +1,161 @@
+"""What a worker is told and does for one plane; importable by any worker of a cluster."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_anyir.errors import ModelError
+from napari_anyir.inference.arrays.intensity import IntensityRange, check_dtype
+from napari_anyir.inference.arrays.statistics import check_finite, measure
+from napari_anyir.inference.engine.device import resolve_device, resolve_precision
+from napari_anyir.inference.models import LoadedModel, get_model
+from napari_anyir.inference.options import Options
+from napari_anyir.inference.volumes.plane_restoration import restore_planes
+
+if TYPE_CHECKING:
+    from napari_anyir.model import AnyIR
+
+# A plane's features fill memory and its arithmetic fills the processor: one plane per process.
+_turn = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker has to know to restore a plane; small and picklable.
+
+    Parameters
+    ----------
+    model : str, Path or AnyIR
+        Where the worker takes the network from.
+    sha256 : str
+        Hash that it must have there.
+    options : Options
+        Device and precision are resolved by the worker.
+    threads : int or None
+        Threads of torch, where the last bits depend on them: under interventions, which see the
+        whole plane at once. None is as many as the worker has.
+    """
+
+    model: str | Path | AnyIR
+    sha256: str
+    options: Options
+    threads: int | None = None
+
+
+@contextmanager
+def turn(task: Task) -> Iterator[None]:
+    """Wait until no other plane is restored in this process, and set the threads of a task."""
+    with _turn:
+        before = torch.get_num_threads()
+        change = task.threads is not None and task.threads != before
+        if change and task.threads is not None:
+            torch.set_num_threads(task.threads)
+        try:
+            yield
+        finally:
+            if change:
+                torch.set_num_threads(before)
+
+
+def load_network(task: Task) -> LoadedModel:
+    """Load a task's network, once per process.
+
+    Parameters
+    ----------
+    task : Task
+        Which.
+
+    Returns
+    -------
+    LoadedModel
+        The network.
+
+    Raises
+    ------
+    ModelError
+        If it is another than the caller's.
+    """
+    loaded = get_model(task.model)
+    if loaded.sha256 != task.sha256:
+        raise ModelError(
+            f"The model {loaded.name!r} of this worker is another than the caller's (SHA-256 "
+            f"{loaded.sha256[:12]}... and {task.sha256[:12]}...); install the same one on both."
+        )
+    return loaded
+
+
+def check_plane(plane: NDArray[Any], colour: bool) -> None:
+    """Refuse a plane, or a part of one, with pixels that are not finite.
+
+    Parameters
+    ----------
+    plane : array (Y, X) or (Y, X, S)
+        The plane; alpha may hold anything.
+    colour : bool
+        Whether there are samples.
+
+    Raises
+    ------
+    ValueError
+        With their number.
+    """
+    if plane.dtype.kind == "f":
+        seen = plane[..., :3] if colour else plane[..., np.newaxis]
+        check_finite(measure(seen, percentiles=False), "plane")
+
+
+def restore_block(
+    block: NDArray[Any], mapping: IntensityRange, task: Task, colour: bool
+) -> NDArray[Any]:
+    """Restore one block on a worker.
+
+    Parameters
+    ----------
+    block : array (1, ..., Y, X) or (1, ..., Y, X, S)
+        One plane.
+    mapping : IntensityRange
+        Of the whole volume.
+    task : Task
+        How.
+    colour : bool
+        Whether there are samples.
+
+    Returns
+    -------
+    array
+        Of the same shape and type.
+
+    Raises
+    ------
+    ValueError
+        If the plane is not finite.
+    ModelError
+        If the worker's model is another than the caller's.
+    """
+    plane = block.reshape(block.shape[-3 if colour else -2 :])
+    check_plane(plane, colour)
+    loaded = load_network(task)
+    device = resolve_device(task.options.device)
+    restored = np.empty(plane.shape, check_dtype(plane.dtype))
+    with turn(task):
+        restore_planes(
+            [plane],
+            [restored],
+            mapping,
+            loaded,
+            device=device,
+            precision=resolve_precision(task.options.precision, device),
+            tile=task.options.tile,
+            strength=task.options.strength,
+            interventions=task.options.interventions,
+        )
+    return restored.reshape(block.shape)
