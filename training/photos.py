@@ -187,7 +187,7 @@ class PhotoBank:
         return len(self.sizes)
 
     def crops(self, count: int, size: int, generator: torch.Generator) -> Tensor:
-        """Draw square crops, turned and mirrored at random.
+        """Draw square crops, each turned and mirrored at random.
 
         Parameters
         ----------
@@ -207,18 +207,16 @@ class PhotoBank:
         photo = torch.multinomial(self.chances, count, replacement=True, generator=generator)
         height, width = self.sizes[photo].unbind(1)
         place = torch.rand(2, count, generator=generator, device=device)
-        flips = torch.rand(3, generator=generator, device=device) < 0.5
+        # Each crop has its own: a batch that is turned as one has fewer directions to learn from.
+        mirrored = torch.rand(3, count, generator=generator, device=device) < 0.5
         steps = torch.arange(size, device=device)
         rows = self._reflect((place[0] * (height - size + 1).clamp(min=1)).long(), steps, height)
         columns = self._reflect((place[1] * (width - size + 1).clamp(min=1)).long(), steps, width)
+        rows = torch.where(mirrored[0, :, None], rows.flip(1), rows)
+        columns = torch.where(mirrored[1, :, None], columns.flip(1), columns)
         index = self.offsets[photo, None, None] + rows[:, :, None] * width[:, None, None]
         crops = self.pixels[index + columns[:, None, :]]  # (B, size, size, 3)
-        if flips[0]:
-            crops = crops.flip(1)
-        if flips[1]:
-            crops = crops.flip(2)
-        if flips[2]:
-            crops = crops.transpose(1, 2)
+        crops = torch.where(mirrored[2, :, None, None, None], crops.transpose(1, 2), crops)
         return (crops.float() / 255).permute(0, 3, 1, 2)
 
     @staticmethod

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from napari_anyir.training.photos import find_photos, read_rgb
+from napari_anyir.training.photos import PhotoBank, find_photos, read_rgb
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
@@ -59,3 +60,13 @@ def test_photographs_are_found_in_any_letter_case_and_hidden_files_are_none(tmp_
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match="No images"):
         find_photos(tmp_path / "empty")
+
+
+def test_each_crop_of_a_batch_is_turned_by_itself(tmp_path: Path) -> None:
+    rows, columns = np.mgrid[:64, :64].astype(np.uint8)
+    Image.fromarray(np.stack([rows, columns, rows], -1)).save(tmp_path / "ramp.png")
+    crops = PhotoBank([tmp_path / "ramp.png"]).crops(32, 64, torch.Generator().manual_seed(0))
+    steps = (crops[:, :2, 1, 0] - crops[:, :2, 0, 0]) * 255  # along the rows: red, green
+    seen = {tuple(step) for step in steps.round().int().tolist()}
+    # Down is down, up, right or left in the photograph: all of them within one batch.
+    assert seen == {(1, 0), (-1, 0), (0, 1), (0, -1)}
