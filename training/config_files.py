@@ -20,21 +20,9 @@ from napari_anyir.training.config import (
     Validation,
     expand,
 )
+from napari_anyir.training.recipe_names import RECIPES, list_recipes
 
-RECIPES = Path(__file__).parent / "recipes"
-"""Ready configurations, which can be named without their path."""
-
-
-def list_recipes() -> list[str]:
-    """Name the configurations that come with the package.
-
-    Examples
-    --------
-    >>> from napari_anyir.training.config_files import list_recipes
-    >>> "3deg" in list_recipes()
-    True
-    """
-    return sorted(path.stem for path in RECIPES.glob("*.yaml"))
+__all__ = ["change_config", "list_recipes", "read_config"]
 
 
 def _read_yaml(name_or_path: str | Path) -> tuple[dict[str, Any], str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +112,21 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run("--config=folder")
     assert result.exit_code == 1
     assert 'pip install "napari-anyir[training]"' in result.stderr
+
+
+def test_the_list_of_recipes_needs_neither_torch_nor_lightning(
+    run_python: Callable[[str], str],
+) -> None:
+    told = run_python(
+        "import sys\n"
+        "from napari_anyir.cli import app\n"
+        "try:\n"
+        "    app(['train', '--list'])\n"
+        "except SystemExit as end:\n"
+        "    print('exit', end.code)\n"
+        "heavy = {'torch', 'lightning', 'numpy', 'yaml'}\n"
+        "print('heavy', sorted(heavy & set(sys.modules)))\n"
+    )
+    assert "Any folder of clean photographs" in told
+    assert "exit 0" in told
+    assert "heavy []" in told

@@ -9,12 +9,11 @@ import pytest
 from napari_anyir.model import VARIANTS, AnyIR
 from napari_anyir.training.config import TrainingConfig
 from napari_anyir.training.config_files import (
-    RECIPES,
     change_config,
-    list_recipes,
     read_config,
 )
 from napari_anyir.training.protocols import PROTOCOLS
+from napari_anyir.training.recipe_names import RECIPES, list_recipes
 
 
 @pytest.mark.parametrize("name", list_recipes())
@@ -40,6 +39,17 @@ def test_every_protocol_has_the_papers_recipe(name):
     assert config.fourier_weight == 0.1
     assert not config.data.rotations
     assert config.data.noise == "truncate"
+    assert (config.data.bsd, config.data.augmentation, config.data.draw) == (True, "flips", "epoch")
+
+
+def test_the_authors_runs_are_switches_of_the_protocol():
+    given = ["data.bsd=false", "data.augmentation=promptir", "data.draw=random"]
+    data = read_config("3deg", given).data
+    assert (data.bsd, data.augmentation, data.draw) == (False, "promptir", "random")
+    with pytest.raises(ValueError, match="promptir turns by quarters anyway"):
+        read_config("3deg", ["data.augmentation=promptir", "data.rotations=true"])
+    with pytest.raises(ValueError, match="augmentation"):
+        read_config("3deg", ["data.augmentation=PromptIR"])
 
 
 def test_ablations_differ_from_3deg_in_the_network_alone():

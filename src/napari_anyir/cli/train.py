@@ -19,12 +19,9 @@ def _list_recipes(wanted: bool) -> None:
     if not wanted:
         return
     from napari_anyir.cli.tables import print_table
+    from napari_anyir.training.recipe_names import describe_recipe, list_recipes
 
-    training = _training()
-    rows = []
-    for name in training.list_recipes():
-        text = (training.RECIPES / f"{name}.yaml").read_text(encoding="utf-8")
-        rows.append([name, text.splitlines()[0].lstrip("# ")])
+    rows = [[name, describe_recipe(name)] for name in list_recipes()]
     print_table(["recipe", "what it trains"], rows)
     raise typer.Exit
 
