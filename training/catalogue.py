@@ -75,6 +75,8 @@ class Layout:
 _RAIN = r"rain100l.*|derain(ing)?|raindata(train|test)light|rain(train|test)l|rain"
 _NOT_RAIN = r".*100h.*|.*heavy.*|cdd.*"
 _GOPRO = r"gopro.*|deblur(ring)?|gopr\d.*"
+# Sequences below blur and sharp, as MoCE-IR and the video codes have them.
+_SEQUENCES = r"gopr\d.*"
 _LOL = r"lol(v1|dataset)?|lol(v1)?(train|test|eval)|lowlight.*|enhance(ment)?|our485|eval15"
 _NOT_LOL = r"lolv?2.*|.*real.*|.*synthetic.*|cdd.*"
 _SOTS = r"sots.*|.*dehaz(e|ing)|reside.*"
@@ -156,9 +158,10 @@ _FIXED = (
         _BEFORE,
         _AFTER,
         "ROOT/GoPro/train/blur and ROOT/GoPro/train/sharp, same names, or the original tree "
-        "train/GOPR*/{blur,sharp}; 2,103 pairs; never blur_gamma",
+        "train/GOPR*/{blur,sharp} or train/{blur,sharp}/GOPR*; 2,103 pairs; never blur_gamma",
         same_name,
         1111,
+        _SEQUENCES,
     ),
     Layout(
         "lol-v1",
@@ -245,9 +248,10 @@ _FIXED = (
         _BEFORE,
         _AFTER,
         "ROOT/GoPro/test/blur and ROOT/GoPro/test/sharp, same names, or the original tree "
-        "test/GOPR*/{blur,sharp}; 1,111 pairs; never blur_gamma",
+        "test/GOPR*/{blur,sharp} or test/{blur,sharp}/GOPR*; 1,111 pairs; never blur_gamma",
         same_name,
         2103,
+        _SEQUENCES,
     ),
     Layout(
         "lol-v1",

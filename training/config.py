@@ -84,6 +84,20 @@ class ProtocolData(_StoredData):
     """Name of the setting, for instance ``3deg``."""
     noise: Literal["truncate", "round"] = "truncate"
     """How noisy pixels become 8-bit numbers: cut off as in the paper's code, or rounded."""
+    bsd: bool = True
+    """Whether BSD400 takes part beside WED; in the runs of the paper's authors it does not."""
+    augmentation: Literal["flips", "promptir"] = "flips"
+    """Mirrored as the paper says, or one of the seven symmetries that are not the identity."""
+    draw: Literal["epoch", "random"] = "epoch"
+    """CDD-11: each pair six times in an epoch, or folder and pair at random for each item."""
+
+    @model_validator(mode="after")
+    def _one_augmentation(self) -> ProtocolData:
+        if self.augmentation == "promptir" and self.rotations:
+            raise ValueError(
+                "rotations belong to augmentation=flips; promptir turns by quarters anyway"
+            )
+        return self
 
 
 class PairData(_StoredData):

@@ -26,11 +26,14 @@ class Cropping:
         Mirror at random, horizontally and vertically, as the paper does.
     rotations : bool
         Also turn by 90 degrees at random, as the codes before it do.
+    always : bool
+        Instead of both: one of the seven symmetries of the square that are not the identity, as
+        in PromptIR and the codes after it. No crop is ever shown as it is.
 
     Raises
     ------
     ValueError
-        If a size is not positive.
+        If a size is not positive, or two ways of turning are asked for.
 
     Examples
     --------
@@ -45,11 +48,16 @@ class Cropping:
     multiple: int = 16
     flips: bool = True
     rotations: bool = False
+    always: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse sizes that make no crop."""
+        """Refuse sizes that make no crop, and two ways of turning."""
         if self.side < 1 or self.multiple < 1:
             raise ValueError("Sides of crops and their multiple are positive numbers of pixels.")
+        if self.always and self.rotations:
+            raise ValueError(
+                "rotations belong to the augmentation by flips; the other one turns anyway."
+            )
 
     def __call__(
         self, generator: np.random.Generator, *images: Pixels, side: int | None = None
@@ -74,8 +82,12 @@ class Cropping:
         if high < side or wide < side:
             missing = ((0, side - high), (0, side - wide), (0, 0))
             crops = [np.pad(crop, missing, mode="reflect") for crop in crops]
-        turns = int(generator.integers(4)) if self.rotations else 0
-        mirrored = generator.integers(2, size=2) if self.flips else (0, 0)
+        if self.always:
+            symmetry = int(generator.integers(1, 8))
+            turns, mirrored = symmetry % 4, (symmetry // 4, 0)
+        else:
+            turns = int(generator.integers(4)) if self.rotations else 0
+            mirrored = generator.integers(2, size=2) if self.flips else (0, 0)
         for number in range(len(crops)):
             crop = crops[number]
             if mirrored[0]:

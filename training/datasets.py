@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -136,6 +136,9 @@ class ProtocolSet(_Crops):
         Crops of 128 pixels, flipped, by default.
     storage : {"truncate", "round"}
         How noisy values become whole grey levels.
+    draw : {"epoch", "random"}
+        How the pairs of CDD-11 are chosen: each as often as the task repeats it, or for each item
+        one of the folders and one of its pairs at random, as in the runs of the paper's authors.
     images : Images, optional
         Where decoded images come from; decodes each time by default.
     seed : int
@@ -168,6 +171,7 @@ class ProtocolSet(_Crops):
         *,
         cropping: Cropping | None = None,
         storage: Storage = "truncate",
+        draw: Literal["epoch", "random"] = "epoch",
         images: Images | None = None,
         seed: int = 0,
     ) -> None:
@@ -181,6 +185,10 @@ class ProtocolSet(_Crops):
         self.found = [(task, list(pairs)) for task, pairs in found]
         self.tasks = tuple(task.name for task, _ in found)
         self.storage = storage
+        self._folders = [
+            _by_folder(pairs) if draw == "random" and task.name == "cdd11" else None
+            for task, pairs in self.found
+        ]
         self.counts = [task.items(len(pairs)) for task, pairs in self.found]
         self._ends = np.cumsum(self.counts, dtype=np.int64)
         super().__init__(sum(self.counts), cropping or Cropping(), images, seed)
@@ -207,6 +215,11 @@ class ProtocolSet(_Crops):
         which = int(np.searchsorted(self._ends, number, side="right"))
         place = number - (int(self._ends[which - 1]) if which else 0)
         task, pairs = self.found[which]
+        folders = self._folders[which]
+        if folders is not None:
+            chance = np.random.default_rng((self.seed, epoch, number, 1))
+            folder = folders[int(chance.integers(len(folders)))]
+            return which, pairs[folder[int(chance.integers(len(folder)))]], 0
         turn, image = divmod(place, len(pairs))
         sigma = 0
         if task.sigmas:
@@ -229,6 +242,14 @@ class ProtocolSet(_Crops):
         clean = crops[-1]
         degraded = crops[0] if not sigma else add_noise(clean, sigma, generator, self.storage)
         return Item(_tensor(degraded), _tensor(clean), which, sigma)
+
+
+def _by_folder(pairs: Sequence[Pair]) -> list[list[int]]:
+    """Group pairs by the folder in their names."""
+    folders: dict[str, list[int]] = {}
+    for index, pair in enumerate(pairs):
+        folders.setdefault(pair.name.rpartition("/")[0], []).append(index)
+    return list(folders.values())
 
 
 def _paths(pairs: Any) -> list[Path]:

@@ -265,7 +265,7 @@ def _named(folder: Folder, start: str) -> Folder | None:
 
 def _parts(folder: Folder, layout: Layout) -> Folder | None:
     """Take parts that lie beside the clean images, in no folder of their own."""
-    if not layout.inside:
+    if layout.key != "reside":
         return None
     parts = {
         name: child

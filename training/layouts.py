@@ -99,7 +99,7 @@ def _pairs(root: Folder, layout: Layout, parts: tuple[int, ...] | None = None) -
     return chosen.pairs
 
 
-def find_training(root: Root, task: Task) -> list[Pair]:
+def find_training(root: Root, task: Task, *, bsd: bool = True) -> list[Pair]:
     """Find and pair the training images of a task.
 
     Parameters
@@ -108,6 +108,8 @@ def find_training(root: Root, task: Task) -> list[Pair]:
         Folder that the sets lie in, anywhere below it.
     task : Task
         Task of a protocol; its repeats are not applied.
+    bsd : bool
+        Whether BSD400 takes part in denoising, beside WED.
 
     Returns
     -------
@@ -137,7 +139,7 @@ def find_training(root: Root, task: Task) -> list[Pair]:
     """
     tree = _scanned(root)
     if task.name == "denoise":
-        return _denoising(tree)
+        return _denoising(tree) if bsd else _only_wed(tree)
     if task.name == "cdd11":
         pairs = []
         for folder in CDD11_FOLDERS:
@@ -173,6 +175,32 @@ def _denoising(root: Folder) -> list[Pair]:
         for layout in there
         for p in _pairs(root, layout)
     ]
+
+
+def _only_wed(root: Folder) -> list[Pair]:
+    wed = find_layout("train", "wed")
+    if candidates(root, wed) or not candidates(root, find_layout("train", "denoise")):
+        return [Pair(f"{wed.name}/{p.name}", p.clean, None) for p in _pairs(root, wed)]
+    both = _pairs(root, find_layout("train", "denoise"))
+    found = [pair for pair in both if _is_wed(pair.clean)]
+    if not found:
+        raise FileNotFoundError(
+            f"None of the {len(both):,} images to denoise below '{root.path}' is called as those "
+            "of WED (00001 to 04744); lay WED out in a folder of its name."
+        )
+    if len(found) != wed.expected:
+        _log.warning(
+            "WED has %s images in '%s', the protocol counts %s: results will not compare.",
+            f"{len(found):,}",
+            found[0].clean.parent,
+            f"{wed.expected:,}",
+        )
+    return found
+
+
+def _is_wed(path: Path) -> bool:
+    """Whether a file is one of WED's by its name: those of BSD400 have other numbers."""
+    return path.stem.isdecimal() and len(path.stem) == 5 and 1 <= int(path.stem) <= 4744
 
 
 def find_test(root: Root, test: TestSet) -> list[Pair]:
@@ -242,13 +270,16 @@ def count_items(root: Root, protocol: Protocol) -> dict[str, int]:
     return {task.name: task.items(len(find_training(tree, task))) for task in protocol.tasks}
 
 
-def expected_items(protocol: Protocol) -> dict[str, int]:
+def expected_items(protocol: Protocol, *, bsd: bool = True) -> dict[str, int]:
     """Say how many items an epoch has where every set is as the protocol counts it.
 
     Parameters
     ----------
     protocol : Protocol
         What to count for.
+    bsd : bool
+        Whether BSD400 takes part in denoising; without it the epochs are those of the runs of the
+        paper's authors, 138,831 and 159,046 items.
 
     Returns
     -------
@@ -261,11 +292,15 @@ def expected_items(protocol: Protocol) -> dict[str, int]:
     >>> from napari_anyir.training.protocols import find_protocol
     >>> sum(expected_items(find_protocol("3deg")).values())
     142431
+    >>> sum(expected_items(find_protocol("3deg"), bsd=False).values())
+    138831
     """
     expected = {}
     for task in protocol.tasks:
         if task.name == "cdd11":
             keys = [f"cdd11/{folder}" for folder in CDD11_FOLDERS]
+        elif task.name == "denoise" and not bsd:
+            keys = ["wed"]
         else:
             keys = [TASK_LAYOUTS.get(task.name, task.name)]
         images = sum(find_layout("train", key).expected or 0 for key in keys)

@@ -127,7 +127,7 @@ def protocol_source(config: ProtocolData, seed: int, processes: int = 1) -> SetS
             f"'{protocol.trained_by or 'another'}'."
         )
     tree = scan(root)
-    everything = [(task, find_training(tree, task)) for task in protocol.tasks]
+    everything = [(task, find_training(tree, task, bsd=config.bsd)) for task in protocol.tasks]
     _check_left_out([pair for _, pairs in everything for pair in pairs], config)
     found = [
         (task, [pair for pair in pairs if not _left_out(pair, config.leave_out)])
@@ -135,8 +135,9 @@ def protocol_source(config: ProtocolData, seed: int, processes: int = 1) -> SetS
     ]
     data = ProtocolSet(
         found,
-        cropping=Cropping(rotations=config.rotations),
+        cropping=Cropping(rotations=config.rotations, always=config.augmentation == "promptir"),
         storage=config.noise,
+        draw=config.draw,
         seed=seed,
     )
     data.images = open_images(
@@ -147,6 +148,13 @@ def protocol_source(config: ProtocolData, seed: int, processes: int = 1) -> SetS
         for (task, pairs), count in zip(data.found, data.counts, strict=True)
     )
     facts = {"data": f"{protocol.name}: {counts}; {len(data):,} items per epoch"}
+    unlike = [
+        *(["without BSD400"] if not config.bsd else []),
+        *(["turned as in PromptIR"] if config.augmentation == "promptir" else []),
+        *(["CDD-11 drawn at random"] if config.draw == "random" else []),
+    ]
+    if unlike:
+        facts["switches"] = ", ".join(unlike)
     return SetSource(data, data, config.workers, facts)
 
 

@@ -135,6 +135,32 @@ def test_flips_are_drawn_and_rotations_are_a_switch(root: Path) -> None:
     assert len(turns(Cropping(32))) == 4
     assert len(turns(Cropping(32, rotations=True))) == 8
     assert turns(Cropping(32, flips=False)) == {(1, 0, 0, 1)}
+    assert turns(Cropping(32, always=True)) == turns(Cropping(32, rotations=True)) - {(1, 0, 0, 1)}
+    with pytest.raises(ValueError, match="turns anyway"):
+        Cropping(32, rotations=True, always=True)
+
+
+def test_cdd11_draws_folder_and_image_at_random_if_asked(tmp_path: Path) -> None:
+    sizes = {"low": 2, "haze": 8}
+    pairs = [
+        Pair(f"{folder}/{number}", tmp_path / f"{number}.png", tmp_path / folder / f"{number}.png")
+        for folder, count in sizes.items()
+        for number in range(count)
+    ]
+    task = Task("cdd11", 60)
+    listed = ProtocolSet([(task, pairs)])
+    drawn = ProtocolSet([(task, pairs)], draw="random", seed=1)
+    again = ProtocolSet([(task, pairs)], draw="random", seed=1)
+    assert len(listed) == len(drawn) == 600
+    every = Counter(listed.describe(number)[1].name for number in range(600))
+    assert set(every.values()) == {60}
+    some = [drawn.describe(number)[1].name for number in range(600)]
+    assert some == [again.describe(number)[1].name for number in range(600)]
+    assert some != [drawn.describe(number, epoch=1)[1].name for number in range(600)]
+    # The folder first: each as often as the other, though one has four times the images.
+    low = sum(name.startswith("low/") for name in some)
+    assert 240 < low < 360
+    assert len(set(Counter(some).values())) > 1
 
 
 def test_smaller_images_are_extended_by_reflection() -> None:

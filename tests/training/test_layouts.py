@@ -12,7 +12,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from napari_anyir.training.layouts import Finding, check, count_items, find_test, find_training
+from napari_anyir.training.layouts import (
+    Finding,
+    check,
+    count_items,
+    expected_items,
+    find_test,
+    find_training,
+)
 from napari_anyir.training.pairing import Folder, Pair, hazy_name, pair_files, rain_name, scan
 from napari_anyir.training.protocols import (
     CDD11_FOLDERS,
@@ -220,6 +227,49 @@ def test_gopro_in_its_original_tree_never_blur_gamma(tmp_path: Path) -> None:
     assert len(find_test(tmp_path, GOPRO)) == 2
     note = named(check(tmp_path), "GoPro", "train").notes
     assert any("blur_gamma lies beside blur and is not used" in text for text in note)
+
+
+@pytest.mark.parametrize("sides", [("blur", "sharp"), ("input", "target")])
+def test_gopro_with_its_sequences_below_blur_and_sharp(
+    tmp_path: Path, sides: tuple[str, str]
+) -> None:
+    for split, sequences in (("train", ("GOPR0372_07_00", "GOPR0384_11_01")), ("test", ("GOPR1",))):
+        for sequence in sequences:
+            for side in (*sides, "blur_gamma"):
+                touch(tmp_path / "GoPro" / split / side / sequence, "000047.png", "48.png")
+    pairs = find_training(tmp_path, DEBLUR)
+    assert [pair.name for pair in pairs] == [
+        f"GOPR{name}/{number}"
+        for name in ("0372_07_00", "0384_11_01")
+        for number in ("000047", "48")
+    ]
+    for pair in pairs:
+        assert pair.degraded is not None
+        assert pair.degraded.parts[-3:-1] == (sides[0], pair.name.split("/")[0])
+        assert pair.clean.parts[-3:-1] == (sides[1], pair.name.split("/")[0])
+    assert len(find_test(tmp_path, GOPRO)) == 2
+
+
+def test_without_bsd400_epochs_are_those_of_the_authors_runs(
+    tree: Folder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    denoise = find_protocol("3deg").tasks[0]
+    assert denoise.items(len(find_training(tree, denoise, bsd=False))) == 42_696
+    for name, items, steps in (("3deg", 138_831, 4338), ("5deg", 159_046, 4970)):
+        assert sum(expected_items(find_protocol(name), bsd=False).values()) == items
+        assert items // 32 == steps  # "epoch=78-step=342702" is 79 x 4,338
+    # In one folder they are told apart by name: WED's are 00001 to 04744, BSD's other numbers.
+    touch(tmp_path / "Denoise", "00001.bmp", "04744.png", "100075.jpg", "2092.jpg", "12003.jpg")
+    names = {pair.clean.name for pair in find_training(tmp_path, denoise, bsd=False)}
+    assert names == {"00001.bmp", "04744.png"}
+    assert "WED has 2 images" in caplog.text
+    assert len(find_training(tmp_path, denoise)) == 5
+
+
+def test_no_wed_is_told_where_only_it_is_wanted(tmp_path: Path) -> None:
+    touch(tmp_path / "Denoise", "100075.jpg")
+    with pytest.raises(FileNotFoundError, match="lay WED out in a folder of its name"):
+        find_training(tmp_path, find_protocol("3deg").tasks[0], bsd=False)
 
 
 @pytest.mark.parametrize("bright", ["high", "gt"])

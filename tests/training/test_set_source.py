@@ -50,6 +50,14 @@ def test_an_epoch_of_a_protocol_has_its_items_each_once(sets):
     assert sorted(items) == list(range(417))
 
 
+def test_the_switches_of_a_protocol_reach_its_items_and_the_card(sets):
+    opened = source(sets, "data.bsd=false", "data.augmentation=promptir")
+    assert opened.items == 3 * 9 + 3 * 120 + 3
+    assert opened.facts["switches"] == "without BSD400, turned as in PromptIR"
+    assert opened.data.cropping.always
+    assert "switches" not in source(sets).facts
+
+
 def test_crops_have_the_side_and_the_range_of_their_phase(sets):
     opened = source(sets)
     steps = [Draw(0, 4, 16), Draw(4, 2, 24)]

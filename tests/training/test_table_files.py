@@ -35,6 +35,10 @@ def test_printed_averages_are_the_means_of_their_rows_but_for_those_known(number
     assert differing == {k: v for k, v in DIFFERING.items() if k[0] == number and k[2] == metric}
 
 
+def test_venues_are_those_that_the_paper_prints():
+    assert paper_table(2).value("MambaIR", "venue") == "ECCV'24"
+
+
 def test_every_row_is_as_long_as_its_head():
     for table in paper_tables():
         assert table.columns[0] == "method"
