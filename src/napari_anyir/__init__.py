@@ -7,7 +7,8 @@ Examples
 --------
 >>> import napari_anyir
 >>> napari_anyir.__all__
-['Cancelled', 'ModelError', '__version__', 'feature_maps', 'list_models', 'load_model', 'restore']
+['Cancelled', 'ImageFileError', 'ModelError', '__version__', 'feature_maps', 'list_models',
+ 'load_model', 'restore']
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from napari_anyir.errors import Cancelled, ModelError
+from napari_anyir.errors import Cancelled, ImageFileError, ModelError
 
 if TYPE_CHECKING:
     from napari_anyir.inference import feature_maps, restore
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Cancelled",
+    "ImageFileError",
     "ModelError",
     "__version__",
     "feature_maps",

@@ -5,7 +5,37 @@ Everything else that goes wrong is a ``ValueError``, a ``TypeError`` or a ``File
 
 from __future__ import annotations
 
-__all__ = ["Cancelled", "ModelError"]
+from pathlib import Path
+
+__all__ = ["Cancelled", "ImageFileError", "ModelError"]
+
+
+class ImageFileError(ValueError):
+    """An image file cannot be read or written.
+
+    Readers and writers raise it with a reason ("its colours are CMYK; ..."); the door in front of
+    them, `napari_anyir.files.door`, puts the path before it.
+
+    Parameters
+    ----------
+    message : str
+        A reason, or a whole sentence if there is a path.
+    path : Path, optional
+        The file that the sentence names.
+
+    Examples
+    --------
+    >>> from napari_anyir import ImageFileError
+    >>> issubclass(ImageFileError, ValueError), ImageFileError("its colours are CMYK").path
+    (True, None)
+    """
+
+    def __init__(self, message: str, path: Path | None = None) -> None:
+        super().__init__(message)
+        self.path = path
+
+    def __reduce__(self) -> tuple[type[ImageFileError], tuple[str, Path | None]]:
+        return type(self), (str(self), self.path)  # dask sends errors between processes
 
 
 class ModelError(Exception):

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_anyir.errors import Cancelled, ModelError
+from napari_anyir.errors import Cancelled
 from napari_anyir.files.blocks import Filled, is_lazy
+from napari_anyir.files.door import sentence
 from napari_anyir.files.image_file import ImageFile
 from napari_anyir.files.images import read_image, write_image
 from napari_anyir.files.plan import Job, Plan, identity, make_plan
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from napari_anyir.inference import Provenance
 
 __all__ = ["restore_files"]
-
-# What one bad file may raise; torch.OutOfMemoryError is a RuntimeError.
-_FAILURES = (ValueError, TypeError, OSError, ModelError, MemoryError, RuntimeError)
 
 
 def restore_files(
@@ -150,11 +148,6 @@ def _input_facts(source: Path) -> dict[str, Any]:
     return {"input": str(source.resolve()), "input_size": size, "input_time": changed}
 
 
-def _sentence(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else f"{type(error).__name__}."
-
-
 class _Run:
     """The work itself: one thread reads ahead, one writes behind, this one restores."""
 
@@ -204,9 +197,9 @@ class _Run:
                 yield (status := replace(task.status, state="running"))
                 try:
                     image, seconds = read.result()
-                except _FAILURES as error:
+                except Exception as error:  # noqa: BLE001 - one bad file stops nothing
                     image, seconds = None, 0.0
-                    status = replace(status, state="failed", message=_sentence(error))
+                    status = replace(status, state="failed", message=sentence(error))
                 if number + 1 < len(todo):
                     read = reader.submit(_read, todo[number + 1].job.source)
                 if image is not None:
@@ -265,7 +258,7 @@ class _Run:
             nonlocal record, problem
             try:
                 record = restore_into(array, target, **options)
-            except _FAILURES as error:
+            except Exception as error:
                 problem = error
                 raise
 
@@ -287,8 +280,10 @@ class _Run:
                 self._write(task, restored, like, run, lambda: record)
                 return replace(status, state="done", seconds=spent(), record=_plain(record))
             restored, record = restore_with_record(array, **options)
-        except _FAILURES as error:
-            message = _sentence(problem or error)
+        except Cancelled:
+            raise
+        except Exception as error:  # noqa: BLE001 - one bad file stops nothing
+            message = sentence(problem or error)
             return replace(status, state="failed", message=message, seconds=spent())
         computed = spent()
 
@@ -296,8 +291,8 @@ class _Run:
             begun = time.perf_counter()
             try:
                 self._write(task, restored, like, run, lambda: record)
-            except _FAILURES as error:
-                ended = replace(status, state="failed", message=_sentence(error))
+            except Exception as error:  # noqa: BLE001 - one bad file stops nothing
+                ended = replace(status, state="failed", message=sentence(error))
             else:
                 ended = replace(status, state="done", record=_plain(record))
             return replace(ended, seconds=computed + time.perf_counter() - begun)

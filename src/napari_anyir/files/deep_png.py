@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from napari_anyir.errors import ImageFileError
+
 __all__ = ["is_deep_colour", "read_deep_colour", "write_deep_colour"]
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -55,7 +57,7 @@ def read_deep_colour(path: Path) -> tuple[NDArray[np.uint16], dict[str, Any]]:
 
     Raises
     ------
-    ValueError
+    ImageFileError
         If the file is grey with alpha.
     OSError
         If it is damaged.
@@ -66,7 +68,9 @@ def read_deep_colour(path: Path) -> tuple[NDArray[np.uint16], dict[str, Any]]:
             tile = image.tile[0]
             raw = str(tile[3])
             if not raw.endswith(";16B") or raw.startswith("LA"):
-                raise ValueError("grey with alpha in 16 bits is not read; save it as grey or RGBA")
+                raise ImageFileError(
+                    "grey with alpha in 16 bits is not read; save it as grey or RGBA"
+                )
             image.tile = [tile._replace(args=raw[:-1] + byte)]
             image.load()
             halves.append(np.array(image, dtype=np.uint16))

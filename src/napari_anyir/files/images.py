@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from napari_anyir.errors import ImageFileError
+from napari_anyir.files.door import is_regular, is_there, told
 from napari_anyir.files.formats import format_of
 from napari_anyir.files.image_file import ImageFile
 from napari_anyir.files.whole import whole_file
@@ -41,9 +41,9 @@ def read_image(path: str | Path, *, lazy_above: int = LAZY_ABOVE) -> ImageFile:
     ------
     FileNotFoundError
         If there is no such file.
-    ValueError
+    ImageFileError
         If it is no image, damaged, or of a kind that cannot be restored; one sentence with its
-        path says which.
+        path says which. A lazy array raises it when the damaged part is computed.
 
     Examples
     --------
@@ -55,34 +55,25 @@ def read_image(path: str | Path, *, lazy_above: int = LAZY_ABOVE) -> ImageFile:
     ('YX', (4, 6))
     """
     path = Path(path).expanduser()
-    if not path.exists():
+    if not is_there(path):
         raise FileNotFoundError(f"There is no file '{path}'; check the path.")
     kind = format_of(path)
+    with told(path):
+        _check_place(path, kind)
+        return _numbers(_read(path, kind, lazy_above))
+
+
+def _check_place(path: Path, kind: str) -> None:
+    """Refuse what cannot hold an image of its kind before anything is opened."""
+    if path.is_symlink() and not path.exists():
+        raise ImageFileError("it is a link to something that is not there")
     if path.is_dir() != (kind == "zarr"):
         what = "a folder" if path.is_dir() else "a file"
-        raise ValueError(f"'{path}' cannot be read: it is {what}, unlike what its name says.")
+        raise ImageFileError(f"it is {what}, unlike what its name says")
+    if not is_regular(path):
+        raise ImageFileError("it is a pipe, a socket or a device, and no file")
     if path.is_file() and path.stat().st_size == 0:
-        raise ValueError(f"'{path}' cannot be read: the file is empty (0 bytes).")
-    try:
-        image = _read(path, kind, lazy_above)
-    except _DAMAGE as error:
-        raise ValueError(f"'{path}' cannot be read: {_reason(error)}.") from error
-    return _numbers(image, path)
-
-
-# What the readers raise at damaged files.
-_DAMAGE = (
-    ValueError,
-    OSError,
-    EOFError,
-    KeyError,
-    IndexError,
-    TypeError,
-    SyntaxError,  # Pillow, at a broken PNG
-    NotImplementedError,
-    struct.error,
-    zlib.error,
-)
+        raise ImageFileError("the file is empty (0 bytes)")
 
 
 def _read(path: Path, kind: str, lazy_above: int) -> ImageFile:
@@ -103,32 +94,20 @@ def _read(path: Path, kind: str, lazy_above: int) -> ImageFile:
     return read_picture(path, kind)
 
 
-def _reason(error: BaseException) -> str:
-    """First line of an error, without its full stop."""
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
-
-
-def _numbers(image: ImageFile, path: Path) -> ImageFile:
+def _numbers(image: ImageFile) -> ImageFile:
     """Refuse what is no number; make black-and-white grey."""
     array = image.array
     if array.dtype.kind == "b":
         grey = array.astype(np.uint8) * np.uint8(255)
         return replace(image, array=grey)
     if array.dtype.kind not in "iuf":
-        raise ValueError(
-            f"'{path}' cannot be read: its pixels are {array.dtype}; save them as integers or "
-            "floating point."
+        raise ImageFileError(
+            f"its pixels are {array.dtype}; save them as integers or floating point"
         )
     if array.ndim < 2:
-        raise ValueError(
-            f"'{path}' cannot be read: an array of shape {array.shape} is no image; "
-            "it needs two axes."
-        )
+        raise ImageFileError(f"an array of shape {array.shape} is no image; it needs two axes")
     if 0 in array.shape:
-        raise ValueError(
-            f"'{path}' cannot be read: an array of shape {array.shape} holds no pixels."
-        )
+        raise ImageFileError(f"an array of shape {array.shape} holds no pixels")
     return image
 
 
@@ -170,7 +149,7 @@ def write_image(
 
     Raises
     ------
-    ValueError
+    ImageFileError
         If the format cannot hold the array, or the disk is full or not writable; one sentence.
 
     Examples
@@ -188,11 +167,8 @@ def write_image(
         at = like.axes.index("S")
         array = array.transpose([axis for axis in range(array.ndim) if axis != at] + [at])
         like = replace(like, axes=like.axes.replace("S", "") + "S")
-    try:
-        with whole_file(path, run=run, before=before) as part:
-            _write(part, kind, array, like, software)
-    except (ValueError, TypeError, OSError) as error:
-        raise ValueError(f"'{path}' cannot be written: {_reason(error)}.") from error
+    with told(path, "written"), whole_file(path, run=run, before=before) as part:
+        _write(part, kind, array, like, software)
     return path
 
 

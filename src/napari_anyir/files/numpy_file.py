@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from napari_anyir.errors import ImageFileError
 from napari_anyir.files.blocks import is_lazy, plane_chunks, store
+from napari_anyir.files.door import Guarded
 from napari_anyir.files.image_file import ImageFile
 from napari_anyir.files.mapped import Mapped
 
@@ -31,12 +33,12 @@ def read_npy(path: Path, *, lazy_above: int) -> ImageFile:
 
     Raises
     ------
-    ValueError
+    ImageFileError
         If the file is not a whole .npy of numbers.
     """
     with path.open("rb") as file:
         if file.read(6) != b"\x93NUMPY":
-            raise ValueError("its first bytes are not those of a .npy file")
+            raise ImageFileError("its first bytes are not those of a .npy file")
     if path.stat().st_size <= lazy_above:
         return ImageFile(np.load(path, allow_pickle=False), None, "npy", path)
     import dask.array as da
@@ -46,7 +48,7 @@ def read_npy(path: Path, *, lazy_above: int) -> ImageFile:
         return ImageFile(np.array(found), None, "npy", path)
     mapped = Mapped(path, found.dtype, found.shape, found.offset)
     # Without name=False dask reads the whole file to give it a name.
-    lazy = da.from_array(mapped, chunks=plane_chunks(mapped.shape, None), name=False)
+    lazy = da.from_array(Guarded(mapped, path), chunks=plane_chunks(mapped.shape, None), name=False)
     return ImageFile(lazy, None, "npy", path)
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from napari_anyir.errors import ImageFileError
 from napari_anyir.files.blocks import is_lazy, store
+from napari_anyir.files.door import Guarded
 from napari_anyir.files.image_file import ImageFile, full_unit
 
 __all__ = ["read_ome_zarr", "write_ome_zarr"]
@@ -25,11 +27,11 @@ def _zarr() -> Any:
     try:
         import zarr
     except ImportError as error:
-        raise ValueError(
+        raise ImageFileError(
             "OME-Zarr needs one more package; pip install 'napari-anyir[ome]'"
         ) from error
     if int(zarr.__version__.split(".")[0]) < 3:
-        raise ValueError(
+        raise ImageFileError(
             f"OME-Zarr needs zarr 3, not {zarr.__version__}; pip install 'napari-anyir[ome]'"
         )
     return zarr
@@ -52,29 +54,31 @@ def read_ome_zarr(path: Path, *, lazy_above: int) -> ImageFile:
 
     Raises
     ------
-    ValueError
+    ImageFileError
         If zarr is not installed, or the folder holds no image, a plate, or several images.
     """
     zarr = _zarr()
     if not path.is_dir():
-        raise ValueError("it is no folder, as every Zarr is")
+        raise ImageFileError("it is no folder, as every Zarr is")
     try:
         node = zarr.open(path, mode="r")
     except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"its content is not that of a Zarr ({error})") from error
+        raise ImageFileError(f"its content is not that of a Zarr ({error})") from error
     if isinstance(node, zarr.Array):
-        return ImageFile(_pixels(node, lazy_above), None, "zarr", path, metadata={"plain": True})
+        return ImageFile(
+            _pixels(node, path, lazy_above), None, "zarr", path, metadata={"plain": True}
+        )
     group, attributes = _image_group(node)
     described = attributes["multiscales"][0]
     level = described["datasets"][0]
     try:
         array = group[level["path"]]
     except KeyError as error:
-        raise ValueError(f"its level '{level['path']}' is missing") from error
+        raise ImageFileError(f"its level '{level['path']}' is missing") from error
     names = [_name_of(axis) for axis in described.get("axes", "tczyx"[-array.ndim :])]
     axes = "".join(name.upper() for name in names)
     if set(axes) - set("TZCYX") or len(axes) != array.ndim:
-        raise ValueError(f"its axes {names} are not among t, z, c, y, x")
+        raise ImageFileError(f"its axes {names} are not among t, z, c, y, x")
     scale, translation = _transforms(described, level, axes)
     units = {
         letter: full_unit(axis["unit"])
@@ -87,7 +91,7 @@ def read_ome_zarr(path: Path, *, lazy_above: int) -> ImageFile:
         "translation": translation,
         "omero": attributes.get("omero"),
     }
-    return ImageFile(_pixels(array, lazy_above), axes, "zarr", path, scale, units, metadata)
+    return ImageFile(_pixels(array, path, lazy_above), axes, "zarr", path, scale, units, metadata)
 
 
 def _image_group(node: Any) -> tuple[Any, Mapping[str, Any]]:
@@ -97,13 +101,15 @@ def _image_group(node: Any) -> tuple[Any, Mapping[str, Any]]:
     if "multiscales" in attributes:
         return node, attributes
     if "plate" in attributes or "well" in attributes:
-        raise ValueError("it is a plate or a well; name one of the images in it")
+        raise ImageFileError("it is a plate or a well; name one of the images in it")
     if "bioformats2raw.layout" in attributes:
         series = sorted(name for name in node.group_keys() if name.isdigit())
         if len(series) == 1:
             return _image_group(node[series[0]])
-        raise ValueError(f"it holds {len(series)} images; name one of them, for instance its '0'")
-    raise ValueError("it holds no image that follows OME-Zarr 0.4 or 0.5 (no 'multiscales')")
+        raise ImageFileError(
+            f"it holds {len(series)} images; name one of them, for instance its '0'"
+        )
+    raise ImageFileError("it holds no image that follows OME-Zarr 0.4 or 0.5 (no 'multiscales')")
 
 
 def _name_of(axis: Any) -> str:
@@ -127,7 +133,7 @@ def _transforms(
     return scale, {letter: value for letter, value in offset.items() if value}
 
 
-def _pixels(array: Any, lazy_above: int) -> Any:
+def _pixels(array: Any, path: Path, lazy_above: int) -> Any:
     """Pixels in memory if they are few, else a dask array of whole chunks, one plane deep."""
     if array.nbytes <= lazy_above:
         return np.asarray(array[...])
@@ -137,7 +143,7 @@ def _pixels(array: Any, lazy_above: int) -> Any:
     chunks = [*inner]
     for axis in range(max(0, array.ndim - 2), array.ndim):
         chunks[axis] = min(array.shape[axis], max(1, _BLOCK // inner[axis]) * inner[axis])
-    return da.from_array(array, chunks=tuple(chunks), name=False)
+    return da.from_array(Guarded(array, path), chunks=tuple(chunks), name=False)
 
 
 def write_ome_zarr(path: Path, array: Any, like: ImageFile) -> None:
@@ -157,7 +163,7 @@ def write_ome_zarr(path: Path, array: Any, like: ImageFile) -> None:
 
     Raises
     ------
-    ValueError
+    ImageFileError
         If zarr is not installed, or the array has no two axes.
     """
     zarr = _zarr()
@@ -198,14 +204,14 @@ def _in_order(array: Any, axes: str | None) -> tuple[str, Any]:
 
     Raises
     ------
-    ValueError
+    ImageFileError
         If it has no place for the axes.
     """
     if axes is None or len(axes) != array.ndim:
         colours = array.ndim > 2 and array.shape[-1] in (3, 4)
         axes = "TZYXS"[-array.ndim :] if colours else "TCZYX"[-array.ndim :]
     if len(axes) != array.ndim or array.ndim < 2 or {"S", "C"} <= set(axes):
-        raise ValueError(
+        raise ImageFileError(
             f"OME-Zarr has no place for an array of shape {array.shape} with the axes {axes}; "
             "write .tif or .npy"
         )

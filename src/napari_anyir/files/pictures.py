@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError, WebPImagePlugin
 
+from napari_anyir.errors import ImageFileError
 from napari_anyir.files.blocks import is_lazy
 from napari_anyir.files.deep_png import is_deep_colour, read_deep_colour, write_deep_colour
 from napari_anyir.files.image_file import ImageFile
@@ -48,7 +49,7 @@ def read_picture(path: Path, kind: str) -> ImageFile:
 
     Raises
     ------
-    ValueError
+    ImageFileError
         If the content is no such image, animated, CMYK or too large for Pillow.
     OSError
         If it is damaged.
@@ -62,14 +63,14 @@ def read_picture(path: Path, kind: str) -> ImageFile:
         try:
             image = Image.open(path, formats=_READ)
         except UnidentifiedImageError as error:
-            raise ValueError("its content is not that of an image") from error
+            raise ImageFileError("its content is not that of an image") from error
         except Image.DecompressionBombError as error:
-            raise ValueError(
+            raise ImageFileError(
                 "it has more than 178 megapixels; save it as TIFF or OME-Zarr"
             ) from error
         with image:
             if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
-                raise ValueError(
+                raise ImageFileError(
                     f"it is an animation of {image.n_frames} images; "  # type: ignore[attr-defined]
                     "save them as single files or as one TIFF"
                 )
@@ -92,12 +93,12 @@ def _pixels(image: Image.Image) -> Any:
     elif mode == "I":
         array = np.array(image)
         if array.size and (array.min() < 0 or array.max() > 65535):
-            raise ValueError("its grey values do not fit 16 bits; save it as TIFF")
+            raise ImageFileError("its grey values do not fit 16 bits; save it as TIFF")
         return array.astype(np.uint16)
     elif mode.startswith("I;16"):
         return np.array(image).astype(np.uint16)
     elif mode not in ("L", "RGB", "RGBA"):
-        raise ValueError(f"its colours are {mode}; save it as RGB or grey")
+        raise ImageFileError(f"its colours are {mode}; save it as RGB or grey")
     return np.array(image)
 
 
@@ -137,7 +138,7 @@ def write_picture(path: Path, array: Any, like: ImageFile, *, kind: str) -> None
 
     Raises
     ------
-    ValueError
+    ImageFileError
         If the format cannot hold such an array.
     """
     if is_lazy(array):
@@ -157,12 +158,12 @@ def _check(array: Any, kind: str) -> None:
     name = {"png": "PNG", "jpeg": "JPEG", "bmp": "BMP", "webp": "WebP"}[kind]
     colours = (3,) if kind == "jpeg" else (3, 4)
     if array.ndim != 2 and not (array.ndim == 3 and array.shape[-1] in colours):
-        raise ValueError(
+        raise ImageFileError(
             f"{name} cannot hold an array of shape {array.shape}; write .tif or .ome.zarr"
         )
     if 0 in array.shape:
-        raise ValueError(f"{name} cannot hold an image without pixels; write .tif or .npy")
+        raise ImageFileError(f"{name} cannot hold an image without pixels; write .tif or .npy")
     depths = (np.uint8, np.uint16) if kind == "png" else (np.uint8,)
     if array.dtype not in depths:
         held = "8 or 16 bits" if kind == "png" else "8 bits"
-        raise ValueError(f"{name} holds {held}, not {array.dtype}; write .tif or .ome.zarr")
+        raise ImageFileError(f"{name} holds {held}, not {array.dtype}; write .tif or .ome.zarr")

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import tifffile
 
+from napari_anyir.errors import ImageFileError
 from napari_anyir.files.blocks import is_lazy, plane_chunks, store
+from napari_anyir.files.door import Guarded
 from napari_anyir.files.image_file import ImageFile
 from napari_anyir.files.mapped import Mapped
 from napari_anyir.files.tiff_metadata import (
@@ -52,18 +54,18 @@ def read_tiff(path: Path, *, lazy_above: int) -> ImageFile:
 
     Raises
     ------
-    ValueError
+    ImageFileError
         If the file is damaged, of an unknown compression, CMYK, or holds images of several sizes.
     """
     with complaints() as errors:
         try:
             tif = tifffile.TiffFile(path)
         except tifffile.TiffFileError as error:
-            raise ValueError("its content is not that of a TIFF") from error
+            raise ImageFileError("its content is not that of a TIFF") from error
         with tif:
             series = _only_series(tif)
             if broken := [e for e in errors if any(sign in e for sign in _DAMAGE)]:
-                raise ValueError(f"it is damaged or cut off ({broken[0][:80]})")
+                raise ImageFileError(f"it is damaged or cut off ({broken[0][:80]})")
             page = series.keyframe
             axes, array = _pixels(path, tif, series, lazy_above)
             return _describe(path, tif, page, axes, array)
@@ -72,17 +74,20 @@ def read_tiff(path: Path, *, lazy_above: int) -> ImageFile:
 def _only_series(tif: Any) -> Any:
     """First series, unless others of the same rank would be lost silently."""
     if not tif.series:
-        raise ValueError("it holds no image")
+        raise ImageFileError("it holds no image")
     first = tif.series[0]
     for other in tif.series[1:]:
         if other.size * 4 > first.size:  # thumbnails and labels of slide scanners are smaller
-            raise ValueError(
+            raise ImageFileError(
                 f"it holds {len(tif.series)} images of different sizes; save them as single files"
             )
-    colours = first.keyframe.photometric.name
+    photometric = first.keyframe.photometric
+    if not isinstance(photometric, tifffile.PHOTOMETRIC):  # a number that the format has not
+        raise ImageFileError(f"its photometric interpretation ({photometric}) is unknown")
+    colours = photometric.name
     if colours in ("SEPARATED", "CIELAB", "ICCLAB", "ITULAB", "CFA", "LOGL", "LOGLUV"):
         name = "CMYK" if colours == "SEPARATED" else colours
-        raise ValueError(f"its colours are {name}; save it as RGB or grey")
+        raise ImageFileError(f"its colours are {name}; save it as RGB or grey")
     return first
 
 
@@ -111,7 +116,7 @@ def _known_letters(axes: str) -> str:
         if letter not in _LETTERS:
             free = [known for known in "ZTC" if known not in axes]
             if not free:
-                raise ValueError(f"its axes {axes} are more than T, Z, C, Y, X; split the file")
+                raise ImageFileError(f"its axes {axes} are more than T, Z, C, Y, X; split the file")
             axes = axes.replace(letter, free[0], 1)
     return axes
 
@@ -132,7 +137,9 @@ def _lazy(path: Path, series: Any, axes: str) -> Any:
     if "S" in axes and not axes.endswith("S"):
         chunks = tuple(n if a in "SYX" else 1 for a, n in zip(axes, series.shape, strict=True))
     # Without name=False dask reads the whole file to give it a name.
-    return da.from_array(source, chunks=chunks, name=False).astype(series.dtype.newbyteorder("="))
+    return da.from_array(Guarded(source, path), chunks=chunks, name=False).astype(
+        series.dtype.newbyteorder("=")
+    )
 
 
 def _look_up(array: Any, palette: Any) -> Any:

@@ -15,6 +15,8 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
+from napari_anyir.errors import ImageFileError
+
 __all__ = ["Pages", "complaints", "read_series"]
 
 
@@ -68,32 +70,37 @@ def read_series(series: Any, path: Path) -> NDArray[Any]:
 
     Raises
     ------
-    ValueError
+    ImageFileError
         If the compression cannot be undone.
     """
     try:
         return np.asarray(series.asarray())
-    except ValueError as error:
-        if "imagecodecs" not in str(error):
+    except (ValueError, ImportError) as error:  # no codec, or one that a younger Python has
+        if isinstance(error, ValueError) and "imagecodecs" not in str(error):
             raise
         pages = [_read_with_pillow(path, page.index, page, error) for page in series.pages]
         return np.stack(pages).reshape(series.shape)
 
 
-def _read_with_pillow(path: Path, index: int, page: Any, error: ValueError) -> NDArray[Any]:
+def _name(number: Any) -> str:
+    """Name of a compression, or its number where tifffile knows no name."""
+    return str(getattr(number, "name", number))
+
+
+def _read_with_pillow(path: Path, index: int, page: Any, error: Exception) -> NDArray[Any]:
     """Read a page through libtiff, which knows LZW and JPEG, if Pillow can hold its pixels."""
     needs = (
-        f"its compression ({page.keyframe.compression.name}) needs one more package; "
-        "pip install imagecodecs"
+        f"its compression ({_name(page.keyframe.compression)}) needs one more package; "
+        "pip install 'napari-anyir[codecs]'"
     )
     try:
         with Image.open(path, formats=("TIFF",)) as image:
             image.seek(index)
             array = np.array(image)
-    except (OSError, ValueError, EOFError, Image.DecompressionBombError):
-        raise ValueError(needs) from error
+    except Exception:  # noqa: BLE001 - whatever Pillow says, the package is the remedy
+        raise ImageFileError(needs) from error
     if array.dtype != page.keyframe.dtype.newbyteorder("=") or array.shape != page.keyframe.shape:
-        raise ValueError(needs) from error
+        raise ImageFileError(needs) from error
     return array
 
 
@@ -184,7 +191,7 @@ class Pages:
     def _read(self, page: Any) -> NDArray[Any]:
         try:
             return np.asarray(page.asarray())
-        except ValueError as error:
-            if "imagecodecs" not in str(error):
+        except (ValueError, ImportError) as error:
+            if isinstance(error, ValueError) and "imagecodecs" not in str(error):
                 raise
             return _read_with_pillow(self.path, page.index, page, error)
