@@ -44,7 +44,15 @@ ABLATIONS: dict[int, dict[str, AnyIRConfig]] = {
 }
 """Networks in the rows of Tab. 7, 8 and 10, all trained as ``3deg``."""
 
-SWITCHES = ("split", "gate", "gate_activation", "gate_norm", "gate_fractions", "fusion")
+SWITCHES = (
+    "split",
+    "gate",
+    "gate_activation",
+    "gate_norm",
+    "gate_fractions",
+    "fusion",
+    "repeat",
+)
 """Fields of a configuration in which an ablation differs from the published network."""
 
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 import napari_anyir
 from napari_anyir.cli import app
 from napari_anyir.files import write_image
-from napari_anyir.weights import find_model
+from napari_anyir.weights import find_model, load_model
 
 
 @pytest.fixture(autouse=True)
@@ -85,3 +86,30 @@ def test_add_refuses_what_is_no_model(tmp_path: Path, model_folder: Path) -> Non
     assert result.exit_code == 1
     assert len(result.stderr.splitlines()) == 1
     assert not model_folder.exists() or not list(model_folder.iterdir())
+
+
+def test_add_takes_lightnings_file_names(tmp_path: Path) -> None:
+    source = tmp_path / "epoch=78-step=342702.ckpt"
+    torch.save({"state_dict": load_model("nano").state_dict(), "epoch": 78}, source)
+    result = run("add", source)
+    assert result.exit_code == 0, result.output
+    assert "epoch=78-step=342702" in run().stdout
+    spaced = tmp_path / "my best (2).ckpt"
+    spaced.write_bytes(source.read_bytes())
+    assert "Added 'my-best-2'" in run("add", spaced).stdout
+
+
+def test_add_asks_for_switches_that_nobody_can_see(tmp_path: Path) -> None:
+    source = tmp_path / "bare.pth"
+    torch.save(dict(load_model("nano").state_dict()), source)
+    refused = run("add", source)
+    assert refused.exit_code == 1
+    assert "split, gate_activation, repeat" in refused.stderr
+    assert run("add", source, "--switches", "nonsense").exit_code == 2
+    assert (
+        "gate_activation must be"
+        in run("add", source, "--switches", "published,gate_activation=x").stderr
+    )
+    said = run("add", source, "--switches", "published,gate_activation=sigmoid")
+    assert said.exit_code == 0, said.output
+    assert load_model("bare").config.gate_activation == "sigmoid"

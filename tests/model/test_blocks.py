@@ -71,6 +71,25 @@ def test_fixed_fusions_of_table_10(kind, weight):
     torch.testing.assert_close(fusion(a, g), expected)
 
 
+@pytest.mark.parametrize("watched", [False, True])
+def test_interleaved_repeat_gives_each_channel_twice_in_a_row(watched):
+    fusion = Fusion(8, config(repeat="interleave"))
+    with torch.no_grad():
+        fusion.weight.fill_(0.3)
+    a, g = torch.randn(1, 4, 5, 7), torch.randn(1, 4, 5, 7)
+    frequency = torch.stack([(a + g)[:, k // 2] for k in range(8)], 1)
+    spatial = torch.cat((a + torch.sigmoid(g), g + torch.sigmoid(a)), 1)
+    seen = {}
+
+    def watch(part, tensor):
+        return seen.setdefault(part, tensor)
+
+    result = fusion(a, g, watch if watched else None)
+    torch.testing.assert_close(result, fusion.project(0.3 * spatial + 0.7 * frequency))
+    if watched:
+        torch.testing.assert_close(seen["frequency"], frequency)
+
+
 def test_plain_fusion_is_concatenation():
     fusion = Fusion(8, config(fusion="none"))
     a, g = torch.rand(1, 4, 5, 7), torch.rand(1, 4, 5, 7)

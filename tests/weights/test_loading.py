@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 from napari_anyir import ModelError
 from napari_anyir.model import AnyIR, AnyIRConfig, build_model
 from napari_anyir.weights import ModelCard, load_model
-from napari_anyir.weights.loading import infer_config, load_network, save_network
+from napari_anyir.weights.loading import PUBLISHED, infer_config, load_network, save_network
 
 SMALLEST = {"dim": 8, "blocks": (1, 1, 1, 1), "refinement": 1, "heads": (1, 1, 2, 4)}
 
@@ -26,7 +26,7 @@ SMALLEST = {"dim": 8, "blocks": (1, 1, 1, 1), "refinement": 1, "heads": (1, 1, 2
 )
 def test_configuration_is_read_off_the_tensors(fields):
     config = AnyIRConfig(**{**SMALLEST, **fields})
-    assert infer_config(AnyIR(config).state_dict()) == config
+    assert infer_config(AnyIR(config).state_dict(), PUBLISHED) == config
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_half_precision_file_gives_float32(tmp_path, nano):
 def test_foreign_torch_files(tmp_path, nano, wrap, prefix):
     path = tmp_path / "foreign.pth"
     torch.save(wrap({prefix + k: v for k, v in nano.state_dict().items()}), path)
-    assert load_model(path).config == nano.config
+    assert load_network(ModelCard("foreign", path, config=PUBLISHED)).config == nano.config
 
 
 def test_code_in_a_checkpoint_is_never_run(tmp_path):

@@ -6,7 +6,7 @@ import torch
 import napari_anyir
 from napari_anyir import ModelError
 from napari_anyir.weights import ModelCard, add_model, find_model, load_model, verify_model
-from napari_anyir.weights.loading import save_network
+from napari_anyir.weights.loading import PUBLISHED, save_network
 from napari_anyir.weights.registry import BUNDLED, sha256
 
 
@@ -103,7 +103,7 @@ def test_added_model_never_hides_a_bundled_one(checkpoint):
 def test_torch_checkpoint_is_added_as_safetensors(tmp_path, nano, models):
     path = tmp_path / "run.pt"
     torch.save({"state_dict": {f"module.{k}": v for k, v in nano.state_dict().items()}}, path)
-    card = add_model(path)
+    card = add_model(path, config=PUBLISHED)
     assert card.file.suffix == ".safetensors"
     assert load_model("run").config == nano.config
 

@@ -136,13 +136,43 @@ def add(
         str | None,
         typer.Option(help="What to call it. Default: as the file.", show_default=False),
     ] = None,
+    switches: Annotated[
+        str | None,
+        typer.Option(
+            help="What neither the file nor its tensors say: 'published', or such as "
+            "'split=skip,gate_activation=sigmoid,repeat=interleave'.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Copy a checkpoint into your model folder, so that --model and napari know it by name."""
+    """Copy a checkpoint into your model folder, so that --model and napari know it by name.
+
+    AnyIR networks of this package and of the paper's authors, plain or as Lightning writes them.
+    """
     torch_first()
     from napari_anyir.weights import add_model
 
-    card = add_model(checkpoint, name)
+    card = add_model(checkpoint, name, _read_switches(switches))
     typer.echo(
         f"Added '{card.name}' as {shown(card.file)}; use it with: anyir restore IN -o OUT "
         f"--model {card.name}"
     )
+
+
+def _read_switches(text: str | None) -> dict[str, str]:
+    """Read ``published`` or ``name=value,name=value``."""
+    from napari_anyir.weights.loading import PUBLISHED
+
+    switches: dict[str, str] = {}
+    for part in (text or "").replace(" ", "").split(","):
+        name, equals, value = part.partition("=")
+        if part == "published":
+            switches = {**PUBLISHED, **switches}
+        elif equals and value:
+            switches[name] = value
+        elif part:
+            raise typer.BadParameter(
+                f"{part!r} is no switch; write 'published' or name=value, such as "
+                "gate_activation=sigmoid."
+            )
+    return switches

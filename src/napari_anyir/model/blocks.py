@@ -136,12 +136,14 @@ class Fusion(nn.Module):
 
     ``F = lambda * concat(A + sigmoid(G), G + sigmoid(A)) + (1 - lambda) * repeat(A + G)``,
     where A + G is the frequency branch: the transform of a sum is the sum of the transforms.
+    ``repeat`` tiles the channels, or gives each twice in a row: a switch of the configuration.
     """
 
     def __init__(self, channels: int, config: AnyIRConfig) -> None:
         super().__init__()
         self.kind = config.fusion
         self.literal_fft = config.frequency == "fft"
+        self.interleaved = config.repeat == "interleave"
         self.weight: Tensor | None
         if self.kind == "spatial_frequency":
             self.weight = nn.Parameter(torch.tensor(0.5))
@@ -161,6 +163,12 @@ class Fusion(nn.Module):
         spectrum = torch.fft.rfft2(attention.to(dtype)) + torch.fft.rfft2(gated.to(dtype))
         return torch.fft.irfft2(spectrum, s=size).to(attention.dtype)
 
+    def repeat(self, frequency: Tensor) -> Tensor:
+        """Repeat the frequency branch (B, c, H, W) to (B, 2c, H, W) (Alg. 2, step 13)."""
+        if self.interleaved:
+            return frequency.repeat_interleave(2, dim=1)
+        return frequency.repeat(1, 2, 1, 1)
+
     def forward(self, attention: Tensor, gated: Tensor, observer: Observer | None = None) -> Tensor:
         """Fuse two (B, c, H, W) branches to (B, 2c, H, W)."""
         spatial = (attention, gated)
@@ -170,13 +178,13 @@ class Fusion(nn.Module):
             weight = _show(observer, "lambda", self.weight)
             spatial = (attention + torch.sigmoid(gated), gated + torch.sigmoid(attention))
             frequency = self.frequency_branch(attention, gated)
-            if observer is None:
+            if observer is None and not self.interleaved:
                 # The same value for both halves, so it is scaled once and never repeated.
                 scaled = (1 - weight) * frequency
                 fused = torch.cat([weight * half + scaled for half in spatial], dim=1)
             else:
-                both = observer("spatial", torch.cat(spatial, dim=1))
-                repeated = observer("frequency", frequency.repeat(1, 2, 1, 1))
+                both = _show(observer, "spatial", torch.cat(spatial, dim=1))
+                repeated = _show(observer, "frequency", self.repeat(frequency))
                 fused = weight * both + (1 - weight) * repeated
         projected: Tensor = self.project(_show(observer, "fused", fused))
         return projected

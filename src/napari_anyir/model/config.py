@@ -47,6 +47,10 @@ class AnyIRConfig:
     frequency : {"sum", "fft"}
         How the frequency branch of Alg. 2 is computed. The FFT is linear, so
         irfft2(rfft2(A) + rfft2(G)) = A + G; "sum" uses that, "fft" is the literal algorithm.
+    repeat : {"tile", "interleave"}
+        How the frequency branch is repeated to both halves (Alg. 2, step 13): as a whole
+        (0, 1, ..., 0, 1, ...), so that both halves meet the same channels, or each channel twice
+        in a row (0, 0, 1, 1, ...), as the authors' checkpoints were trained.
 
     Raises
     ------
@@ -74,6 +78,7 @@ class AnyIRConfig:
         "spatial_frequency"
     )
     frequency: Literal["sum", "fft"] = "sum"
+    repeat: Literal["tile", "interleave"] = "tile"
 
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))

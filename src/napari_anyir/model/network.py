@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -67,6 +68,16 @@ def pad_to_multiple(x: Tensor, multiple: int = SIZE_MULTIPLE) -> Tensor:
     return x.index_select(-1, _reflected(width, multiple, x.device))
 
 
+def _say_config(
+    network: nn.Module, state: Mapping[str, Any], prefix: str, metadata: dict[str, Any]
+) -> None:
+    """Lay the configuration beside the tensors of a state dictionary, as ``torch.save`` keeps it.
+
+    Not all switches can be seen from the tensors; so a plain checkpoint says them as well.
+    """
+    metadata["config"] = network.config.to_dict()  # type: ignore[operator,union-attr]
+
+
 class AnyIR(nn.Module):
     """AnyIR: one blind network for noise, rain, haze, blur, darkness and their mixtures.
 
@@ -113,6 +124,7 @@ class AnyIR(nn.Module):
         self.decoder1 = stage(0, counts[0], dims[1])
         self.refinement = stage(0, config.refinement, dims[1])
         self.output = _convolution(dims[1], 3)
+        self.register_state_dict_post_hook(_say_config)
 
     def named_blocks(self) -> Iterator[tuple[str, int, DAB]]:
         """Iterate over the DABs in the order of computation.

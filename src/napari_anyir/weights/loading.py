@@ -16,6 +16,7 @@ from torch import Tensor
 
 from napari_anyir.errors import ModelError
 from napari_anyir.model import AnyIR, AnyIRConfig
+from napari_anyir.weights import authors
 from napari_anyir.weights.card import ModelCard
 
 # What trainers wrap around a state dictionary and around the names in it.
@@ -28,7 +29,12 @@ CONTAINERS = (
     "params",
     "network",
 )
-PREFIXES = ("module.", "_orig_mod.", "network.", "model.", "net.")
+# Where a file holds both, the averaged weights before those of the last step.
+PREFIXES = ("average.", "ema.", "module.", "_orig_mod.", "network.", "model.", "net.")
+_FIRST = ("embed.weight", "patch_embed.proj.weight")  # of a network of ours, of the authors'
+
+PUBLISHED = {"split": "skip", "gate_activation": "gelu", "repeat": "tile"}
+"""Switches that leave no trace in the tensors, as `napari_anyir.model.VARIANTS` sets them."""
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -37,14 +43,15 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Parameters
     ----------
     path : Path
-        .safetensors, or a torch file (read with ``weights_only``).
+        .safetensors, or a torch file (read with ``weights_only``); of this package, or of the
+        paper's authors, plain or as Lightning writes it.
 
     Returns
     -------
     tensors : dict of str to Tensor
-        Names without the prefixes that trainers add.
+        Under our names, without the prefixes that trainers add.
     config : dict
-        Fields of `AnyIRConfig` if the file holds them, else empty.
+        Fields of `AnyIRConfig`, as far as the file says them; empty if it says nothing.
 
     Raises
     ------
@@ -59,7 +66,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
-            tensors = _find_tensors(content)
+            tensors, config = _find_tensors(content)
     except (
         SafetensorError,
         pickle.UnpicklingError,
@@ -75,35 +82,62 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         ) from error
     if not tensors:
         raise ModelError(f"'{path.name}' holds no weights; name a checkpoint of an AnyIR network.")
-    return _strip_prefixes(tensors), config
+    tensors = _strip_prefixes(tensors)
+    if authors.is_theirs(tensors):
+        return authors.from_theirs(tensors), {**authors.SWITCHES, **config}
+    return tensors, config
 
 
-def _find_tensors(content: Any) -> dict[str, Tensor]:
-    """Look for a state dictionary, in the containers that trainers use."""
+def _find_tensors(content: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Look for a state dictionary, in the containers that trainers use, and its configuration."""
     if not isinstance(content, Mapping):
-        return {}
+        return {}, {}
     for container in CONTAINERS:
         if isinstance(content.get(container), Mapping):
             return _find_tensors(content[container])
-    return {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
+    # A state dictionary of torch carries what each of its modules says; see `AnyIR`.
+    tensors = {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
+    for module in dict(getattr(content, "_metadata", {})).values():
+        if isinstance(module, Mapping) and isinstance(module.get("config"), Mapping):
+            return tensors, dict(module["config"])
+    return tensors, {}
 
 
 def _strip_prefixes(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    while prefix := next((p for p in PREFIXES if all(n.startswith(p) for n in tensors)), None):
-        tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
+    while prefix := _prefix(tensors):
+        tensors = {
+            name.removeprefix(prefix): value
+            for name, value in tensors.items()
+            if name.startswith(prefix)
+        }
     return tensors
 
 
-def infer_config(tensors: Mapping[str, Tensor]) -> AnyIRConfig:
+def _prefix(tensors: Mapping[str, Tensor]) -> str | None:
+    """Find a prefix that all names have, or that tells a network from what lies beside it."""
+    for prefix in PREFIXES:
+        if all(name.startswith(prefix) for name in tensors):
+            return prefix
+    if any(first in tensors for first in _FIRST):
+        return None
+    return next((p for p in PREFIXES if any(p + first in tensors for first in _FIRST)), None)
+
+
+def infer_config(
+    tensors: Mapping[str, Tensor], said: Mapping[str, Any] | None = None
+) -> AnyIRConfig:
     """Read the configuration off the names and shapes of the tensors.
 
-    Two switches leave no trace, the split and the activation of the gate: the published ones are
-    taken. A fixed fusion leaves none either, and is refused.
+    The split, the activation of the gate and the repeat of the frequency branch leave no trace, nor
+    does a fusion without a learnable weight. They have to be said: a wrong guess would go unnoticed
+    in all but the pictures.
 
     Parameters
     ----------
     tensors : mapping of str to Tensor
         A state dictionary.
+    said : mapping, optional
+        Fields of the configuration that are known otherwise.
 
     Returns
     -------
@@ -113,15 +147,17 @@ def infer_config(tensors: Mapping[str, Tensor]) -> AnyIRConfig:
     Raises
     ------
     ModelError
-        If the tensors are not those of an AnyIR network of this package.
+        If the tensors are not those of an AnyIR network of this package, or a switch that they
+        cannot show is not said.
 
     Examples
     --------
     >>> from napari_anyir.model import VARIANTS, build_model
-    >>> from napari_anyir.weights.loading import infer_config
-    >>> infer_config(build_model("tiny").state_dict()) == VARIANTS["tiny"]
+    >>> from napari_anyir.weights.loading import PUBLISHED, infer_config
+    >>> infer_config(build_model("tiny").state_dict(), PUBLISHED) == VARIANTS["tiny"]
     True
     """
+    said = dict(said or {})
 
     def shape(name: str) -> torch.Size:
         if name not in tensors:
@@ -146,7 +182,7 @@ def infer_config(tensors: Mapping[str, Tensor]) -> AnyIRConfig:
         if any(blocks)
         else ("refinement.0", 2 * dim)
     )
-    if f"{block}.fusion.weight" not in tensors:
+    if f"{block}.fusion.weight" not in tensors and "fusion" not in said:
         raise ModelError(
             "The checkpoint does not say how its branches are fused; save it with its "
             "configuration as 'config' in the safetensors metadata."
@@ -154,23 +190,39 @@ def infer_config(tensors: Mapping[str, Tensor]) -> AnyIRConfig:
     half = channels // 2
     gated = f"{block}.gated.tau" in tensors
     fractions = None
+    opened = 0  # width of gamma
     if gated:
         hidden = shape(f"{block}.gated.expand.weight")[0]
         name = f"{block}.gated.alpha_depthwise.weight"
         alpha = tensors[name].shape[0] if name in tensors else 0
         beta = shape(f"{block}.gated.gate.weight")[1] - alpha
+        opened = hidden - alpha - beta
         if hidden != round(8 * half / 3):
-            fractions = (alpha / hidden, beta / hidden, (hidden - alpha - beta) / hidden)
-    return AnyIRConfig(
-        dim=dim,
-        blocks=blocks,  # type: ignore[arg-type]
-        refinement=count("refinement"),
-        heads=heads,  # type: ignore[arg-type]
-        feed_forward_factor=shape(f"{block}.feed_forward.project.weight")[1] // channels,
-        gate="gated_da" if gated else "none",
-        gate_norm="batch" if f"{block}.gated.norm.running_mean" in tensors else "layer",
-        gate_fractions=fractions,
-    )
+            fractions = (alpha / hidden, beta / hidden, opened / hidden)
+    seen = {
+        "dim": dim,
+        "blocks": blocks,
+        "refinement": count("refinement"),
+        "heads": heads,
+        "feed_forward_factor": shape(f"{block}.feed_forward.project.weight")[1] // channels,
+        "gate": "gated_da" if gated else "none",
+        "gate_norm": "batch" if f"{block}.gated.norm.running_mean" in tensors else "layer",
+        "gate_fractions": fractions,
+    }
+    matters = {
+        "split": True,
+        "gate_activation": bool(opened),
+        "repeat": said.get("fusion", "spatial_frequency") not in ("none", "spatial"),
+    }
+    if open_switches := [n for n, matter in matters.items() if matter and n not in said]:
+        raise ModelError(
+            f"The checkpoint does not say its {', '.join(open_switches)}, which its tensors cannot "
+            "show; add it with: anyir models add FILE --switches published, or with what it was "
+            "trained with, such as --switches "
+            + ",".join(f"{name}={PUBLISHED[name]}" for name in open_switches)
+            + "."
+        )
+    return AnyIRConfig.from_dict({**seen, **said})
 
 
 def load_network(card: ModelCard) -> AnyIR:
@@ -193,8 +245,9 @@ def load_network(card: ModelCard) -> AnyIR:
     """
     tensors, stored = read_checkpoint(card.file)
     try:
-        fields = dict(card.config) or stored
-        config = AnyIRConfig.from_dict(fields) if fields else infer_config(tensors)
+        fields = {**stored, **card.config}
+        whole = {"dim", "blocks", "refinement"} <= set(fields)
+        config = AnyIRConfig.from_dict(fields) if whole else infer_config(tensors, fields)
         network = AnyIR(config)
     except ValueError as error:
         raise ModelError(f"The configuration of '{card.name}' is not usable: {error}") from error

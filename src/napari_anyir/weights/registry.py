@@ -6,9 +6,11 @@ import hashlib
 import os
 import re
 import shutil
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
@@ -236,7 +238,12 @@ def load_model(name_or_path: str | Path = DEFAULT, device: str | torch.device = 
     return load_network(card).to(device)
 
 
-def add_model(path: str | Path, name: str | None = None) -> ModelCard:
+_NAME = r"[\w.=+-]+"  # "epoch=78-step=342702" is how Lightning names a file
+
+
+def add_model(
+    path: str | Path, name: str | None = None, config: Mapping[str, Any] | None = None
+) -> ModelCard:
     """Copy a checkpoint into the user's folder, as safetensors, with a card.
 
     Parameters
@@ -244,7 +251,10 @@ def add_model(path: str | Path, name: str | None = None) -> ModelCard:
     path : str or Path
         A checkpoint; it is loaded first, so that only one that works is added.
     name : str, optional
-        Name to call it by: letters, digits, dots, hyphens, underscores. Default: the file's stem.
+        Name to call it by: letters, digits, ``.``, ``-``, ``_``, ``=`` and ``+``. Default: the
+        file's stem, with hyphens for all else.
+    config : mapping, optional
+        Fields of `napari_anyir.model.AnyIRConfig` that the file does not say.
 
     Returns
     -------
@@ -264,9 +274,13 @@ def add_model(path: str | Path, name: str | None = None) -> ModelCard:
     if not path.is_file():
         raise FileNotFoundError(f"There is no checkpoint '{path}'; check the path.")
     card = find_model(path)
-    name = name or path.stem
-    if not re.fullmatch(r"[\w.-]+", name) or name == DEFAULT:
-        raise ModelError(f"'{name}' cannot name a model; use letters, digits, '.', '-' and '_'.")
+    if config:
+        card = replace(card, config={**card.config, **config})
+    name = name or "-".join(re.findall(_NAME, path.stem))
+    if not re.fullmatch(_NAME, name) or name == DEFAULT:
+        raise ModelError(
+            f"'{name}' cannot name a model; use letters, digits, '.', '-', '_', '=' and '+'."
+        )
     if name in {known.name for known in list_models()}:
         raise ModelError(f"There is already a model '{name}'; choose another name.")
     network = load_network(card)

@@ -24,6 +24,11 @@ def _network(config: AnyIRConfig) -> AnyIR:
     for name, parameter in network.named_parameters():
         if parameter.ndim == 1 or "tau" in name or "temperature" in name or "fusion.weight" in name:
             parameter.add_(torch.randn_like(parameter) * 0.2)
+    for name, buffer in network.named_buffers():  # of a batch norm: as after a training
+        if name.endswith("running_mean"):
+            buffer.normal_(0.1, 0.5)
+        elif name.endswith("running_var"):
+            buffer.uniform_(0.2, 3)
     return network
 
 
@@ -66,6 +71,10 @@ def test_strips_equal_the_whole_image(shape: tuple[int, ...]) -> None:
         {"fusion": "fixed"},
         {"fusion": "none"},
         {"frequency": "fft"},
+        {"repeat": "interleave"},
+        {"repeat": "interleave", "frequency": "fft"},
+        *({"repeat": "interleave", "fusion": f} for f in ("spatial", "frequency", "fixed", "none")),
+        {"repeat": "interleave", "gate_norm": "batch", "gate_activation": "sigmoid"},
         {"heads": (2, 1, 4, 2)},
         {"feed_forward_factor": 1},
         {"blocks": (0, 1, 0, 2), "refinement": 0},

@@ -320,6 +320,7 @@ class PreparedDAB:
             self.gate = _PreparedGate(block.gated, gate_scale, gate_shift, device, dtype)
         weight = block.fusion.weight
         self.mix = None if weight is None else weight.item()
+        self.interleaved = block.fusion.interleaved
         self.fuse = final(_matrix(block.fusion.project))
 
         feed = block.feed_forward
@@ -531,6 +532,18 @@ class PreparedDAB:
         if weight:
             torch.sigmoid(gated, out=fused[:half])
             torch.sigmoid(attention, out=fused[half:])
+        if self.interleaved:
+            # lambda F_s, and channel k of A + G to channels 2k and 2k + 1.
+            if weight:
+                fused.add_(branches).mul_(weight)
+            else:
+                fused.zero_()
+            frequency = scratch.take("cropped", half, branches.shape[1])
+            torch.add(attention, gated, out=frequency)
+            fused.view(half, 2, -1).add_(frequency[:, None], alpha=1 - weight)
+            return fused
+        # Both halves meet the same channel of A + G, so one of its terms is there already.
+        if weight:
             torch.add(branches, fused, alpha=weight, out=fused)
         else:
             fused.copy_(branches)
