@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from napari_anyir import ModelError, feature_maps, load_model, restore
-from napari_anyir.inference.collecting import collect
+from napari_anyir.inference.inside.collecting import collect
 from napari_anyir.model import VARIANTS, AnyIR, AnyIRConfig, build_model
 from napari_anyir.weights import add_model
 from napari_anyir.weights.loading import infer_config

@@ -1,4 +1,4 @@
-"""napari's bar of a run: one, whose text names the plane, and whose button stops the run at once."""
+"""napari's bar of a run: one, whose text names the plane, and whose button stops the run."""
 
 from __future__ import annotations
 
