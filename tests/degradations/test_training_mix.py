@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from napari_anyir.degradations import (
+    DENOISE_SHARES,
     TRAINING_SHARES,
     Clean,
     GaussianNoise,
@@ -16,24 +17,34 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_the_default_shares_are_those_of_the_training_plan():
-    def part(*kinds: str) -> float:
-        return sum(TRAINING_SHARES[kind] for kind in kinds)
+def part(shares: dict[str, float], *kinds: str) -> float:
+    return sum(shares[kind] for kind in kinds)
 
+
+def test_the_default_shares_are_those_of_the_training_plan():
+    noise = ("noise", "poisson_gaussian", "camera_noise", "grain", "processed_noise", "micrograph")
     assert sum(TRAINING_SHARES.values()) == pytest.approx(1.0)
-    assert part("noise", "poisson_gaussian", "micrograph") == pytest.approx(0.30)
-    assert part("micrograph") == pytest.approx(0.10)
-    assert part("rain", "heavy_rain") == pytest.approx(0.15)
-    assert part("haze") == pytest.approx(0.15)
-    assert part("motion_blur", "defocus") == pytest.approx(0.15)
-    assert part("darkness") == pytest.approx(0.15)
-    assert part("mixture") == pytest.approx(0.05)
-    assert part("clean") == pytest.approx(0.05)
+    assert part(TRAINING_SHARES, *noise) == pytest.approx(0.33)
+    assert part(TRAINING_SHARES, "rain", "heavy_rain") == pytest.approx(0.12)
+    assert part(TRAINING_SHARES, "haze") == pytest.approx(0.11)
+    assert part(TRAINING_SHARES, "motion_blur", "defocus") == pytest.approx(0.11)
+    assert part(TRAINING_SHARES, "darkness") == pytest.approx(0.11)
+    assert part(TRAINING_SHARES, "mixture", "jpeg") == pytest.approx(0.05)
+    assert part(TRAINING_SHARES, "clean") >= 1 / 6
+
+
+def test_the_shares_for_noise_alone_hold_nothing_else():
+    assert sum(DENOISE_SHARES.values()) == pytest.approx(1.0)
+    assert part(DENOISE_SHARES, "noise", "poisson_gaussian") == pytest.approx(0.30)
+    assert part(DENOISE_SHARES, "camera_noise", "grain", "processed_noise") == pytest.approx(0.30)
+    assert part(DENOISE_SHARES, "micrograph") == pytest.approx(0.22)
+    assert part(DENOISE_SHARES, "clean") >= 1 / 6
+    assert len(DENOISE_SHARES) == 7
 
 
 def test_a_batch_is_degraded_and_its_kinds_are_told():
     clean = torch.rand(24, 3, 32, 32, generator=seeded())
-    choose = RandomDegradation()
+    choose = RandomDegradation(grey=0.0)
     degraded, target, kind = choose(clean, seeded(1))
     assert degraded.shape == target.shape == clean.shape
     assert kind.dtype == torch.int64
@@ -42,7 +53,7 @@ def test_a_batch_is_degraded_and_its_kinds_are_told():
     assert degraded.max() <= 1
     for row, name in enumerate(choose.kinds[index] for index in kind.tolist()):
         if name == "clean":
-            assert torch.equal(degraded[row], target[row])
+            assert (degraded[row] - target[row]).abs().max() < 5 / 255
         else:
             assert not torch.equal(degraded[row], target[row]), name
         if name == "micrograph":
@@ -54,13 +65,41 @@ def test_a_batch_is_degraded_and_its_kinds_are_told():
 
 def test_some_clean_images_are_dark_and_stay_so():
     clean = torch.rand(200, 3, 8, 8, generator=seeded())
-    degraded, target, _ = RandomDegradation({"clean": 1.0})(clean, seeded(1))
+    dusk = Clean(exposure=(0.25, 1.0))
+    choose = RandomDegradation({"clean": 1.0}, parameters={"clean": dusk}, grey=0.0)
+    degraded, target, _ = choose(clean, seeded(1))
     assert torch.equal(degraded, target)
     light = to_linear(target).mean((1, 2, 3)) / to_linear(clean).mean((1, 2, 3))
     assert 0.24 < light.min() < 0.3
     assert 0.95 < light.max() < 1.01
-    plain = RandomDegradation({"clean": 1.0}, parameters={"clean": Clean()})
+    plain = RandomDegradation({"clean": 1.0}, parameters={"clean": Clean()}, grey=0.0)
     assert torch.equal(plain(clean, seeded(1))[1], clean)
+
+
+@pytest.mark.parametrize("shares", [DENOISE_SHARES, TRAINING_SHARES])
+def test_grey_images_are_degraded_to_grey_images(shares):
+    clean = torch.rand(60, 3, 24, 24, generator=seeded())
+    degraded, target, _ = RandomDegradation(shares, grey=1.0)(clean, seeded(1))
+    for images in (degraded, target):
+        assert torch.equal(images[:, 0], images[:, 1])
+        assert torch.equal(images[:, 0], images[:, 2])
+    target = RandomDegradation({"noise": 1.0})(clean.repeat(10, 1, 1, 1), seeded(1))[1]
+    grey = (target[:, 0] == target[:, 2]).all(dim=(1, 2)).float().mean()
+    assert grey == pytest.approx(0.12, abs=0.04)
+
+
+def test_a_share_of_grey_images_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="grey must be a share of 0 to 1, not 2"):
+        RandomDegradation(grey=2)
+
+
+def test_a_network_for_noise_alone_sees_clean_images_of_any_exposure():
+    bright = torch.full((200, 3, 8, 8), 0.8)
+    darkest = RandomDegradation({"clean": 1.0}, grey=0.0)(bright, seeded())[1].mean((1, 2, 3)).min()
+    assert darkest < 0.1
+    shares = {"clean": 1.0, "darkness": 1e-9}
+    veiled = RandomDegradation(shares, parameters={"clean": Clean(exposure=0.25)}, grey=0.0)
+    assert veiled(bright, seeded())[1].mean() == pytest.approx(0.43, abs=0.02)
 
 
 def test_the_same_seed_gives_the_same_batch():

@@ -9,25 +9,35 @@ from __future__ import annotations
 
 from napari_anyir.degradations._base import Degradation
 from napari_anyir.degradations.blur import Defocus, MotionBlur
+from napari_anyir.degradations.camera import CameraNoise
 from napari_anyir.degradations.darkness import Darkness
 from napari_anyir.degradations.haze import Haze
 from napari_anyir.degradations.jpeg import Jpeg
+from napari_anyir.degradations.micrograph import MicrographNoise
 from napari_anyir.degradations.mixtures import Clean, Mixture
-from napari_anyir.degradations.noise import GaussianNoise, MicrographNoise, PoissonGaussianNoise
+from napari_anyir.degradations.noise import GaussianNoise, PoissonGaussianNoise
+from napari_anyir.degradations.processed import Grain, ProcessedNoise
 from napari_anyir.degradations.rain import HeavyRain, Rain
 from napari_anyir.degradations.registry import KINDS, degrade, describe, make
 from napari_anyir.degradations.snow import Snow
-from napari_anyir.degradations.training_mix import TRAINING_SHARES, RandomDegradation
+from napari_anyir.degradations.training_mix import (
+    DENOISE_SHARES,
+    TRAINING_SHARES,
+    RandomDegradation,
+)
 from napari_anyir.degradations.water import Water
 
 __all__ = [
+    "DENOISE_SHARES",
     "KINDS",
     "TRAINING_SHARES",
+    "CameraNoise",
     "Clean",
     "Darkness",
     "Defocus",
     "Degradation",
     "GaussianNoise",
+    "Grain",
     "Haze",
     "HeavyRain",
     "Jpeg",
@@ -35,6 +45,7 @@ __all__ = [
     "Mixture",
     "MotionBlur",
     "PoissonGaussianNoise",
+    "ProcessedNoise",
     "Rain",
     "RandomDegradation",
     "Snow",

@@ -79,25 +79,96 @@ class Jpeg(Degradation):
     )
 
     def _apply(self, clean: Tensor, generator: torch.Generator) -> Tensor:
-        quality = self._draw("quality", clean, generator)
-        height, width = clean.shape[-2:]
-        block = 16 if self.subsampling == "4:2:0" else 8
-        # Encoders fill the last blocks by repeating the border.
-        filled = functional.pad(
-            255.0 * clean, (0, -width % block, 0, -height % block), mode="replicate"
+        return compress(clean, self._draw("quality", clean, generator), self.subsampling)
+
+
+def compress(images: Tensor, quality: Tensor, subsampling: str = "4:2:0") -> Tensor:
+    """Code and decode images as baseline JPEG.
+
+    Parameters
+    ----------
+    images : Tensor
+        Images (B, 3, H, W), float32, in [0, 1].
+    quality : Tensor
+        Quality of 1 to 100, (B, 1, 1, 1).
+    subsampling : {"4:2:0", "4:4:4"}
+        Whether the colour planes are stored at half resolution.
+
+    Returns
+    -------
+    Tensor
+        Decoded images (B, 3, H, W); they may leave [0, 1] by a little.
+
+    Examples
+    --------
+    >>> compress(torch.full((1, 3, 5, 7), 0.2), torch.full((1, 1, 1, 1), 90.0))[0, 0, 0, 0]
+    tensor(0.2000)
+    """
+    height, width = images.shape[-2:]
+    block = 16 if subsampling == "4:2:0" else 8
+    # Encoders fill the last blocks by repeating the border.
+    filled = functional.pad(
+        255.0 * images, (0, -width % block, 0, -height % block), mode="replicate"
+    )
+    planes = _mix(filled.round(), _TO_YCBCR)
+    luma, chroma = planes[:, :1] - 128.0, planes[:, 1:]
+    luma = _code(luma.round(), quantisation_table(quality, _LUMINANCE))
+    if block == 16:
+        chroma = functional.avg_pool2d(chroma, 2)
+    chroma = _code(chroma.round(), quantisation_table(quality, _CHROMINANCE))
+    if block == 16:
+        chroma = functional.interpolate(
+            chroma, scale_factor=2.0, mode="bilinear", align_corners=False
         )
-        planes = _mix(filled.round(), _TO_YCBCR)
-        luma, chroma = planes[:, :1] - 128.0, planes[:, 1:]
-        luma = _code(luma.round(), quantisation_table(quality, _LUMINANCE))
-        if block == 16:
-            chroma = functional.avg_pool2d(chroma, 2)
-        chroma = _code(chroma.round(), quantisation_table(quality, _CHROMINANCE))
-        if block == 16:
-            chroma = functional.interpolate(
-                chroma, scale_factor=2.0, mode="bilinear", align_corners=False
-            )
-        decoded = torch.cat(((luma + 128.0).round(), chroma.round()), dim=1)
-        return _mix(decoded, _TO_RGB)[..., :height, :width].round() / 255.0
+    decoded = torch.cat(((luma + 128.0).round(), chroma.round()), dim=1)
+    return _mix(decoded, _TO_RGB)[..., :height, :width].round() / 255.0
+
+
+def compress_anywhere(images: Tensor, quality: Tensor, generator: torch.Generator) -> Tensor:
+    """Code images whose 8 x 8 blocks begin anywhere, as those of a cropped photograph do.
+
+    Colours are stored at half resolution below quality 90, as common encoders do.
+
+    Parameters
+    ----------
+    images : Tensor
+        Images (B, 3, H, W), float32, in [0, 1].
+    quality : Tensor
+        Quality of 1 to 100, (B, 1, 1, 1).
+    generator : torch.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    Tensor
+        Decoded images (B, 3, H, W); they may leave [0, 1] by a little.
+
+    Examples
+    --------
+    >>> photo = torch.rand(2, 3, 9, 9)
+    >>> compress_anywhere(photo, torch.full((2, 1, 1, 1), 95.0), torch.Generator()).shape
+    torch.Size([2, 3, 9, 9])
+    """
+    batch, _, height, width = images.shape
+    shift = torch.randint(0, 16, (2, batch, 1), generator=generator, device=images.device)
+    rows = torch.arange(height + 15, device=images.device) - shift[0]
+    columns = torch.arange(width + 15, device=images.device) - shift[1]
+    canvas = _gather(images, rows.clamp(0, height - 1), columns.clamp(0, width - 1))
+    coded = torch.where(
+        quality < 90, compress(canvas, quality, "4:2:0"), compress(canvas, quality, "4:4:4")
+    )
+    rows = torch.arange(height, device=images.device) + shift[0]
+    columns = torch.arange(width, device=images.device) + shift[1]
+    return _gather(coded, rows, columns)
+
+
+def _gather(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Rows (B, R) and columns (B, S) of each image, as (B, C, R, S)."""
+    batch, channels, _, width = images.shape
+    index = rows.view(batch, 1, -1, 1).expand(-1, channels, -1, width)
+    picked = images.gather(2, index)
+    index = columns.view(batch, 1, 1, -1).expand(-1, channels, picked.shape[2], -1)
+    return picked.gather(3, index)
 
 
 def quantisation_table(quality: Tensor, base: tuple[tuple[int, ...], ...] = _LUMINANCE) -> Tensor:
@@ -143,11 +214,13 @@ def cosine_basis(device: torch.device | None = None) -> Tensor:
 def _code(plane: Tensor, table: Tensor) -> Tensor:
     """Quantise the transform of each 8 x 8 block of (B, C, H, W), centred about 0."""
     batch, channels, height, width = plane.shape
+    # One product of 64 x 64 for both directions is quicker than many of 8 x 8.
     basis = cosine_basis(plane.device)
-    blocks = plane.view(batch, channels, height // 8, 8, width // 8, 8).transpose(3, 4)
-    steps = table.view(batch, 1, 1, 1, 8, 8)
-    coefficients = (basis @ blocks @ basis.T / steps).round() * steps
-    decoded = basis.T @ coefficients @ basis
+    both = torch.kron(basis, basis)
+    blocks = plane.reshape(batch, channels, height // 8, 8, width // 8, 8).transpose(3, 4)
+    steps = table.view(batch, 1, 64)
+    coefficients = (blocks.reshape(batch, -1, 64) @ both.T / steps).round_() * steps
+    decoded = (coefficients @ both).view(batch, channels, height // 8, width // 8, 8, 8)
     return decoded.transpose(3, 4).reshape(batch, channels, height, width)
 
 

@@ -12,14 +12,17 @@ from napari_anyir.degradations._base import (
     Degradation,
     Range,
     choice,
+    normal,
     parameter,
     to_display,
     to_linear,
     uniform,
 )
+from napari_anyir.degradations._fields import smooth_field
 from napari_anyir.degradations.darkness import Darkness
 from napari_anyir.degradations.haze import Haze
 from napari_anyir.degradations.rain import Rain
+from napari_anyir.degradations.scenes import SCENE_OPTIONS, choose_scene
 from napari_anyir.degradations.snow import Snow
 
 COMPOSITES = (
@@ -41,13 +44,21 @@ COMBINATIONS = ("low", "haze", "rain", "snow", *COMPOSITES)
 class Clean(Degradation):
     """Leave the image as it is, so that a network learns to do the same.
 
-    A photograph can be exposed shorter first (`target`), in linear light and stored in 8 bits: dusk
-    or a black stage, meant to be dark, which a network must tell from what `Darkness` makes.
+    What is to stay as it is can be made first (`target`): a scene of microscopy; a photograph that
+    is exposed shorter, in linear light and stored in 8 bits (dusk or a black stage, meant to be
+    dark, which a network must tell from what `Darkness` makes); distance that fades into a veil, as
+    it does on any clear day. A trace of noise makes it nearly clean.
 
     Parameters
     ----------
     exposure : float or (float, float)
         Ratio of linear light in the image that is to stay as it is; 1 keeps the photograph.
+    veil : float or (float, float)
+        Opacity of the veil over the farthest part; 0 is a clear day.
+    noise : float or (float, float)
+        Standard deviation of the white noise that is left, in grey levels of 0 to 255.
+    scene : {"photograph", "random", "puncta", "filaments", "nuclei", "electron"}
+        What is seen: the photograph, a made scene, or by chance either of them.
 
     Examples
     --------
@@ -66,14 +77,38 @@ class Clean(Degradation):
         source="none: a choice of the training",
     )
 
+    veil: Range = parameter(
+        0.0, lowest=0.0, highest=1.0, unit="opacity", source="none: a choice of the training"
+    )
+    noise: Range = parameter(
+        0.0,
+        lowest=0.0,
+        highest=10.0,
+        unit="grey levels of 255",
+        source="none: a choice of the training",
+    )
+    scene: str = choice("photograph", SCENE_OPTIONS, source="none: a choice of the training")
+
     def target(self, clean: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the photograph, exposed shorter."""
+        """Return what is to stay: the photograph or a scene, exposed shorter, veiled."""
+        seen = choose_scene(clean, self.scene, generator)
         exposure = self._draw("exposure", clean, generator).to(clean.dtype)
-        dimmed = (255.0 * to_display(exposure * to_linear(clean))).round() / 255.0
-        return torch.where(exposure < 1, dimmed, clean)
+        dimmed = (255.0 * to_display(exposure * to_linear(seen))).round() / 255.0
+        seen = torch.where(exposure < 1, dimmed, seen)
+        if self.veil == 0.0:
+            return seen
+        veil = self._draw("veil", clean, generator)
+        depth = torch.sigmoid(
+            smooth_field(clean, uniform(40.0, 300.0, clean, generator), generator)
+        )
+        airlight = uniform(0.5, 1.0, clean, generator)
+        opacity = (veil * depth).to(clean.dtype)
+        return seen + opacity * (airlight.to(clean.dtype) - seen)
 
     def _apply(self, clean: Tensor, generator: torch.Generator) -> Tensor:
-        return clean
+        if self.noise == 0.0:
+            return clean
+        return clean + self._draw("noise", clean, generator) / 255.0 * normal(clean, generator)
 
 
 @dataclass(frozen=True)

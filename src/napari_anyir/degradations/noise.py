@@ -1,4 +1,4 @@
-"""Sensor noise: Gaussian in display values, Poisson and read noise in linear light, micrographs."""
+"""Sensor noise: Gaussian in display values, Poisson and read noise in linear light."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from napari_anyir.degradations._base import (
     parameter,
     to_display,
     to_linear,
-    uniform,
 )
 
 
@@ -111,84 +110,6 @@ class PoissonGaussianNoise(Degradation):
         photons = self._draw("photons", clean, generator)
         read = self._draw("read", clean, generator)
         return to_display(shot_and_read_noise(to_linear(clean), photons, read, generator))
-
-
-@dataclass(frozen=True)
-class MicrographNoise(Degradation):
-    """Make a grey micrograph of the image and add shot and read noise to its linear values.
-
-    The clean counterpart (`target`) is one random mixture of the channels, bent by ``power`` (most
-    of a fluorescence image is dark) and scaled to ``peak``, repeated on three channels; the noise
-    is equal on the three. Values are linear in light and are not rounded to 8 bits, as cameras of
-    microscopes store 12 to 16. ``power=1, peak=0`` leaves a grey image as it is but for the noise.
-
-    Parameters
-    ----------
-    photons : float or (float, float)
-        Electrons collected where the image is 1.
-    read : float or (float, float)
-        Standard deviation of the read noise in electrons.
-    power : float or (float, float)
-        Exponent of the contrast curve of the content; above 1 darkens the background.
-    peak : float or (float, float)
-        Value of the brightest pixel of the content (gain at most 4); 0 leaves the brightness.
-
-    Examples
-    --------
-    >>> photo = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(1))
-    >>> noisy = MicrographNoise()(photo, torch.Generator().manual_seed(0))
-    >>> bool((noisy[:, 0] == noisy[:, 2]).all())
-    True
-    """
-
-    kind: ClassVar[str] = "micrograph"
-
-    photons: Range = parameter(
-        (10.0, 2000.0),
-        lowest=1.0,
-        highest=1e6,
-        unit="electrons at full scale",
-        source="fluorescence exposures, from a few photons to a well-exposed widefield image",
-        log=True,
-    )
-    read: Range = parameter(
-        (0.0, 3.0),
-        lowest=0.0,
-        highest=1e4,
-        unit="electrons",
-        source="data sheets of sCMOS (about 1) and CCD (about 6) cameras",
-    )
-    power: Range = parameter(
-        (0.8, 3.0),
-        lowest=0.1,
-        highest=10.0,
-        unit="exponent",
-        source="chosen: dark backgrounds of fluorescence to the even tones of electron microscopy",
-        log=True,
-    )
-    peak: Range = parameter(
-        (0.7, 1.0),
-        lowest=0.0,
-        highest=1.0,
-        unit="share of full scale",
-        source="chosen: a micrograph is shown stretched to its range",
-    )
-
-    def target(self, clean: Tensor, generator: torch.Generator) -> Tensor:
-        """Grey version of the image: (B, 3, H, W), three equal channels in [0, 1]."""
-        weights = uniform(0.0, 1.0, clean, generator, 3)
-        grey = (clean * (weights / weights.sum(dim=1, keepdim=True))).sum(dim=1, keepdim=True)
-        grey = grey.clamp_min(0.0).pow(self._draw("power", clean, generator))
-        peak = self._draw("peak", clean, generator)
-        gain = (peak / grey.amax(dim=(2, 3), keepdim=True).clamp_min(1e-3)).clamp(max=4.0)
-        grey = torch.where(peak > 0, grey * gain, grey)
-        return grey.clamp(0.0, 1.0).expand_as(clean).to(clean.dtype)
-
-    def _apply(self, clean: Tensor, generator: torch.Generator) -> Tensor:
-        photons = self._draw("photons", clean, generator)
-        read = self._draw("read", clean, generator)
-        grey = clean.mean(dim=1, keepdim=True)
-        return shot_and_read_noise(grey, photons, read, generator).expand_as(clean)
 
 
 def shot_and_read_noise(

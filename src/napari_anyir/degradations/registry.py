@@ -10,11 +10,14 @@ from torch import Tensor
 
 from napari_anyir.degradations._base import Degradation, check_images
 from napari_anyir.degradations.blur import Defocus, MotionBlur
+from napari_anyir.degradations.camera import CameraNoise
 from napari_anyir.degradations.darkness import Darkness
 from napari_anyir.degradations.haze import Haze
 from napari_anyir.degradations.jpeg import Jpeg
+from napari_anyir.degradations.micrograph import MicrographNoise
 from napari_anyir.degradations.mixtures import Clean, Mixture
-from napari_anyir.degradations.noise import GaussianNoise, MicrographNoise, PoissonGaussianNoise
+from napari_anyir.degradations.noise import GaussianNoise, PoissonGaussianNoise
+from napari_anyir.degradations.processed import Grain, ProcessedNoise
 from napari_anyir.degradations.rain import HeavyRain, Rain
 from napari_anyir.degradations.snow import Snow
 from napari_anyir.degradations.water import Water
@@ -24,6 +27,9 @@ KINDS: dict[str, type[Degradation]] = {
     for cls in (
         GaussianNoise,
         PoissonGaussianNoise,
+        CameraNoise,
+        Grain,
+        ProcessedNoise,
         MicrographNoise,
         Rain,
         HeavyRain,

@@ -7,29 +7,62 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from napari_anyir.degradations._base import Degradation, check_images
+from napari_anyir.degradations._base import Degradation, check_images, luminance
+from napari_anyir.degradations.jpeg import Jpeg
+from napari_anyir.degradations.micrograph import MicrographNoise
 from napari_anyir.degradations.mixtures import Clean
+from napari_anyir.degradations.noise import GaussianNoise
 from napari_anyir.degradations.registry import KINDS, find_kind
 
-TRAINING_SHARES: dict[str, float] = {
-    "noise": 0.17,
-    "poisson_gaussian": 0.03,
-    "micrograph": 0.10,
-    "rain": 0.11,
-    "heavy_rain": 0.04,
-    "haze": 0.15,
-    "motion_blur": 0.13,
-    "defocus": 0.02,
-    "darkness": 0.15,
-    "mixture": 0.05,
-    "clean": 0.05,
+DENOISE_SHARES: dict[str, float] = {
+    "noise": 0.28,
+    "poisson_gaussian": 0.02,
+    "camera_noise": 0.13,
+    "grain": 0.12,
+    "processed_noise": 0.05,
+    "micrograph": 0.22,
+    "clean": 0.18,
 }
-"""Default shares: 30 % noise (a third of it grey micrographs), 15 % each of rain, haze, blur and
-darkness, 5 % mixtures, 5 % clean."""
+"""Shares for a network that takes noise off and nothing else: 30 % white noise, 30 % noise as
+developed photographs have it, 22 % micrographs, 18 % clean."""
 
-TRAINING_PARAMETERS: dict[str, Degradation] = {"clean": Clean(exposure=(0.25, 1.0))}
-"""Kinds that training uses otherwise than by default: two stops of clean images that are meant to
-be dark, or a network would take them for underexposed. Most of LOL-v1 is darker than that."""
+TRAINING_SHARES: dict[str, float] = {
+    "noise": 0.12,
+    "poisson_gaussian": 0.02,
+    "camera_noise": 0.05,
+    "grain": 0.05,
+    "processed_noise": 0.02,
+    "micrograph": 0.07,
+    "rain": 0.09,
+    "heavy_rain": 0.03,
+    "haze": 0.11,
+    "motion_blur": 0.09,
+    "defocus": 0.02,
+    "darkness": 0.11,
+    "jpeg": 0.01,
+    "mixture": 0.04,
+    "clean": 0.17,
+}
+"""Default shares, for a network that does everything: a third noise, 12 % rain, 11 % each of haze,
+blur and darkness, 5 % mixtures and JPEG, 17 % clean."""
+
+TRAINING_PARAMETERS: dict[str, Degradation] = {
+    # Rounding, as truncation would teach a network to brighten by half a grey level.
+    "noise": GaussianNoise(sigma=(0.0, 55.0), storage="round"),
+    "micrograph": MicrographNoise(
+        scene="random", peak=(0.15, 1.0), offset=(0.0, 0.1), storage="mixed"
+    ),
+    # Two stops of images that are meant to be dark; most of LOL-v1 is darker than that.
+    "clean": Clean(exposure=(0.25, 1.0), veil=(0.0, 0.3), noise=(0.0, 1.0), scene="random"),
+    "jpeg": Jpeg(quality=(30.0, 95.0)),
+}
+"""Kinds that training uses otherwise than by default."""
+
+DARK_CLEAN = Clean(exposure=(0.01, 1.0), veil=(0.0, 0.5), noise=(0.0, 1.0), scene="random")
+"""Clean images for a network that is to change neither brightness nor contrast: of any exposure."""
+
+GREY_SHARE = 0.12
+"""Share of images that are made grey, and degraded equally in three channels."""
 
 
 class RandomDegradation:
@@ -41,7 +74,11 @@ class RandomDegradation:
         Weight of each kind; they need not sum to 1. By default `TRAINING_SHARES`.
     parameters : mapping of str to Degradation, optional
         Degradations to use instead of a kind's default, by kind. `TRAINING_PARAMETERS` are used
-        where none are given for a kind.
+        where none are given for a kind; clean images are `DARK_CLEAN` where no share lightens or
+        dehazes.
+    grey : float
+        Share of images that become grey first, stored as RGB: their degradation is equal in the
+        three channels, so that a network learns to keep them grey.
 
     Raises
     ------
@@ -62,6 +99,7 @@ class RandomDegradation:
         shares: Mapping[str, float] | None = None,
         *,
         parameters: Mapping[str, Degradation] | None = None,
+        grey: float = GREY_SHARE,
     ) -> None:
         shares = dict(TRAINING_SHARES if shares is None else shares)
         parameters = dict(parameters or {})
@@ -72,7 +110,13 @@ class RandomDegradation:
                 raise ValueError(f"{kind!r} has parameters but no share: add it to the shares.")
         if not shares or min(shares.values()) < 0 or sum(shares.values()) <= 0:
             raise ValueError("shares must be weights of at least 0, and one of them positive.")
-        chosen = {**TRAINING_PARAMETERS, **parameters}
+        if not 0 <= grey <= 1:
+            raise ValueError(f"grey must be a share of 0 to 1, not {grey!r}.")
+        chosen = {**TRAINING_PARAMETERS}
+        if not any(shares.get(kind, 0.0) > 0 for kind in ("darkness", "haze", "mixture")):
+            chosen["clean"] = DARK_CLEAN
+        chosen.update(parameters)
+        self.grey = float(grey)
         self.kinds: tuple[str, ...] = tuple(shares)
         self.weights = torch.tensor([float(shares[kind]) for kind in self.kinds])
         self.degradations = [chosen.get(kind) or KINDS[kind]() for kind in self.kinds]
@@ -92,7 +136,7 @@ class RandomDegradation:
         degraded : Tensor
             Images (B, 3, H, W) in [0, 1].
         target : Tensor
-            What to restore: ``clean``, or its grey version for micrographs.
+            What to restore: ``clean``, its grey version, or a scene where the kind makes one.
         kind_index : Tensor
             Index of each image's kind in ``self.kinds``, (B,) int64.
         """
@@ -100,6 +144,9 @@ class RandomDegradation:
         kind_index = torch.multinomial(
             self.weights.to(clean.device), clean.shape[0], replacement=True, generator=generator
         )
+        drawn_grey = torch.rand(clean.shape[0], generator=generator, device=clean.device)
+        grey = (drawn_grey < self.grey).view(-1, 1, 1, 1)
+        clean = torch.where(grey, luminance(clean), clean)
         degraded, target = clean.clone(), clean.clone()
         drawn = kind_index.tolist()
         for index in sorted(set(drawn)):
@@ -107,4 +154,6 @@ class RandomDegradation:
             wanted = self.degradations[index].target(clean[rows], generator)
             target[rows] = wanted
             degraded[rows] = self.degradations[index](wanted, generator)
-        return degraded, target, kind_index
+        # One channel of the degraded image on all three, so that noise keeps its strength.
+        degraded = torch.where(grey, degraded[:, 1:2], degraded)
+        return degraded, torch.where(grey, target[:, 1:2], target), kind_index
