@@ -181,7 +181,7 @@ def what_if(folder: Path) -> None:
 
 
 def analyses(folder: Path) -> None:
-    from napari_anyir.widgets._analysing import KINDS
+    from napari_anyir.widgets.analyses.analysis_job import KINDS
 
     blocks = {
         "error_map": ["encoder1.0"],

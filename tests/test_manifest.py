@@ -107,7 +107,7 @@ def test_reading_the_manifest_imports_nothing_heavy(run_python) -> None:
 
 def test_opening_a_widget_imports_no_torch(run_python) -> None:
     code = (
-        "import sys; import napari_anyir.widgets.restore; "
+        "import sys; import napari_anyir.widgets.restore.restore_widget; "
         "print(sorted({'torch'} & set(sys.modules)))"
     )
     assert run_python(code) == "[]"

@@ -23,10 +23,10 @@ def fresh_settings(request, monkeypatch, tmp_path) -> None:
     """Let no test start with the choices of another; a test that wants napari's own says so."""
     if request.node.get_closest_marker("window") or "in_its_preferences" in request.node.name:
         return
-    from napari_anyir.widgets import _settings
+    from napari_anyir.widgets.kit import last_choices
 
-    monkeypatch.setattr(_settings, "_napari_section", lambda section: None)
-    monkeypatch.setattr(_settings, "_file", lambda: tmp_path / "settings" / "napari-anyir.json")
+    monkeypatch.setattr(last_choices, "_napari_section", lambda section: None)
+    monkeypatch.setattr(last_choices, "_file", lambda: tmp_path / "settings" / "napari-anyir.json")
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def finish(qtbot) -> Callable[..., None]:
 @pytest.fixture
 def cell_of() -> Callable[..., tuple[int, int]]:
     """Return a function that gives row and column of a layer in the grid, on any napari."""
-    from napari_anyir.widgets._viewer import grid
+    from napari_anyir.widgets.layers.viewer import grid
 
     def find(viewer, layer) -> tuple[int, int]:
         view, layers = grid(viewer), viewer.layers

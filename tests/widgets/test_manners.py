@@ -1,27 +1,27 @@
 """Manners of the widgets, each with the test that holds it.
 
-- Results never overwrite a layer: test_restoration.py, test_results_overwrite_no_layer.
+- Results never overwrite a layer: test_restore_job.py, test_results_overwrite_no_layer.
 - Scale, translate, rotate, shear, affine, units and axis labels are kept, one by one:
-  test_layers.py, test_every_part_of_the_placement_is_kept and
+  test_image_layers.py, test_every_part_of_the_placement_is_kept and
   test_a_part_lies_where_it_was_cut_out.
-- Contrast limits are right for uint8, uint16 and float: test_layers.py,
+- Contrast limits are right for uint8, uint16 and float: test_image_layers.py,
   test_contrast_limits_are_those_of_the_source and
-  test_a_constant_image_gets_limits_that_napari_can_draw; types: test_restoration.py,
+  test_a_constant_image_gets_limits_that_napari_can_draw; types: test_restore_job.py,
   test_a_result_is_what_a_script_gives.
-- Lazy layers stay lazy: test_restore.py, test_a_lazy_layer_is_not_computed; and do not hold the
-  window up: test_lazy.py.
-- Deleting a layer or closing napari in mid-run leaves nothing running: test_restore.py,
+- Lazy layers stay lazy: test_restore_widget.py, test_a_lazy_layer_is_not_computed; and do not hold
+  the window up: test_lazy_results.py.
+- Deleting a layer or closing napari in mid-run leaves nothing running: test_restore_widget.py,
   test_removing_the_source_stops_the_run; test_window.py, test_closing_the_window_stops_the_run;
   test_worker.py, test_a_job_outlives_its_application_without_a_crash.
-- And no memory held: test_restore.py, test_removing_the_result_frees_its_pixels and
+- And no memory held: test_restore_widget.py, test_removing_the_result_frees_its_pixels and
   test_fifty_runs_and_removals_leave_nothing; benchmarks/leaks.py gives the numbers.
-- Settings persist: test_restore.py, test_the_choices_are_remembered; here for the other widgets;
-  test_settings.py, test_a_newer_napari_keeps_them_in_its_preferences.
-- *Copy as script* gives the layer bit for bit: test_script.py, and test_restore.py,
+- Settings persist: test_restore_widget.py, test_the_choices_are_remembered; here for the other
+  widgets; test_last_choices.py, test_a_newer_napari_keeps_them_in_its_preferences.
+- *Copy as script* gives the layer bit for bit: test_result_script.py, and test_restore_widget.py,
   test_the_script_on_the_clipboard_makes_the_layer_again.
 - Errors appear as notifications with the remedy: test_worker.py,
   test_errors_are_shown_as_their_one_sentence.
-- Progress rises to its end and never falls back: test_restoration.py,
+- Progress rises to its end and never falls back: test_restore_job.py,
   test_progress_rises_to_its_end; here, for all widgets.
 - Keyboard, tool tips, and a window no taller than a laptop's screen: here; test_window.py,
   test_the_dock_fits_a_small_laptop.
@@ -97,7 +97,7 @@ def test_the_list_above_names_tests_that_exist() -> None:
     here = Path(__file__).parent
     named = set(re.findall(r"\btest_\w+\b(?!\.py)", __doc__ or ""))
     files = set(re.findall(r"\btest_\w+\.py\b", __doc__ or ""))
-    text = "\n".join((here / name).read_text(encoding="utf-8") for name in files)
+    text = "\n".join(next(here.rglob(name)).read_text(encoding="utf-8") for name in files)
     assert len(named) > 12
     assert {name for name in named if f"def {name}(" not in text} == set()
 
@@ -269,12 +269,12 @@ def test_no_widget_loads_the_compiler_of_torch(run_python) -> None:
 import sys
 import numpy as np
 from napari.components import ViewerModel
-from napari_anyir.widgets._analysing import KINDS, AnalysisJob
-from napari_anyir.widgets._degradation import KindsJob, plan_degradation
-from napari_anyir.widgets._looking import LookJob
-from napari_anyir.widgets._plane import read_shown_plane
-from napari_anyir.widgets._restoration import Settings, plan
-from napari_anyir.widgets._what_if import WhatIfJob
+from napari_anyir.widgets.analyses.analysis_job import KINDS, AnalysisJob
+from napari_anyir.widgets.degrade.degrade_job import KindsJob, plan_degradation
+from napari_anyir.widgets.look_inside.look_job import LookJob
+from napari_anyir.widgets.layers.shown_plane import read_shown_plane
+from napari_anyir.widgets.restore.restore_job import Settings, plan
+from napari_anyir.widgets.what_if.trial_job import WhatIfJob
 
 viewer = ViewerModel()
 pixels = np.random.default_rng(0).integers(0, 255, (40, 48), np.uint8)

@@ -1,1 +1,1 @@
-"""Qt and magicgui: a thin skin over inference, one file per widget."""
+"""Qt and magicgui: a thin skin over inference; one folder per widget, and what they share."""

@@ -1,0 +1,1 @@
+"""Parts that every dock is made of: threads, bars, notifications, remembered choices."""

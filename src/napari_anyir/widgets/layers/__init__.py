@@ -1,0 +1,1 @@
+"""What napari's layers say about pixels, and what is done with them; no Qt."""

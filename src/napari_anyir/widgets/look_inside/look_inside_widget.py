@@ -1,0 +1,289 @@
+"""*Look inside*: feature maps of chosen blocks as layers over the image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QTimer
+
+from napari_anyir.widgets.kit import last_choices
+from napari_anyir.widgets.layers.shown_plane import Intensity, ShownPlane, read_shown_plane
+from napari_anyir.widgets.layers.side_by_side import SideBySide
+from napari_anyir.widgets.look_inside.look_form import LookForm
+from napari_anyir.widgets.look_inside.look_job import (
+    ONE,
+    Looked,
+    LookJob,
+    free_name,
+    groups_of,
+    is_inside,
+    key_of,
+    map_layers,
+    update_layer,
+)
+from napari_anyir.widgets.network.model_structure import PARTS
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+SECTION = "look_inside"
+"""Key of the remembered settings in the manifest."""
+
+DELAY = 300
+"""Milliseconds of rest before a moved slider starts a look."""
+
+
+class LookInsideWidget(LookForm):
+    """Look inside the network: what its blocks show for the plane in view.
+
+    Parameters
+    ----------
+    napari_viewer : napari.components.ViewerModel
+        The viewer; napari passes it.
+    """
+
+    def __init__(self, napari_viewer: ViewerModel) -> None:
+        super().__init__(napari_viewer)
+        self._job: LookJob | None = None
+        self._last: LookJob | None = None
+        self._volume: tuple[ShownPlane, Intensity] | None = None
+        self._watched: Any = None
+        self._again = False
+        self.side_by_side = SideBySide(self._viewer, lambda: self.side_box.setChecked(False))
+        self.set_values(last_choices.load(SECTION))
+        self._connect()
+        self._structure_changed()
+        self._update()
+
+    def _connect(self) -> None:
+        self.timer = QTimer(self)
+        self.timer.setSingleShot(True)
+        self.timer.setInterval(DELAY)
+        self.timer.timeout.connect(self._look_again)
+        self.model_choice.structure_changed.connect(self._structure_changed)
+        self.model_choice.failed.connect(self.status_label.setText)
+        self.ushape.changed.connect(self._choices_changed)
+        self.layer_box.layer_changed.connect(self._layer_chosen)
+        self.show_box.currentIndexChanged.connect(self._choices_changed)
+        self.parts_widget.changed.connect(self._choices_changed)
+        self.follow_box.toggled.connect(self._ask)
+        self.side_box.toggled.connect(self._arrange)
+        self.table.arranged.connect(self._arrange)
+        self.run_button.clicked.connect(self.run)
+        self.cancel_button.clicked.connect(self.cancel)
+        self.row.returned.connect(self._returned)
+        self.row.ended.connect(self._ended)
+        self.row.changed.connect(self._update)
+        self._viewer.layers.events.removed.connect(self._layer_removed)
+        for event in self._dims_events():
+            event.connect(self._ask)
+
+    def _dims_events(self) -> list[Any]:
+        events = self._viewer.dims.events
+        return [events.current_step, events.order, events.ndisplay]
+
+    # ---------------------------------------------------------------- what the user does
+
+    def run(self) -> None:
+        """Look inside, in a thread."""
+        if self.runner.running:
+            return
+        problem = self.problem
+        if problem is not None:
+            self._complain(problem)
+            return
+        try:
+            plane = read_shown_plane(self.layer_box.layer, self._viewer.dims)
+        except (TypeError, ValueError) as error:
+            self._complain(str(error))
+            return
+        last_choices.save(SECTION, self.values())
+        self._start(
+            LookJob(
+                plane,
+                self.ushape.chosen,
+                self.parts,
+                self.show_as,
+                self.channel_box.value(),
+                self.model_choice.model,
+                self.model_choice.device,
+            )
+        )
+
+    def cancel(self) -> None:
+        """Stop at the next part; layers that are there stay."""
+        self._again = False
+        self.timer.stop()
+        self.row.cancel()
+
+    def _start(self, job: LookJob) -> None:
+        known = self._volume
+        if known is not None and known[0].data is job.plane.data:
+            job = replace(job, intensity=known[1])
+        self._job = job
+        self.row.start(job, job.model)
+
+    # ---------------------------------------------------------------- following the slider
+
+    def _ask(self, event: Any = None) -> None:
+        """Ask for another look once all has come to rest."""
+        if self.follow_box.isChecked() and self._last is not None:
+            self.timer.start()
+
+    def _look_again(self) -> None:
+        """Look again at what is shown now, as far as it is another plane."""
+        last = self._last
+        layer = self._layer_of(last) if last is not None else None
+        if last is None or layer is None or not self.follow_box.isChecked():
+            return
+        if self.runner.running:  # what is being computed is out of date: stop it, start after it
+            self._again = True
+            self.runner.stop()
+            return
+        shown = [key_of(item) for item in self._viewer.layers if is_inside(item)]
+        blocks = tuple(b for b in last.blocks if (last.plane.tag, b) in {k[:2] for k in shown})
+        if not blocks:  # all its groups were removed: there is nothing to keep up to date
+            self._last = None
+            return
+        try:
+            plane = read_shown_plane(layer, self._viewer.dims)
+        except (TypeError, ValueError) as error:
+            self.status_label.setText(str(error))
+            return
+        if not plane.same(last.plane) or self._volume is None:
+            self._start(replace(last, plane=plane, blocks=blocks, intensity="auto"))
+
+    def _layer_of(self, job: LookJob) -> Any:
+        tag = job.plane.tag
+        return next((x for x in self._viewer.layers if str(x.unique_id) == tag), None)
+
+    def _watch(self, layer: Any) -> None:
+        """Follow the pixels of the source, which an edit changes."""
+        if self._watched is not None:
+            self._watched.events.data.disconnect(self._pixels_changed)
+        self._watched = layer
+        if layer is not None:
+            layer.events.data.connect(self._pixels_changed)
+
+    def _pixels_changed(self, event: Any = None) -> None:
+        self._volume = None
+        self._ask()
+
+    # ---------------------------------------------------------------- what the worker says
+
+    def _returned(self, looked: Looked) -> None:
+        job = self._job
+        if job is None or self._layer_of(job) is None:  # its image is gone: nothing to lie over
+            return
+        self._last, self._volume = job, (job.plane, looked.intensity)
+        self._watch(self._layer_of(job))
+        self._show_maps(job, looked)
+        count = len(looked.maps)
+        text = f"{count} {'map' if count == 1 else 'maps'} in {looked.seconds:.1f} s."
+        self.status_label.setText(" ".join([text, *looked.notes]))
+
+    def _show_maps(self, job: LookJob, looked: Looked) -> None:
+        layers = self._viewer.layers
+        there = {key_of(layer): layer for layer in layers if is_inside(layer)}
+        active, point = layers.selection.active, self._viewer.dims.point
+        before = len(there)
+        for made in map_layers(job, looked):
+            layer = there.get(made.key)
+            if layer is not None and update_layer(layer, made):
+                continue
+            if layer is not None:
+                layers.remove(layer)
+            self._viewer.add_image(made.data, **free_name(made, {item.name for item in layers}))
+        # New layers must not move the slider, nor take keys and tools away from the chosen layer.
+        if active is not None and active in layers:
+            layers.selection.active = active
+        dims = self._viewer.dims
+        for back in range(1, min(len(point), dims.ndim) + 1):
+            if dims.point[-back] != point[-back]:
+                dims.set_point(dims.ndim - back, point[-back])
+        self.table.refresh()
+        if self.side_box.isChecked() or before == 0:
+            self._arrange()
+
+    def _ended(self) -> None:
+        self._job = None
+        again, self._again = self._again, False
+        if again:
+            self._look_again()
+
+    # ---------------------------------------------------------------- side by side
+
+    def _arrange(self, _on: bool = False) -> None:
+        """Give the image and its visible maps a cell each, or put all back."""
+        groups = groups_of(self._viewer.layers)
+        layer = self.layer_box.layer
+        tag = str(layer.unique_id) if layer is not None else ""
+        maps = [item for (source, _), items in groups.items() if source == tag for item in items]
+        # In the order of computation, whenever they were added.
+        structure, parts = self.ushape.structure, list(PARTS)
+        names = structure.names if structure is not None else ()
+        place = {name: number for number, name in enumerate(names)}
+        shown = sorted(
+            (item for item in maps if item.visible),
+            key=lambda item: (place.get(key_of(item)[1], -1), parts.index(key_of(item)[2])),
+        )
+        if not self.side_box.isChecked() or layer is None or not shown:
+            self.side_by_side.end()
+            return
+        layer.visible = True
+        self.side_by_side.begin([layer, *shown])
+
+    # ---------------------------------------------------------------- reactions
+
+    def _structure_changed(self) -> None:
+        structure = self.model_choice.structure
+        self.ushape.set_structure(structure)
+        self.parts_widget.offer(PARTS if structure is None else structure.parts)
+        self._choices_changed()
+
+    def _layer_chosen(self) -> None:
+        if self.side_by_side.active:
+            self._arrange()
+        self._choices_changed()
+
+    def _layer_removed(self, event: Any) -> None:
+        layer = event.value
+        job = self._job or self._last
+        if job is not None and str(layer.unique_id) == job.plane.tag:
+            self.cancel()
+        if self._last is not None and str(layer.unique_id) == self._last.plane.tag:
+            self._watch(None)
+            self._last = self._volume = None  # its pixels must not stay in memory
+        if is_inside(layer) and self.side_by_side.active:
+            self._arrange()
+
+    def _update(self) -> None:
+        self.channel_box.setVisible(self.show_as == ONE)
+        self.run_button.setEnabled(not self.row.running and self.problem is None)
+        self.cancel_button.setEnabled(self.row.stoppable)
+
+    def _choices_changed(self) -> None:
+        if not self.runner.running:
+            self.status_label.setText(self.problem or self.advice)
+        self._update()
+
+    def _complain(self, text: str) -> None:
+        self.status_label.setText(text)
+        show_error(text)
+
+    def showEvent(self, event: Any) -> None:
+        """Look for devices when the widget is first seen, which is its first use."""
+        super().showEvent(event)
+        self.model_choice.find_devices()
+
+    def closeEvent(self, event: Any) -> None:
+        """Stop what runs and put the viewer back; the layers stay."""
+        for emitter in self._dims_events():
+            emitter.disconnect(self._ask)
+        self._watch(None)
+        self.cancel()
+        self.model_choice.stop()
+        self.side_by_side.end()
+        super().closeEvent(event)

@@ -1,0 +1,206 @@
+"""Which blocks and parts a model has, from its card; no Qt, and no torch where the card tells."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from napari_anyir.widgets.kit.problems import load_torch
+
+if TYPE_CHECKING:
+    from napari_anyir.weights import ModelCard
+
+STAGES = {
+    "encoder1": 0,
+    "encoder2": 1,
+    "encoder3": 2,
+    "latent": 3,
+    "decoder3": 2,
+    "decoder2": 1,
+    "decoder1": 0,
+    "refinement": 0,
+}
+"""The eight stages in the order of computation, and the level on which each lies."""
+
+PARTS = {
+    "alpha": "α′: local detail, weighted by the image's statistics (Alg. 1)",
+    "beta": "β: passed to the gate as it is (Alg. 1)",
+    "gamma": "γ: what opens and shuts the gate, after its activation (Alg. 1)",
+    "attention": "A: the channel attention",
+    "gated": "G: what the gate lets through",
+    "spatial": "F_s: the spatial branch of the fusion (Alg. 2)",
+    "frequency": "F_f: the frequency branch of the fusion (Alg. 2)",
+    "fused": "F: both branches, mixed by lambda",
+    "output": "what the block hands on",
+}
+"""Parts of a block in the order of computation, and what they are."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """One DAB of a network.
+
+    Parameters
+    ----------
+    name : str
+        Address such as ``encoder1.0``.
+    scale : int
+        Image pixels per pixel of its maps: 1, 2, 4 or 8.
+    channels : int
+        Channels C of the block.
+    """
+
+    name: str
+    scale: int
+    channels: int
+
+    @property
+    def stage(self) -> str:
+        """Stage of the block, such as ``encoder1``."""
+        return self.name.partition(".")[0]
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Blocks and parts of a network.
+
+    Parameters
+    ----------
+    blocks : tuple of Block
+        In the order of computation.
+    parts : tuple of str
+        In the order of computation.
+
+    Examples
+    --------
+    >>> structure = Structure((Block("encoder1.0", 1, 16), Block("latent.0", 8, 128)), ("fused",))
+    >>> structure.names
+    ('encoder1.0', 'latent.0')
+    """
+
+    blocks: tuple[Block, ...]
+    parts: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Addresses of all blocks."""
+        return tuple(block.name for block in self.blocks)
+
+    def stages(self) -> dict[str, tuple[str, ...]]:
+        """Addresses of the blocks by stage, stages without blocks left out."""
+        found: dict[str, tuple[str, ...]] = {}
+        for block in self.blocks:
+            found[block.stage] = (*found.get(block.stage, ()), block.name)
+        return found
+
+    def order(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Bring addresses into the order of computation; those that are not there are left out."""
+        wanted = set(names)
+        return tuple(name for name in self.names if name in wanted)
+
+    def patterns(self, names: Collection[str]) -> tuple[str, ...]:
+        """Name blocks by as few patterns as can be.
+
+        Parameters
+        ----------
+        names : collection of str
+            Addresses.
+
+        Returns
+        -------
+        tuple of str
+            ``*`` for all, ``encoder1.*`` for a whole stage, addresses otherwise.
+
+        Examples
+        --------
+        >>> blocks = tuple(Block(name, 1, 8) for name in ("encoder1.0", "latent.0", "latent.1"))
+        >>> Structure(blocks, ()).patterns(["latent.0", "latent.1"])
+        ('latent.*',)
+        """
+        chosen = set(names)
+        if chosen and chosen >= set(self.names):
+            return ("*",)
+        found: list[str] = []
+        for stage, blocks in self.stages().items():
+            if len(blocks) > 1 and chosen >= set(blocks):
+                found.append(f"{stage}.*")
+            else:
+                found += [name for name in blocks if name in chosen]
+        return tuple(found)
+
+
+def structure_of(card: ModelCard) -> Structure | None:
+    """Read the structure from a card, without torch.
+
+    Parameters
+    ----------
+    card : ModelCard
+        The model's.
+
+    Returns
+    -------
+    Structure or None
+        None where only the checkpoint can tell; `StructureJob` asks it.
+
+    Examples
+    --------
+    >>> from napari_anyir.weights import find_model
+    >>> structure_of(find_model("nano")).blocks[0]
+    Block(name='encoder1.0', scale=1, channels=16)
+    """
+    config = card.config
+    if not {"dim", "blocks", "refinement"} <= set(config):
+        return None
+    dim, counts = int(config["dim"]), [int(count) for count in config["blocks"]]
+    blocks = []
+    for stage, level in STAGES.items():
+        count = int(config["refinement"]) if stage == "refinement" else counts[level]
+        # Decoder level 1 and the refinement keep both halves of the concatenation: 2C channels.
+        wide = 1 if stage in ("decoder1", "refinement") else level
+        blocks += [Block(f"{stage}.{i}", 2**level, dim * 2**wide) for i in range(count)]
+    without = set()
+    if config.get("gate", "gated_da") == "none":
+        without |= {"alpha", "beta", "gamma"}
+    elif config.get("gate_fractions") is not None:
+        names = ("alpha", "beta", "gamma")
+        shares = zip(names, config["gate_fractions"], strict=True)
+        without |= {name for name, share in shares if not share}
+    if config.get("fusion", "spatial_frequency") == "none":
+        without |= {"spatial", "frequency"}
+    return Structure(tuple(blocks), tuple(part for part in PARTS if part not in without))
+
+
+@dataclass(frozen=True)
+class StructureJob:
+    """Asks a checkpoint that has no card, in a thread: it has to be loaded for that.
+
+    Parameters
+    ----------
+    model : str
+        Name or path.
+
+    Examples
+    --------
+    >>> StructureJob("nano")(None, None).blocks[0]
+    Block(name='encoder1.0', scale=1, channels=16)
+    """
+
+    model: str
+
+    def __str__(self) -> str:
+        """What napari shows of a running job."""
+        return f"Reading the model {self.model!r}"
+
+    def __call__(self, progress: Any, cancel: Any) -> Structure:
+        """Read blocks and parts off the network."""
+        load_torch()
+        from napari_anyir.inference.inside.network_parts import shown_parts
+        from napari_anyir.inference.models import get_model
+
+        network = get_model(self.model).network
+        blocks = tuple(
+            Block(name, scale, int(block.fusion.project.in_channels))
+            for name, scale, block in network.named_blocks()
+        )
+        return Structure(blocks, shown_parts(network.config))

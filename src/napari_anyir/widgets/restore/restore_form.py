@@ -1,0 +1,359 @@
+"""The choices of a restoration as a form: model, device, axes, what, and the advanced ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.settings import get_settings
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+
+from napari_anyir.weights import list_models
+from napari_anyir.widgets.kit.form_parts import (
+    ERROR_STYLE,
+    INTENSITIES,
+    PRECISIONS,
+    TILES,
+    AdvancedFields,
+    choose,
+    small_label,
+)
+from napari_anyir.widgets.kit.layer_box import LayerBox, is_shapes
+from napari_anyir.widgets.kit.qt import Signal
+from napari_anyir.widgets.kit.worker import Runner
+from napari_anyir.widgets.layers import image_layers
+from napari_anyir.widgets.network.devices import DevicesJob
+from napari_anyir.widgets.restore.estimate import expected_for, in_words
+from napari_anyir.widgets.restore.models_button import ModelsButton
+from napari_anyir.widgets.restore.restore_job import (
+    ALL,
+    RECTANGLE,
+    WHAT,
+    Settings,
+    check_layer_axes,
+    describe,
+)
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+__all__ = ["ERROR_STYLE", "INTENSITIES", "PRECISIONS", "TILES", "RestoreForm", "small_label"]
+
+WHEN = ("When it is shown (stays lazy)", "Now, into memory")
+
+
+class RestoreForm(QWidget):
+    """What is to be restored and how; says while the user types whether it can be.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        Whose layers.
+    parent : QWidget, optional
+        The parent.
+
+    Attributes
+    ----------
+    changed : Signal
+        Something other was chosen or typed.
+    """
+
+    changed = Signal()
+
+    def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._cards = list_models()
+        self._devices: list[str] = []
+        self._wanted_device: str | None = None
+        self._build(viewer)
+        self._connect()
+        self._prefill_axes()
+        self._model_chosen()
+        self._what_chosen()
+        self._probe = Runner(self)
+        self._probe.returned.connect(self._offer_devices)
+
+    # ---------------------------------------------------------------- what was chosen
+
+    @property
+    def layer(self) -> Any:
+        """The source layer, or None."""
+        return self.layer_box.layer
+
+    @property
+    def axes(self) -> str:
+        """Axis letters as typed."""
+        return self.axes_edit.text().strip()
+
+    @property
+    def what(self) -> str:
+        """One of the keys of `napari_anyir.widgets.restore.restore_job.WHAT`."""
+        return list(WHAT)[self.what_box.currentIndex()]
+
+    @property
+    def shapes(self) -> Any:
+        """The Shapes layer with the rectangle, or None."""
+        return self.shapes_box.layer if self.what == RECTANGLE else None
+
+    @property
+    def problem(self) -> str | None:
+        """Why a run cannot start, as one sentence, or None."""
+        if self.layer is None:
+            return "Open an image first: File > Open, or File > Open Sample."
+        try:
+            check_layer_axes(self.layer, self.axes)
+        except (TypeError, ValueError) as error:
+            return str(error)
+        if not self._cards:
+            return "There is no model; install the package again."
+        return None
+
+    def settings(self) -> Settings:
+        """Arguments of a restoration."""
+        return Settings(
+            model=self.model_box.currentText(),
+            device=self.device_box.currentText(),
+            precision=self.precision_box.currentText(),
+            tile=list(TILES.values())[self.tile_box.currentIndex()],
+            intensity=self.fields.intensity,
+        )
+
+    @property
+    def models(self) -> list[str]:
+        """All models to restore with: the chosen one first, then the ticked ones."""
+        return [self.model_box.currentText(), *self.more_button.names]
+
+    @property
+    def lazy(self) -> bool:
+        """Whether all planes of a layer are asked for that is not in memory."""
+        layer = self.layer
+        return (
+            layer is not None
+            and self.what == ALL
+            and not isinstance(image_layers.pixels(layer), np.ndarray)
+        )
+
+    @property
+    def compute(self) -> bool:
+        """Whether the result of a lazy layer is to be computed at once."""
+        return self.lazy and self.when_box.currentIndex() == 1
+
+    def estimate(self, pixels: int) -> str:
+        """Say in words how long a run will take.
+
+        Parameters
+        ----------
+        pixels : int
+            Height times width times planes.
+        """
+        if self.lazy and not self.compute:
+            return "Only the shown plane is computed now."
+        if not self._devices:  # torch is not there yet, and with it nobody knows the device
+            return ""
+        hashes = {card.name: card.sha256 for card in self._cards}
+        models = {name: hashes[name] for name in self.models}
+        return in_words(expected_for(self.settings(), models, self._devices[0], pixels))
+
+    def values(self) -> dict[str, Any]:
+        """What to remember for the next time."""
+        chosen = self.settings()
+        return {
+            "model": chosen.model,
+            "device": chosen.device,
+            "precision": chosen.precision,
+            "tile": self.tile_box.currentText(),
+            "intensity": self.intensity_box.currentText(),
+            "what": self.what,
+            "more_models": " ".join(self.more_button.names),
+            "compute": self.when_box.currentIndex() == 1,
+        }
+
+    def set_values(self, values: dict[str, Any]) -> None:
+        """Choose what was remembered; what is no longer offered is passed over."""
+        for box, name in (
+            (self.model_box, "model"),
+            (self.precision_box, "precision"),
+            (self.tile_box, "tile"),
+            (self.intensity_box, "intensity"),
+        ):
+            choose(box, str(values.get(name, "")))
+        self.more_button.set_names(str(values.get("more_models", "")).split())
+        self.when_box.setCurrentIndex(int(bool(values.get("compute", False))))
+        if values.get("what") in WHAT:
+            self.what_box.setCurrentIndex(list(WHAT).index(values["what"]))
+        # A graphics card is only listed once torch has been asked for it.
+        wanted = str(values.get("device", "auto"))
+        choose(self.device_box, wanted)
+        self._wanted_device = wanted if self.device_box.currentText() != wanted else None
+
+    def find_devices(self) -> None:
+        """Look for devices in a thread: that imports torch, which takes seconds."""
+        if not self._probe.running:
+            self._probe.start(DevicesJob())
+
+    # ---------------------------------------------------------------- building
+
+    def _build(self, viewer: ViewerModel) -> None:
+        self.layer_box = LayerBox(viewer)
+        self.layer_box.setToolTip(
+            "The image to restore. It is never changed: results are new layers."
+        )
+        self.model_box = QComboBox()
+        self.model_box.addItems([card.name for card in self._cards])
+        self.model_box.setToolTip("The network's weights; all of them run without a connection.")
+        self.card_label = small_label()
+        self.device_box = QComboBox()
+        self.device_box.addItems(["auto", "cpu"])
+        self.device_box.setToolTip(
+            "Where to compute. Only devices that this computer has are listed."
+        )
+        self.axes_edit = QLineEdit()
+        self.axes_edit.setMaxLength(8)
+        self.axes_edit.setToolTip(
+            "One letter per axis: T time, Z depth, C channel, Y rows, X columns, S colour samples. "
+            "Every plane YX is restored on its own."
+        )
+        self.axes_label = small_label()
+        self.what_box = QComboBox()
+        self.what_box.addItems(list(WHAT.values()))
+        self.what_box.setToolTip("How much of the layer to restore.")
+        self.shapes_box = LayerBox(viewer, is_shapes)
+        self.shapes_box.setToolTip("The Shapes layer; its selected shape, or else its last one.")
+        self.when_box = QComboBox()
+        self.when_box.addItems(list(WHEN))
+        self.when_box.setToolTip(
+            "The layer is read when needed. Its result can be, too: the shown plane is computed "
+            "first, each other one when it is shown. Or all of it now, with progress and Cancel."
+        )
+        self.free_box = QCheckBox("Keep the window free meanwhile")
+        self.free_box.setToolTip(
+            "napari waits for every plane of a lazy layer unless it renders images "
+            "asynchronously. This switches that setting of napari's (Preferences > Experimental) "
+            "for all layers."
+        )
+        self.fields = AdvancedFields()
+        # Under the names by which they are known as parts of this form.
+        self.tile_box, self.precision_box = self.fields.tile_box, self.fields.precision_box
+        self.intensity_box = self.fields.intensity_box
+        self.low_box, self.high_box = self.fields.low_box, self.fields.high_box
+        self.more_button = ModelsButton([card.name for card in self._cards])
+        models = QHBoxLayout()
+        models.setContentsMargins(0, 0, 0, 0)
+        models.addWidget(self.model_box, 1)
+        models.addWidget(self.more_button)
+        models_label = QLabel("&Model")
+        models_label.setBuddy(self.model_box)
+
+        self._form = QFormLayout()
+        self._form.setContentsMargins(0, 0, 0, 0)
+        self._form.setVerticalSpacing(4)
+        self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self._form.addRow("&Layer", self.layer_box)
+        self._form.addRow(models_label, models)
+        self._form.addRow("", self.card_label)
+        self._form.addRow("&Device", self.device_box)
+        self._form.addRow("A&xes", self.axes_edit)
+        self._form.addRow("", self.axes_label)
+        self._form.addRow("&What", self.what_box)
+        self._form.addRow("Sh&apes", self.shapes_box)
+        self._form.addRow("C&ompute", self.when_box)
+        self._form.addRow("", self.free_box)
+        self.advanced = QCollapsible("Advanced")
+        self.advanced.setDuration(0)
+        self.advanced.toggleButton().setToolTip("Tile, precision and intensity.")
+        self.advanced.addWidget(self.fields)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(self._form)
+        layout.addWidget(self.advanced)
+
+    def _connect(self) -> None:
+        self.layer_box.layer_changed.connect(self._prefill_axes)
+        self.axes_edit.textEdited.connect(self._axes_typed)
+        self.model_box.currentIndexChanged.connect(self._model_chosen)
+        self.what_box.currentIndexChanged.connect(self._what_chosen)
+        self.device_box.currentIndexChanged.connect(self._device_chosen)
+        self.fields.changed.connect(self.changed)
+        self.more_button.changed.connect(self.changed)
+        self.when_box.currentIndexChanged.connect(self._show_lazy_rows)
+        self.free_box.toggled.connect(self._set_async)
+        self.shapes_box.layer_changed.connect(self.changed)
+
+    # ---------------------------------------------------------------- reactions
+
+    def _prefill_axes(self) -> None:
+        layer, text = self.layer, ""
+        if layer is not None:
+            try:
+                text = image_layers.guess_layer_axes(layer)
+            except ValueError:  # more axes than letters: the check below says so
+                text = ""
+        self.axes_edit.setText(text)
+        self._check_axes()
+        self._show_lazy_rows()
+
+    def _axes_typed(self) -> None:
+        self._check_axes()
+        self.changed.emit()
+
+    def _check_axes(self) -> None:
+        problem = self.problem
+        wrong = problem is not None and self.layer is not None
+        self.axes_edit.setStyleSheet(ERROR_STYLE if wrong else "")
+        self.axes_label.setStyleSheet(ERROR_STYLE if wrong else "")
+        self.axes_label.setText(problem or describe(self.layer, self.axes))
+
+    def _model_chosen(self) -> None:
+        index = self.model_box.currentIndex()
+        card = self._cards[index] if index >= 0 else None
+        self.card_label.setText(card.summary if card else "No model is installed.")
+        if card is not None:
+            self.card_label.setToolTip(card.limits or card.tiling)
+            self.more_button.set_main(card.name)
+        self.changed.emit()
+
+    def _device_chosen(self) -> None:
+        self._wanted_device = None
+        self.changed.emit()
+
+    def _what_chosen(self) -> None:
+        self._show_row(self.shapes_box, self.what == RECTANGLE)
+        self._show_lazy_rows()
+
+    def _show_lazy_rows(self) -> None:
+        self._show_row(self.when_box, self.lazy)
+        self._show_row(self.free_box, self.lazy and not self.compute)
+        self.free_box.blockSignals(True)
+        self.free_box.setChecked(bool(get_settings().experimental.async_))
+        self.free_box.blockSignals(False)
+        self.changed.emit()
+
+    def _set_async(self, wanted: bool) -> None:
+        get_settings().experimental.async_ = wanted
+
+    def _show_row(self, field: QWidget, shown: bool) -> None:
+        field.setVisible(shown)
+        label = self._form.labelForField(field)
+        if label is not None:
+            label.setVisible(shown)
+
+    def _offer_devices(self, names: list[str]) -> None:
+        self._devices = names
+        chosen = self._wanted_device or self.device_box.currentText()
+        self._wanted_device = None
+        self.device_box.blockSignals(True)
+        self.device_box.clear()
+        self.device_box.addItems(["auto", *names])
+        choose(self.device_box, chosen)
+        self.device_box.blockSignals(False)
+        self.changed.emit()

@@ -1,0 +1,353 @@
+"""*Restore image*: choose, run, cancel, and see the result as a new layer."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QApplication,
+    QCheckBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSlider,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_anyir.widgets.kit import last_choices
+from napari_anyir.widgets.kit.activity import (
+    Activity,
+    end_progress,
+    progress_text,
+    show_progress,
+    summary,
+)
+from napari_anyir.widgets.kit.blender import Blender
+from napari_anyir.widgets.kit.worker import Runner
+from napari_anyir.widgets.layers.contrast import widen_slider
+from napari_anyir.widgets.layers.lazy_results import add_result
+from napari_anyir.widgets.layers.side_by_side import SideBySide
+from napari_anyir.widgets.layers.viewer import unwrapped
+from napari_anyir.widgets.restore.estimate import learn_from
+from napari_anyir.widgets.restore.live_preview import LivePreview
+from napari_anyir.widgets.restore.restore_form import RestoreForm, small_label
+from napari_anyir.widgets.restore.restore_job import Restored, RestoreJob, plan, result_layer
+from napari_anyir.widgets.restore.result_script import Origin, origin
+from napari_anyir.widgets.restore.results import METADATA, Results
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+__all__ = ["METADATA", "RestoreWidget", "summary"]
+
+
+class RestoreWidget(QWidget):
+    """Restore a layer with AnyIR.
+
+    Parameters
+    ----------
+    napari_viewer : napari.components.ViewerModel
+        The viewer; napari passes it.
+    """
+
+    def __init__(self, napari_viewer: ViewerModel) -> None:
+        super().__init__()
+        self._viewer = unwrapped(napari_viewer)
+        self._job: RestoreJob | None = None
+        self._queue: list[RestoreJob] = []
+        self._several = 0
+        self._source: weakref.ref[Any] | None = None
+        self.results = Results(self._viewer)
+        self.side_by_side = SideBySide(self._viewer)
+        self._fresh = False
+        self._started = 0.0
+        self.cancelled = self._done = False
+        self._origin: Origin | None = None
+        self._activity: Any = None
+        self.runner = Runner(self)
+        self.form = RestoreForm(self._viewer)
+        self._build()
+        remembered = last_choices.load("restore")
+        self.form.set_values(remembered)
+        self.strength_slider.setValue(int(remembered.get("strength", 100)))
+        self.strength_box.setValue(self.strength_slider.value())
+        self._connect()
+        self._update()
+
+    # ---------------------------------------------------------------- building
+
+    def _build(self) -> None:
+        self.strength_slider = QSlider(Qt.Orientation.Horizontal)
+        self.strength_slider.setRange(0, 100)
+        self.strength_slider.setValue(100)
+        self.strength_box = QSpinBox()
+        self.strength_box.setRange(0, 100)
+        self.strength_box.setValue(100)
+        self.strength_box.setSuffix(" %")
+        for field in (self.strength_slider, self.strength_box):
+            field.setToolTip(
+                "How much of the restoration to show: 0 is the source, 100 the full result. "
+                "It also changes the results of the last run at once, without another run."
+            )
+        self.run_button = QPushButton("&Restore")
+        self.run_button.setToolTip("Restore into a new layer.")
+        self.cancel_button = QPushButton("&Cancel")
+        self.cancel_button.setToolTip("Stop at the next strip of the image.")
+        self.script_button = QPushButton("Cop&y as script")
+        self.script_button.setToolTip(
+            "Copy Python that makes the last run's results again, bit for bit on a processor."
+        )
+        self.script_button.setEnabled(False)
+        self.progress_bar = QProgressBar()
+        self.progress_bar.setRange(0, 1)
+        self.progress_bar.setTextVisible(True)
+        self.progress_bar.setToolTip("How far the run is, over all planes.")
+        self.estimate_label = small_label()
+        self.estimate_label.setToolTip("From earlier runs with the same choices on this computer.")
+        self.status_label = small_label()
+        self.status_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+
+        strength = QHBoxLayout()
+        strength.setContentsMargins(0, 0, 0, 0)
+        strength.addWidget(self.strength_slider, 1)
+        strength.addWidget(self.strength_box)
+        row = QFormLayout()
+        row.setContentsMargins(0, 0, 0, 0)
+        label = QLabel("&Strength")
+        label.setBuddy(self.strength_slider)
+        row.addRow(label, strength)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.run_button, 2)
+        buttons.addWidget(self.cancel_button, 1)
+        self.preview_box = QCheckBox("Li&ve preview")
+        self.preview_box.setToolTip(
+            "Restore what is in view, or the rectangle, again whenever something changes; of a "
+            "large view only its middle. The network looks at all pixels of an image, so that "
+            "the full result can differ a little."
+        )
+        layout = QVBoxLayout(self)
+        layout.setSpacing(6)
+        layout.addWidget(self.form)
+        layout.addLayout(row)
+        layout.addWidget(self.preview_box)
+        layout.addWidget(self.estimate_label)
+        layout.addLayout(buttons)
+        layout.addWidget(self.progress_bar)
+        layout.addWidget(self.status_label)
+        layout.addWidget(self.script_button)
+        layout.addStretch(1)
+
+    def _connect(self) -> None:
+        self.preview = LivePreview(self._viewer, self.form, lambda: self.strength, self)
+        self.preview.told.connect(self.status_label.setText)
+        self.preview.runner.finished.connect(self._update)  # it has taught how long a run takes
+        self.preview_box.toggled.connect(self.preview.set_enabled)
+        self.strength_slider.valueChanged.connect(self.preview.blend_again)
+        self.form.changed.connect(self._update)
+        self.run_button.clicked.connect(self.run)
+        self.cancel_button.clicked.connect(self.cancel)
+        self.script_button.clicked.connect(self.copy_script)
+        self.strength_slider.valueChanged.connect(self.strength_box.setValue)
+        self.strength_box.valueChanged.connect(self.strength_slider.setValue)
+        self.blender = Blender(self.results.arrays, lambda: self.strength, self)
+        self.blender.blended.connect(self._blended)
+        self.strength_slider.valueChanged.connect(self.blender.ask)
+        self.runner.progressed.connect(self._progressed)
+        self.runner.returned.connect(self._returned)
+        self.runner.failed.connect(self.status_label.setText)
+        self.runner.finished.connect(self._finished)
+        self._viewer.layers.events.removed.connect(self._layer_removed)
+
+    # ---------------------------------------------------------------- what the user does
+
+    @property
+    def strength(self) -> float:
+        """Share of the restoration, 0 to 1."""
+        return self.strength_slider.value() / 100
+
+    def run(self) -> None:
+        """Restore the chosen layer in a thread."""
+        if self.runner.running:
+            return
+        problem = self.form.problem
+        if problem is not None:
+            self._complain(problem)
+            return
+        layer = self.form.layer
+        try:
+            job = plan(
+                layer,
+                self.form.axes,
+                dims=self._viewer.dims,
+                what=self.form.what,
+                shapes=self.form.shapes,
+                settings=self.form.settings(),
+                compute=self.form.compute,
+            )
+        except (TypeError, ValueError) as error:
+            self._complain(str(error))
+            return
+        last_choices.save(
+            "restore", {**self.form.values(), "strength": self.strength_slider.value()}
+        )
+        self._queue = [
+            replace(job, settings=replace(job.settings, model=name)) for name in self.form.models
+        ]
+        self._several, self._fresh = len(self._queue), True
+        self._origin = origin(layer)
+        self._source = weakref.ref(layer)
+        self.preview.pause()
+        self.side_by_side.end()
+        self._start_next()
+
+    def _start_next(self) -> None:
+        """Start the next of the runs: one for each model."""
+        job = self._job = self._queue.pop(0)
+        self._done = False
+        self._started = time.monotonic()
+        self.progress_bar.setRange(0, 0)  # busy: torch and the weights are loaded first
+        self.status_label.setText(f"{job} with {job.settings.model} ...")
+        self._activity = Activity(str(job), job.steps, self.cancel)
+        self.runner.start(job)
+        self._update()
+
+    def cancel(self) -> None:
+        """Stop the run at its next step."""
+        if self.runner.running:
+            self.runner.stop()
+            self.cancelled = True
+            self._queue = []
+            self.status_label.setText("Stopping at the next strip ...")
+            self._update()
+
+    # ---------------------------------------------------------------- what the worker says
+
+    def _progressed(self, done: int, total: int) -> None:
+        show_progress(self.progress_bar, done, total)
+        if self._job is None:
+            return
+        seconds = time.monotonic() - self._started
+        self.status_label.setText(progress_text(done, total, self._job.steps, seconds))
+        # Last, because napari handles events in there, the end of this run among them.
+        self._activity.show(done, total)
+
+    def _returned(self, restored: Restored) -> None:
+        if self._job is None or self._origin is None:
+            return
+        names = {layer.name for layer in self._viewer.layers}
+        suffix = f"restored ({self._job.settings.model})" if self._several > 1 else "restored"
+        data, values, _ = result_layer(self._job, restored, names, self.strength, suffix=suffix)
+        layer = add_result(self._viewer, data, values)
+        widen_slider(layer, restored.slider)
+        if self._fresh:  # until then the slider acts on what an earlier run left
+            self.blender.stop()
+            self.results.clear()
+            self._fresh = False
+        self.results.add(layer, self._origin, self._job, restored)
+        self._done = True
+        learn_from(restored.record, self._job.settings, self._job.pixels)
+        self.status_label.setText(summary(restored.record))
+
+    def _finished(self) -> None:
+        if self._activity is not None:
+            self._activity.close()
+        if self._queue and not self.cancelled and self._done:
+            self._start_next()
+            return
+        if self.cancelled:
+            added = 0 if self._fresh else len(self.results)
+            kept = f"{added} of {self._several} results are" if added else "no layer was"
+            self.status_label.setText(f"Cancelled; {kept} added.")
+        elif self._several > 1 and self._done:
+            self._show_side_by_side()
+        end_progress(self.progress_bar, whole=self._done)
+        self.cancelled = self._done = False
+        self._queue, self._several = [], 0
+        self._job = self._source = self._origin = self._activity = None
+        self.preview.resume()
+        self._update()
+
+    def _show_side_by_side(self) -> None:
+        source = self._source() if self._source is not None else None
+        layers = self.results.layers
+        if len(layers) < 2:  # they were deleted meanwhile
+            return
+        if source is not None and source in self._viewer.layers:
+            source.visible = True
+            layers = [source, *layers]
+        self.side_by_side.begin(layers)
+        self.status_label.setText(
+            f"{self._several} results, side by side: napari's grid button puts them on top of "
+            "each other; Compare layers measures them."
+        )
+
+    def copy_script(self) -> None:
+        """Put a script that makes the results of the last run again on the clipboard."""
+        if not self.results:
+            return
+        clipboard = QApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(self.results.script(self.strength))
+            self.status_label.setText("The script is on the clipboard.")
+
+    # ---------------------------------------------------------------- strength afterwards
+
+    def _blended(self, blended: tuple[dict[str, Any], float]) -> None:
+        self.results.show(*blended)
+
+    # ---------------------------------------------------------------- the viewer's doings
+
+    def _layer_removed(self, event: Any) -> None:
+        if self._source is not None and self._source() == event.value:
+            self.cancel()
+        if self.results.forget(event.value):
+            if not self.results:
+                self.blender.stop()
+            self._update()
+
+    def _update(self) -> None:
+        running = self.runner.running
+        self.estimate_label.setText("" if self.form.problem else self._estimate())
+        self.run_button.setEnabled(not running and self.form.problem is None)
+        self.cancel_button.setEnabled(running and not self.runner.stopping)
+        self.script_button.setEnabled(len(self.results) > 0)
+
+    def _estimate(self) -> str:
+        try:
+            job = plan(
+                self.form.layer,
+                self.form.axes,
+                dims=self._viewer.dims,
+                what=self.form.what,
+                shapes=self.form.shapes,
+            )
+        except (TypeError, ValueError):  # said when the run is asked for
+            return ""
+        return self.form.estimate(job.pixels)
+
+    def _complain(self, text: str) -> None:
+        self.status_label.setText(text)
+        show_error(text)
+
+    def showEvent(self, event: Any) -> None:
+        """Look for devices when the widget is first seen, which is its first use."""
+        super().showEvent(event)
+        self.form.find_devices()
+
+    def closeEvent(self, event: Any) -> None:
+        """Stop what runs; a dock that is closed is gone."""
+        self._queue = []
+        self.runner.stop()
+        self.blender.stop()
+        self.preview_box.setChecked(False)
+        self.side_by_side.end()
+        super().closeEvent(event)
