@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from napari_anyir.degradations import MicrographNoise
+from napari_anyir.degradations import MicrographNoise, StabilisedNoise
 from napari_anyir.degradations.scenes import SCENES, choose_scene, make_scene
 
 
@@ -74,3 +74,15 @@ def test_correlated_noise_keeps_its_variance():
     assert noise.var() == pytest.approx(0.4 / 200, rel=0.05)
     near = (noise[1:] * noise[:-1]).mean() / noise.var()
     assert near == pytest.approx(0.60, abs=0.03)
+
+
+@pytest.mark.parametrize("photons", [5.0, 50.0, 500.0])
+@pytest.mark.parametrize("read", [0.0, 2.0])
+def test_stabilised_noise_is_unbiased_and_of_one_strength(photons, read):
+    """The generalised Anscombe transform: deviation 1 of a range of 2 sqrt(photons + ...)."""
+    kind = StabilisedNoise(photons=photons, read=read, correlation=0.0)
+    steps = torch.linspace(0.6, 0.9, 4).view(1, 1, 4, 1).expand(1, 3, 4, 40_000)
+    noise = kind._apply(steps, seeded())[0, 0] - steps[0, 0]
+    white = max(2 * (photons + 0.375 + read**2) ** 0.5, 2 * (0.375 + read**2) ** 0.5 / 0.6)
+    assert (noise.mean(dim=1).abs() * white).max() < 0.05
+    torch.testing.assert_close(noise.std(dim=1) * white, torch.ones(4), atol=0.1, rtol=0)

@@ -23,6 +23,7 @@ def part(shares: dict[str, float], *kinds: str) -> float:
 
 def test_the_default_shares_are_those_of_the_training_plan():
     noise = ("noise", "poisson_gaussian", "camera_noise", "grain", "processed_noise", "micrograph")
+    noise = (*noise, "stabilised_noise")
     assert sum(TRAINING_SHARES.values()) == pytest.approx(1.0)
     assert part(TRAINING_SHARES, *noise) == pytest.approx(0.33)
     assert part(TRAINING_SHARES, "rain", "heavy_rain") == pytest.approx(0.12)
@@ -37,9 +38,9 @@ def test_the_shares_for_noise_alone_hold_nothing_else():
     assert sum(DENOISE_SHARES.values()) == pytest.approx(1.0)
     assert part(DENOISE_SHARES, "noise", "poisson_gaussian") == pytest.approx(0.30)
     assert part(DENOISE_SHARES, "camera_noise", "grain", "processed_noise") == pytest.approx(0.30)
-    assert part(DENOISE_SHARES, "micrograph") == pytest.approx(0.22)
+    assert part(DENOISE_SHARES, "micrograph", "stabilised_noise") == pytest.approx(0.22)
     assert part(DENOISE_SHARES, "clean") >= 1 / 6
-    assert len(DENOISE_SHARES) == 7
+    assert len(DENOISE_SHARES) == 8
 
 
 def test_a_batch_is_degraded_and_its_kinds_are_told():
@@ -56,7 +57,7 @@ def test_a_batch_is_degraded_and_its_kinds_are_told():
             assert (degraded[row] - target[row]).abs().max() < 5 / 255
         else:
             assert not torch.equal(degraded[row], target[row]), name
-        if name == "micrograph":
+        if name in ("micrograph", "stabilised_noise"):
             assert torch.equal(target[row, 0], target[row, 1])
             assert torch.equal(degraded[row, 0], degraded[row, 1])
         elif name != "clean":

@@ -13,7 +13,7 @@ from napari_anyir.degradations.camera import CameraNoise
 from napari_anyir.degradations.darkness import Darkness
 from napari_anyir.degradations.haze import Haze
 from napari_anyir.degradations.jpeg import Jpeg
-from napari_anyir.degradations.micrograph import MicrographNoise
+from napari_anyir.degradations.micrograph import MicrographNoise, StabilisedNoise
 from napari_anyir.degradations.mixtures import Clean, Mixture
 from napari_anyir.degradations.noise import GaussianNoise, PoissonGaussianNoise
 from napari_anyir.degradations.processed import Grain, ProcessedNoise
@@ -49,6 +49,7 @@ __all__ = [
     "Rain",
     "RandomDegradation",
     "Snow",
+    "StabilisedNoise",
     "Water",
     "degrade",
     "describe",

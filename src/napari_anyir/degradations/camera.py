@@ -156,14 +156,14 @@ class CameraNoise(Degradation):
         log=True,
     )
     colour: Range = parameter(
-        (0.2, 0.9),
+        (0.15, 0.8),
         lowest=0.0,
         highest=2.0,
         unit="share",
         source="gives the correlation of colours measured on PolyU: 0.49, 0.68, 0.87",
     )
     quality: Range = parameter(
-        (82.0, 99.0), lowest=1.0, highest=100.0, unit="quality", source="settings of cameras"
+        (85.0, 99.0), lowest=1.0, highest=100.0, unit="quality", source="settings of cameras"
     )
 
     def _apply(self, clean: Tensor, generator: torch.Generator) -> Tensor:

@@ -128,8 +128,84 @@ class MicrographNoise(Degradation):
         grey = clean.mean(dim=1, keepdim=True)
         noise = shot_and_read_noise(grey, photons, read, generator) - grey
         noisy = grey + soften(noise, correlation, keep_variance=True)
-        if self.storage != "none":
-            stored = (255.0 * noisy).round() / 255.0
-            often = 0.5 if self.storage == "mixed" else 1.0
-            noisy = torch.where(uniform(0.0, 1.0, clean, generator) < often, stored, noisy)
-        return noisy.expand_as(clean)
+        return self._store(noisy, generator).expand_as(clean)
+
+    def _store(self, noisy: Tensor, generator: torch.Generator) -> Tensor:
+        """Round to 8 bits, where the camera stores them."""
+        if self.storage == "none":
+            return noisy
+        often = 0.5 if self.storage == "mixed" else 1.0
+        rounded = uniform(0.0, 1.0, noisy, generator) < often
+        return torch.where(rounded, (255.0 * noisy).round() / 255.0, noisy)
+
+
+@dataclass(frozen=True)
+class StabilisedNoise(MicrographNoise):
+    """Make a micrograph as a variance-stabilising transform shows it: its noise is white.
+
+    The generalised Anscombe transform ``T(z) = 2 sqrt(max(z + 3/8 + r^2, 0))`` of counted photons z
+    with read noise r has noise of deviation 1 (Anscombe, Biometrika 1948; Makitalo and Foi, IEEE
+    TIP 2013). The clean counterpart is what T is in the mean, so what a network makes of it can be
+    undone by the exact unbiased inverse. 0 is T's smallest value and 1 its value at ``photons``, or at as
+    many more as keep the darkest pixel attainable.
+
+    Parameters
+    ----------
+    photons, read, power, peak, offset, correlation, scene, storage
+        As for `MicrographNoise`; ``power``, ``peak`` and ``offset`` hold in the transformed values.
+
+    Examples
+    --------
+    >>> photo = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    >>> noisy = StabilisedNoise()(photo, torch.Generator().manual_seed(0))
+    >>> bool((noisy[:, 0] == noisy[:, 2]).all())
+    True
+    """
+
+    kind: ClassVar[str] = "stabilised_noise"
+
+    def _apply(self, clean: Tensor, generator: torch.Generator) -> Tensor:
+        photons = self._draw("photons", clean, generator)
+        read = self._draw("read", clean, generator)
+        correlation = self._draw("correlation", clean, generator)
+        grey = clean.mean(dim=1, keepdim=True)
+        dark = 2.0 * (0.375 + read.square()).sqrt()
+        white = 2.0 * (photons + 0.375 + read.square()).sqrt()
+        darkest = grey.amin(dim=(2, 3), keepdim=True).clamp_min(0.02)
+        white = torch.maximum(white, dark / darkest)
+        counts = unbiased_inverse((grey * white).clamp_min(2.0 * 0.375**0.5), read).clamp_min(0.0)
+        one = torch.ones_like(photons)
+        counted = shot_and_read_noise(counts, one, read, generator)
+        noisy = 2.0 * (counted + 0.375 + read.square()).clamp_min(0.0).sqrt() / white
+        noisy = grey + soften(noisy - grey, correlation, keep_variance=True)
+        return self._store(noisy, generator).expand_as(clean)
+
+
+def unbiased_inverse(stabilised: Tensor, read: Tensor) -> Tensor:
+    """Photons that are transformed to these values in the mean.
+
+    The closed form of Makitalo and Foi (IEEE TIP 2011 and 2013) for the exact unbiased inverse of
+    the generalised Anscombe transform.
+
+    Parameters
+    ----------
+    stabilised : Tensor
+        Means of transformed values, at least 2 sqrt(3 / 8), (B, C, H, W).
+    read : Tensor
+        Read noise in electrons, (B, 1, 1, 1).
+
+    Returns
+    -------
+    Tensor
+        Photons (B, C, H, W).
+
+    Examples
+    --------
+    >>> photons = unbiased_inverse(torch.tensor(20.0), torch.tensor(0.0))
+    >>> round(float(photons), 1)  # (20 / 2)^2 - 1/8, and a little
+    99.9
+    """
+    inverse = 1.0 / stabilised
+    root = 1.5**0.5
+    series = 0.25 * root + inverse * (-1.375 + inverse * 0.625 * root)
+    return 0.25 * stabilised.square() - 0.125 + inverse * series - read.square()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from napari_anyir.degradations._base import Degradation, check_images, luminance
 from napari_anyir.degradations.jpeg import Jpeg
-from napari_anyir.degradations.micrograph import MicrographNoise
+from napari_anyir.degradations.micrograph import MicrographNoise, StabilisedNoise
 from napari_anyir.degradations.mixtures import Clean
 from napari_anyir.degradations.noise import GaussianNoise
 from napari_anyir.degradations.registry import KINDS, find_kind
@@ -20,7 +20,8 @@ DENOISE_SHARES: dict[str, float] = {
     "camera_noise": 0.13,
     "grain": 0.12,
     "processed_noise": 0.05,
-    "micrograph": 0.22,
+    "micrograph": 0.14,
+    "stabilised_noise": 0.08,
     "clean": 0.18,
 }
 """Shares for a network that takes noise off and nothing else: 30 % white noise, 30 % noise as
@@ -32,7 +33,8 @@ TRAINING_SHARES: dict[str, float] = {
     "camera_noise": 0.05,
     "grain": 0.05,
     "processed_noise": 0.02,
-    "micrograph": 0.07,
+    "micrograph": 0.05,
+    "stabilised_noise": 0.02,
     "rain": 0.09,
     "heavy_rain": 0.03,
     "haze": 0.11,
@@ -51,6 +53,10 @@ TRAINING_PARAMETERS: dict[str, Degradation] = {
     "noise": GaussianNoise(sigma=(0.0, 55.0), storage="round"),
     "micrograph": MicrographNoise(
         scene="random", peak=(0.15, 1.0), offset=(0.0, 0.1), storage="mixed"
+    ),
+    # As `intensity="photons"` shows a micrograph to a network.
+    "stabilised_noise": StabilisedNoise(
+        scene="random", power=(0.4, 1.5), peak=(0.3, 1.0), offset=(0.0, 0.4)
     ),
     # Two stops of images that are meant to be dark; most of LOL-v1 is darker than that.
     "clean": Clean(exposure=(0.25, 1.0), veil=(0.0, 0.3), noise=(0.0, 1.0), scene="random"),
