@@ -221,7 +221,7 @@ def test_imagej_above_its_limit_becomes_ome(
     path = tmp_path / "a.tif"
     metadata = {"axes": "ZYX", "unit": "um", "spacing": 0.5}
     tifffile.imwrite(path, STACK[0, :, 0], imagej=True, resolution=(4.0, 4.0), metadata=metadata)
-    monkeypatch.setattr("napari_anyir.files.tiff._IMAGEJ_LIMIT", 1000)
+    monkeypatch.setattr("napari_anyir.files.tiff_writing._IMAGEJ_LIMIT", 1000)
     _, written = again(path)
     with written:
         assert written.is_bigtiff

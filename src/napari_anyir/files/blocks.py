@@ -10,7 +10,16 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Filled", "blocks_of", "is_lazy", "plane_axes", "plane_chunks", "store"]
+__all__ = [
+    "Filled",
+    "blocks_of",
+    "changed",
+    "flipped",
+    "is_lazy",
+    "plane_axes",
+    "plane_chunks",
+    "store",
+]
 
 
 @dataclass(frozen=True)
@@ -71,6 +80,52 @@ class Filled:
             shape, self.dtype, lambda target: self.fill(_Permuted(target, order, self.shape))
         )
 
+    def flip(self, axes: Sequence[int]) -> Filled:
+        """Same array with some axes running backwards.
+
+        Parameters
+        ----------
+        axes : sequence of int
+            Which.
+
+        Returns
+        -------
+        Filled
+            Still not there.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> count = Filled((3,), np.dtype(int), lambda target: target.__setitem__(..., range(3)))
+        >>> count.flip([0]).compute().tolist()
+        [2, 1, 0]
+        """
+        return Filled(
+            self.shape, self.dtype, lambda target: self.fill(_Flipped(target, frozenset(axes)))
+        )
+
+    def map(self, function: Callable[[Any], Any]) -> Filled:
+        """Same array with a function applied to what is assigned.
+
+        Parameters
+        ----------
+        function : callable
+            Of arrays, pixel by pixel, to the same type.
+
+        Returns
+        -------
+        Filled
+            Still not there.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> ones = Filled((2,), np.dtype(int), lambda target: target.__setitem__(..., np.ones(2)))
+        >>> ones.map(lambda values: values + 1).compute().tolist()
+        [2, 2]
+        """
+        return Filled(self.shape, self.dtype, lambda target: self.fill(_Applied(target, function)))
+
     def compute(self, **_: Any) -> np.ndarray[Any, Any]:
         """Fill an array in memory.
 
@@ -84,27 +139,138 @@ class Filled:
         return target
 
 
-class _Permuted:
-    """A target seen with its axes in the order of the source."""
+def _full_index(index: Any, ndim: int) -> tuple[Any, ...]:
+    """Give an index one element per axis."""
+    index = index if isinstance(index, tuple) else (index,)
+    if Ellipsis in index:
+        at = index.index(Ellipsis)
+        index = (*index[:at], *(slice(None),) * (ndim - len(index) + 1), *index[at + 1 :])
+    return (*index, *(slice(None),) * (ndim - len(index)))
 
-    def __init__(self, target: Any, order: Sequence[int], shape: tuple[int, ...]) -> None:
+
+class _View:
+    """A target that is assigned to in another form."""
+
+    def __init__(self, target: Any, shape: tuple[int, ...]) -> None:
         self._target = target
-        self._order = order
         self.shape = shape
         self.dtype = target.dtype
         self.ndim = len(shape)
 
+
+class _Permuted(_View):
+    """A target seen with its axes in the order of the source."""
+
+    def __init__(self, target: Any, order: Sequence[int], shape: tuple[int, ...]) -> None:
+        super().__init__(target, shape)
+        self._order = order
+
     def __setitem__(self, index: Any, values: Any) -> None:
-        index = index if isinstance(index, tuple) else (index,)
-        if Ellipsis in index:
-            at = index.index(Ellipsis)
-            index = (*index[:at], *(slice(None),) * (self.ndim - len(index) + 1), *index[at + 1 :])
-        index += (slice(None),) * (self.ndim - len(index))
+        index = _full_index(index, self.ndim)
         kept = [axis for axis in range(self.ndim) if isinstance(index[axis], slice)]
         if np.ndim(values):
             moved = [kept.index(axis) for axis in self._order if axis in kept]
             values = np.transpose(values, moved)
         self._target[tuple(index[axis] for axis in self._order)] = values
+
+
+class _Flipped(_View):
+    """A target seen with some axes running backwards."""
+
+    def __init__(self, target: Any, axes: frozenset[int]) -> None:
+        super().__init__(target, tuple(target.shape))
+        self._axes = axes
+
+    def __setitem__(self, index: Any, values: Any) -> None:
+        there: list[Any] = []
+        flips: list[int] = []
+        kept = 0
+        for axis, (part, size) in enumerate(
+            zip(_full_index(index, self.ndim), self.shape, strict=True)
+        ):
+            if axis not in self._axes:
+                there.append(part)
+            elif isinstance(part, slice):
+                start, stop, step = part.indices(size)
+                if step != 1:
+                    raise NotImplementedError("a backward target is filled in runs")
+                there.append(slice(size - stop, size - start))
+                flips.append(kept)
+            else:
+                there.append(size - 1 - part % size)
+            kept += isinstance(part, slice)
+        values = np.asarray(values)
+        if values.ndim == kept:
+            values = np.flip(values, flips)
+        self._target[tuple(there)] = values
+
+
+class _Applied(_View):
+    """A target to which a function of the values is assigned."""
+
+    def __init__(self, target: Any, function: Callable[[Any], Any]) -> None:
+        super().__init__(target, tuple(target.shape))
+        self._function = function
+
+    def __setitem__(self, index: Any, values: Any) -> None:
+        self._target[index] = self._function(np.asarray(values))
+
+
+def flipped(array: Any, axes: Sequence[int]) -> Any:
+    """Let some axes of an array run backwards.
+
+    Parameters
+    ----------
+    array : numpy.ndarray, dask.array.Array or Filled
+        Any array.
+    axes : sequence of int
+        Which; none gives the same array.
+
+    Returns
+    -------
+    array
+        Of the same kind.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> flipped(np.arange(3), [0]).tolist()
+    [2, 1, 0]
+    """
+    if not len(axes):
+        return array
+    return array.flip(axes) if isinstance(array, Filled) else np.flip(array, tuple(axes))
+
+
+def changed(array: Any, function: Callable[[Any], Any], dtype: Any = None) -> Any:
+    """Apply a function of pixels, at once or when the array is computed.
+
+    Parameters
+    ----------
+    array : numpy.ndarray, dask.array.Array or Filled
+        Any array.
+    function : callable
+        Of arrays, to the same shape; for a `Filled` to the same type.
+    dtype : numpy.dtype, optional
+        Type of its results; default: that of the array.
+
+    Returns
+    -------
+    array
+        Of the same kind.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> changed(np.arange(3), np.negative).tolist()
+    [0, -1, -2]
+    """
+    if isinstance(array, Filled):
+        return array.map(function)
+    if hasattr(array, "dask"):
+        dtype = np.dtype(dtype or array.dtype)
+        return array.map_blocks(function, dtype=dtype, meta=np.empty((0,) * array.ndim, dtype))
+    return function(array)
 
 
 def is_lazy(array: Any) -> bool:

@@ -91,7 +91,14 @@ class ImageFile:
     units : mapping of str to str
         Axis letter to the unit of its scale, spelled in full.
     metadata : mapping
-        What only the same format can keep, as its writer wants it.
+        ``icc_profile``, ``exif``, ``xmp`` (bytes) and ``text`` (mapping of str to str), which
+        several formats can keep, and what only the same format can, as its writer wants it.
+    seen : str or None
+        Axis letters in the order in which the file has them, where that is another than ``axes``.
+    nodata : float or None
+        Value that says that there is no value; None if every value is one.
+    notes : tuple of str
+        What of the file is not in this, one clause each.
 
     Examples
     --------
@@ -108,6 +115,9 @@ class ImageFile:
     scale: Mapping[str, float] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    seen: str | None = None
+    nodata: float | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def is_lazy(self) -> bool:
@@ -124,6 +134,42 @@ class ImageFile:
         """
         letters = self.axes or " " * self.array.ndim
         return tuple(float(self.scale.get(letter, 1.0)) for letter in letters)
+
+    def named(self, axes: str) -> ImageFile:
+        """Name the axes anew, as they follow one another in the file.
+
+        Parameters
+        ----------
+        axes : str
+            One letter per axis that other programs show: colours that lie in planes come before
+            rows and columns; those of a palette need no letter.
+
+        Returns
+        -------
+        ImageFile
+            With these axes, and its pixels in the order of the file. Letters that do not fit are
+            kept: `napari_anyir.restore` says why.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> image = ImageFile(np.zeros((4, 8, 5)), "YXS", "tiff", seen="SYX")
+        >>> image.named("CYX").array.shape
+        (5, 4, 8)
+        >>> ImageFile(np.zeros((4, 8, 3)), "YXS", "png").named("yx").axes
+        'YXS'
+        """
+        letters = axes.upper()
+        own = self.axes or ""
+        if own.endswith("S") and "S" not in letters and len(letters) == len(own) - 1:
+            return replace(self, axes=letters + "S", seen=None)
+        seen = self.seen or own
+        if seen == own or sorted(seen) != sorted(own) or len(letters) != len(seen):
+            return replace(self, axes=letters, seen=None)
+        if sorted(letters) == sorted(own) and letters.replace("S", "") == own.replace("S", ""):
+            return replace(self, seen=None)
+        order = [own.index(letter) for letter in seen]
+        return replace(self, array=self.array.transpose(order), axes=letters, seen=None)
 
     def without_pixels(self) -> ImageFile:
         """Keep everything but the pixels, so that their memory can go.

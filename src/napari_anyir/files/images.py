@@ -178,7 +178,7 @@ def _write(part: Path, kind: str, array: Any, like: ImageFile, software: str) ->
 
         write_npy(part, array, like)
     elif kind == "tiff":
-        from napari_anyir.files.tiff import write_tiff
+        from napari_anyir.files.tiff_writing import write_tiff
 
         write_tiff(part, array, like, software=software)
     elif kind == "zarr":

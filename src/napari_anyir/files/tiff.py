@@ -1,7 +1,8 @@
-"""Read and write TIFF with its axes, resolution and metadata: OME-TIFF, ImageJ's and plain."""
+"""Read TIFF with its axes, resolution and metadata: OME-TIFF, ImageJ's and plain."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,36 +10,38 @@ import numpy as np
 import tifffile
 
 from napari_anyir.errors import ImageFileError
-from napari_anyir.files.blocks import is_lazy, plane_chunks, store
+from napari_anyir.files.blocks import is_lazy, plane_chunks
 from napari_anyir.files.door import Guarded
 from napari_anyir.files.image_file import ImageFile
 from napari_anyir.files.mapped import Mapped
+from napari_anyir.files.tiff_colours import Samples, check_colours, photometric_of, to_be_seen
 from napari_anyir.files.tiff_metadata import (
+    common_metadata,
     imagej_to_write,
-    ome_from_scale,
+    nodata_of,
     ome_to_write,
     read_scale,
     resolution_of,
     tags_to_write,
 )
 from napari_anyir.files.tiff_pages import Pages, complaints, read_series
+from napari_anyir.files.tiff_sets import OmeSet, find_set
 
-__all__ = ["read_tiff", "write_tiff"]
+__all__ = ["read_tiff"]
 
 _LETTERS = "TZCYXS"
-# ImageJ reads no BigTIFF and counts bytes in 32 bits.
-_IMAGEJ_LIMIT = 2**32 - 2**25
 # How the log tells that pages which should be there are not.
 _DAMAGE = ("page offset", "reshape", "corrupted")
-_IMAGEJ_TYPES = ("uint8", "uint16", "float32")
 
 
 def read_tiff(path: Path, *, lazy_above: int) -> ImageFile:
     """Read a TIFF.
 
-    Axes come from OME-XML, ImageJ or tifffile's own description; pages that say nothing are Z, T
-    or C, whichever is free. Colours that lie in planes are put last. A palette is looked up,
-    except in ImageJ's files, where it colours intensities. Pyramids: the full size is read.
+    Pixels are those that viewers show: upright, black is zero, palettes looked up (except in
+    ImageJ's files, where they colour intensities), YCbCr as RGB, colours not multiplied by alpha
+    and last. Samples that are no colours are channels. Axes come from OME-XML, ImageJ or
+    tifffile's own description; pages that say nothing are Z, T or C, whichever is free. Pyramids:
+    the full size is read. A file of an OME-TIFF set gives the whole set.
 
     Parameters
     ----------
@@ -55,63 +58,106 @@ def read_tiff(path: Path, *, lazy_above: int) -> ImageFile:
     Raises
     ------
     ImageFileError
-        If the file is damaged, of an unknown compression, CMYK, or holds images of several sizes.
+        If the file is damaged, of an unknown compression, CMYK, or holds images of several sizes,
+        or if a file of its set is missing.
     """
+    described: dict[str, Any] = {}
+    if (together := find_set(path)) is not None:
+        _check_set(together)
+        if together.master.suffix.lower() not in (".tif", ".tiff", ".btf", ".tf8", ".tf2"):
+            described["omexml"] = together.master.read_text(encoding="utf-8")
+            path = together.files[0]
+        else:
+            path = together.master
     with complaints() as errors:
         try:
-            tif = tifffile.TiffFile(path)
+            tif = tifffile.TiffFile(path, **described)
         except tifffile.TiffFileError as error:
             raise ImageFileError("its content is not that of a TIFF") from error
         with tif:
-            series = _only_series(tif)
+            series, notes = _only_series(tif)
             if broken := [e for e in errors if any(sign in e for sign in _DAMAGE)]:
                 raise ImageFileError(f"it is damaged or cut off ({broken[0][:80]})")
             page = series.keyframe
-            axes, array = _pixels(path, tif, series, lazy_above)
-            return _describe(path, tif, page, axes, array)
+            samples = Samples.of(page)
+            axes = _known_letters(series.axes, samples)
+            array = _stored(path, series, axes, lazy_above)
+            seen = axes
+            array, axes, samples, more = to_be_seen(
+                array, axes, page, samples, imagej=tif.is_imagej
+            )
+            if not is_lazy(array):
+                array = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+            image = _describe(path, tif, page, axes, array, samples)
+            return replace(
+                image, seen=seen, notes=notes + more, nodata=nodata_of(page, samples, array.dtype)
+            )
 
 
-def _only_series(tif: Any) -> Any:
-    """First series, unless others of the same rank would be lost silently."""
+def _check_set(together: OmeSet) -> None:
+    if missing := together.missing:
+        raise ImageFileError(
+            f"it is a part of an OME-TIFF set of {len(together.files)} files of which "
+            f"{len(missing)} {'is' if len(missing) == 1 else 'are'} missing, such as "
+            f"'{missing[0].name}'; put all files of the set into one folder"
+        )
+
+
+def _only_series(tif: Any) -> tuple[Any, tuple[str, ...]]:
+    """First series, unless others of the same rank would be lost silently, and what is left out."""
     if not tif.series:
         raise ImageFileError("it holds no image")
     first = tif.series[0]
+    notes = []
     for other in tif.series[1:]:
         if other.size * 4 > first.size:  # thumbnails and labels of slide scanners are smaller
+            sizes = " and ".join(_called(series) for series in (first, other))
             raise ImageFileError(
-                f"it holds {len(tif.series)} images of different sizes; save them as single files"
+                f"it holds {len(tif.series)} images of different sizes or kinds ({sizes}); save "
+                "them as single files"
             )
-    photometric = first.keyframe.photometric
-    if not isinstance(photometric, tifffile.PHOTOMETRIC):  # a number that the format has not
-        raise ImageFileError(f"its photometric interpretation ({photometric}) is unknown")
-    colours = photometric.name
-    if colours in ("SEPARATED", "CIELAB", "ICCLAB", "ITULAB", "CFA", "LOGL", "LOGLUV"):
-        name = "CMYK" if colours == "SEPARATED" else colours
-        raise ImageFileError(f"its colours are {name}; save it as RGB or grey")
-    return first
+    if len(tif.series) > 1:
+        count = len(tif.series) - 1
+        notes.append(
+            f"{count} smaller {'image' if count == 1 else 'images'} in it, such as a thumbnail, "
+            "are left out"
+        )
+    if first.keyframe.is_reduced and first.keyframe.subifds:
+        raise ImageFileError(
+            "its first image is a thumbnail of what lies below it; save that alone"
+        )
+    if len(first.levels) > 1:
+        notes.append(f"its pyramid of {len(first.levels)} levels is left out but for the full size")
+    if None in list(first.pages):
+        raise ImageFileError(
+            f"{sum(page is None for page in first.pages)} of its planes are missing; put all files "
+            "of the image into one folder"
+        )
+    check_colours(first.keyframe)
+    return first, tuple(notes)
 
 
-def _pixels(path: Path, tif: Any, series: Any, lazy_above: int) -> tuple[str, Any]:
-    """Axis letters and pixels, colours last."""
-    axes = _known_letters(series.axes)
+def _called(series: Any) -> str:
+    return f"{' x '.join(map(str, series.shape))} {photometric_of(series.keyframe)} {series.dtype}"
+
+
+def _stored(path: Path, series: Any, axes: str, lazy_above: int) -> Any:
+    """Samples as they lie in the file; YCbCr as RGB."""
     array: Any = None
     if series.nbytes > lazy_above:
         array = _lazy(path, series, axes)
     if array is None:
         array = read_series(series, path)
-    if "S" in axes and not axes.endswith("S"):
-        at = axes.index("S")
-        array = np.moveaxis(array, at, -1)
-        axes = axes.replace("S", "") + "S"
-    if series.keyframe.photometric.name == "PALETTE" and not tif.is_imagej:
-        axes, array = axes + "S", _look_up(array, series.keyframe.colormap)
-    if not is_lazy(array):
-        array = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
-    return axes, array
+    return array
 
 
-def _known_letters(axes: str) -> str:
-    """Name axes that are none of T, Z, C, Y, X, S after the first of Z, T, C that is free."""
+def _known_letters(axes: str, samples: Samples) -> str:
+    """Name axes that are none of T, Z, C, Y, X, S after the first of Z, T, C that is free.
+
+    Samples that are no colours are C.
+    """
+    if "S" in axes and samples.bands:
+        axes = axes.replace("S", "C" if "C" not in axes else "?")
     for letter in axes:
         if letter not in _LETTERS:
             free = [known for known in "ZTC" if known not in axes]
@@ -127,147 +173,45 @@ def _lazy(path: Path, series: Any, axes: str) -> Any:
 
     dtype = series.dtype.newbyteorder(series.keyframe.parent.byteorder)
     source: Any
-    if series.dataoffset is not None:
+    if series.dataoffset is not None and photometric_of(series.keyframe) != "YCBCR":
         source = Mapped(path, dtype, series.shape, series.dataoffset)
     else:
         source = Pages.of(path, series)
         if source is None:
             return None
-    chunks = plane_chunks(series.shape, axes)
-    if "S" in axes and not axes.endswith("S"):
-        chunks = tuple(n if a in "SYX" else 1 for a, n in zip(axes, series.shape, strict=True))
+    page = series.keyframe
+    inner = tuple(page.shape) if page.samplesperpixel > 1 else tuple(page.shape[-2:])
+    stacked = len(series.shape) - len(inner)
+    chunks = (1,) * stacked + inner if stacked >= 0 else plane_chunks(series.shape, axes)
     # Without name=False dask reads the whole file to give it a name.
     return da.from_array(Guarded(source, path), chunks=chunks, name=False).astype(
         series.dtype.newbyteorder("=")
     )
 
 
-def _look_up(array: Any, palette: Any) -> Any:
-    """Colours of a palette: uint8 if it was one of 8 bits, as nearly all are, else uint16."""
-    palette = np.asarray(palette).T
-    if not (palette % 257).any():
-        palette = (palette // 257).astype(np.uint8)
-    elif not (palette % 256).any():
-        palette = (palette // 256).astype(np.uint8)
-    if is_lazy(array):
-        return array.map_blocks(
-            lambda block: palette[block], dtype=palette.dtype, new_axis=array.ndim,
-            chunks=(*array.chunks, (3,)),
-        )  # fmt: skip
-    return palette[array]
-
-
-def _describe(path: Path, tif: Any, page: Any, axes: str, array: Any) -> ImageFile:
+def _describe(
+    path: Path, tif: Any, page: Any, axes: str, array: Any, samples: Samples
+) -> ImageFile:
     """Collect the metadata in the form in which `write_tiff` passes it on."""
     kind = "ome" if tif.is_ome else "imagej" if tif.is_imagej else "plain"
     imagej = dict(tif.imagej_metadata or {}) if kind == "imagej" else {}
     ome = ome_to_write(tif.ome_metadata, axes) if kind == "ome" else {}
     scale, units = read_scale(page, imagej, ome)
+    if samples.orientation > 4:
+        scale |= {a: scale[b] for a, b in ("XY", "YX") if b in scale and a in scale}
     keep: dict[str, Any] = {
         "kind": kind,
         "described": {"ome": ome, "imagej": imagej_to_write(imagej)}.get(kind, {}),
         "resolution": resolution_of(page),
-        "compressed": page.compression.name != "NONE",
+        "compressed": int(page.compression) != 1,
         "tile": page.tile[-2:] if page.is_tiled else None,
-        "white_is_zero": page.photometric.name == "MINISWHITE",
-        "icc": page.iccprofile,
+        "samples": samples,
         "colormap": page.colormap if kind == "imagej" else None,
         "extratags": tags_to_write(page),
-        "extrasamples": [int(value) for value in page.extrasamples],
     }
     if kind == "plain":
         keep["shaped"] = tif.is_shaped
         shaped = dict((tif.shaped_metadata or ({},))[0]) if tif.is_shaped else {}
         keep["described"] = {k: v for k, v in shaped.items() if k not in ("shape", "axes")}
-        keep["description"] = None if tif.is_shaped else page.description or None
+    keep |= common_metadata(path, page, kind, ome)
     return ImageFile(array, axes, "tiff", path, scale, units, keep)
-
-
-def write_tiff(path: Path, array: Any, like: ImageFile, *, software: str = "") -> None:
-    """Write a TIFF of the kind and with the metadata of another.
-
-    An image from another format becomes an OME-TIFF if it has a physical scale or stacked planes.
-    Compressed files are compressed again, without loss; lazy arrays are written uncompressed, so
-    that memory stays constant. Above 4 GB an ImageJ file becomes an OME BigTIFF, which Fiji opens.
-
-    Parameters
-    ----------
-    path : Path
-        Target.
-    array : numpy.ndarray or dask.array.Array
-        Pixels.
-    like : ImageFile
-        Source of axes and metadata.
-    software : str
-        Text of the Software tag.
-    """
-    options = _options(array, like, software)
-    if is_lazy(array):
-        _write_lazily(path, array, options)
-        return
-    keep = like.metadata if like.format == "tiff" else {}
-    if keep.get("compressed"):
-        options |= {"compression": "zlib", "predictor": array.dtype.kind in "iu"}
-    if keep.get("tile") and not options.get("imagej"):
-        options["tile"] = keep["tile"]
-    tifffile.imwrite(path, array, **options)
-
-
-def _write_lazily(path: Path, array: Any, options: dict[str, Any]) -> None:
-    """Lay out an empty file and fill its pixels block by block."""
-    laid_out = tifffile.memmap(path, shape=array.shape, dtype=array.dtype, **options)
-    store(array, Mapped(path, laid_out.dtype, array.shape, laid_out.offset))
-
-
-def _options(array: Any, like: ImageFile, software: str) -> dict[str, Any]:
-    """Arguments of `tifffile.imwrite`, without compression and tiles."""
-    keep = like.metadata if like.format == "tiff" else {}
-    axes = like.axes if like.axes and len(like.axes) == array.ndim else None
-    if axes is None and array.ndim > 2 and array.shape[-1] in (3, 4):
-        colours = array.dtype == np.uint8 or array.dtype.kind == "f"  # as restore() guesses
-    else:
-        colours = axes is not None and axes.endswith("S")
-    kind = keep.get("kind") or _kind_for(like, axes)
-    metadata = dict(keep.get("described") or {})
-    if kind == "imagej" and (array.nbytes > _IMAGEJ_LIMIT or str(array.dtype) not in _IMAGEJ_TYPES):
-        kind, metadata = "ome", {}
-    if kind == "ome" and not metadata:
-        metadata = ome_from_scale(like.scale, like.units)
-    options: dict[str, Any] = {"software": software or "napari-anyir"}
-    if colours:
-        options |= {"photometric": "rgb", "planarconfig": "contig"}
-        if array.shape[-1] == 4:
-            options["extrasamples"] = (keep.get("extrasamples") or [2])[:1]
-    elif keep.get("colormap") is not None:
-        options |= {"photometric": "palette", "colormap": keep["colormap"]}
-    else:
-        options["photometric"] = "miniswhite" if keep.get("white_is_zero") else "minisblack"
-    if axes:
-        metadata["axes"] = axes
-    if kind == "imagej":
-        options["imagej"] = True
-    elif kind == "ome":
-        options |= {"ome": True, "bigtiff": array.nbytes > _IMAGEJ_LIMIT}
-    elif keep and not keep.get("shaped"):
-        options |= {"description": keep.get("description"), "metadata": None}
-    options.setdefault("metadata", metadata)
-    if keep.get("resolution"):
-        resolution, unit = keep["resolution"]
-        options |= {"resolution": resolution, "resolutionunit": unit}
-    elif {"X", "Y"} <= set(like.scale) and like.units.get("X") == "centimeter":
-        options |= {
-            "resolution": (1 / like.scale["X"], 1 / like.scale["Y"]),
-            "resolutionunit": "centimeter",
-        }
-    if keep.get("icc") or like.metadata.get("icc_profile"):
-        options["iccprofile"] = keep.get("icc") or like.metadata["icc_profile"]
-    if keep.get("extratags"):
-        options["extratags"] = keep["extratags"]
-    return options
-
-
-def _kind_for(like: ImageFile, axes: str | None) -> str:
-    """Kind of TIFF for an image from another format."""
-    physical = any(unit not in ("", "centimeter") for unit in like.units.values())
-    stacked = axes is not None and len(axes.replace("S", "")) > 2
-    return "ome" if physical or stacked else "plain"

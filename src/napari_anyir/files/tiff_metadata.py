@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import numpy as np
+from PIL import Image
+
+from napari_anyir.files.exif import DIRECTORIES, block_of, directories_of
 from napari_anyir.files.image_file import full_unit, short_unit
+from napari_anyir.files.tiff_colours import Samples
 
 __all__ = [
+    "common_metadata",
     "imagej_to_write",
+    "nodata_of",
     "ome_from_scale",
     "ome_to_write",
     "read_scale",
@@ -22,7 +32,7 @@ __all__ = [
 _TAGS = {
     "Make",
     "Model",
-    "Orientation",
+    "DateTime",
     "DocumentName",
     "PageName",
     "Artist",
@@ -183,10 +193,105 @@ def tags_to_write(page: Any) -> list[tuple[int, Any, Any, Any, bool]]:
     for tag in page.tags.values():
         if tag.name in _TAGS:
             value = tag.value
-            # tifffile counts the bytes of a text itself
-            count = 0 if isinstance(value, str) else tag.count
-            kept.append((tag.code, tag.dtype, count, value, True))
+            if isinstance(value, str):
+                # tifffile counts the bytes of a text itself, and takes no other str than ASCII.
+                value = value if value.isascii() else value.encode()
+                kept.append((tag.code, 2, 0, value, True))
+            else:
+                kept.append((tag.code, int(tag.dtype), tag.count, value, True))
     return kept
+
+
+def common_metadata(path: Path, page: Any, kind: str, ome: Mapping[str, Any]) -> dict[str, Any]:
+    """Collect what other formats can hold as well.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    page : tifffile.TiffPage
+        Its first page.
+    kind : str
+        ``"ome"``, ``"imagej"`` or ``"plain"``.
+    ome : mapping
+        What `ome_to_write` returned.
+
+    Returns
+    -------
+    dict
+        ``icc_profile``, ``exif`` and ``xmp`` (bytes) and ``text`` (dict of str to str), those of
+        them that are there.
+    """
+    tags = page.tags
+    texts = {
+        name: _text(tags.get(code))
+        for name, code in (("Title", 269), ("Author", 315), ("Copyright", 33432))
+    }
+    if kind == "ome":
+        texts["Description"] = str(ome.get("Description", ""))
+    elif kind == "plain" and not page.is_shaped:
+        texts["Description"] = _text(tags.get(270))
+    found: dict[str, Any] = {"text": {name: text for name, text in texts.items() if text}}
+    profile = tags.get(34675)
+    found["icc_profile"] = bytes(profile.value) if profile is not None else b""
+    xmp = tags.get(700)
+    if xmp is not None:
+        found["xmp"] = xmp.value.encode() if isinstance(xmp.value, str) else bytes(xmp.value)
+    found["exif"] = _exif(path, page)
+    return {name: value for name, value in found.items() if value}
+
+
+def _text(tag: Any) -> str:
+    if tag is None:
+        return ""
+    value = tag.value
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    return value.strip("\0 \r\n") if isinstance(value, str) else ""
+
+
+def _exif(path: Path, page: Any) -> bytes:
+    """What a TIFF says in tags of its own and in directories, as one block."""
+    texts = {
+        code: text for code in (271, 272, 306, 315, 33432) if (text := _text(page.tags.get(code)))
+    }
+    directories: dict[int, dict[int, Any]] = {}
+    if any(number in page.tags for number in DIRECTORIES):
+        # Broken directories raise whatever they run into.
+        with contextlib.suppress(Exception), Image.open(path, formats=("TIFF",)) as image:
+            directories = directories_of(image.getexif())
+    return block_of(texts, directories)
+
+
+def nodata_of(page: Any, samples: Samples, dtype: np.dtype[Any]) -> float | None:
+    """Value that says that there is no value, from the tag of GDAL.
+
+    Parameters
+    ----------
+    page : tifffile.TiffPage
+        The page.
+    samples : Samples
+        How its samples are stored: where zero is white, the value was exchanged with them.
+    dtype : numpy.dtype
+        Type of the pixels.
+
+    Returns
+    -------
+    float or None
+        The value, possibly NaN; None if there is none, if it is no number, or if the pixels
+        cannot have it.
+    """
+    text = _text(page.tags.get(42113)).replace(",", ".")
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    if dtype.kind in "iu":
+        if not value.is_integer() or not np.iinfo(dtype).min <= value <= np.iinfo(dtype).max:
+            return None
+        if samples.white is not None:
+            value = samples.white - value
+    return value
 
 
 def resolution_of(page: Any) -> tuple[Any, int] | None:
@@ -203,11 +308,25 @@ def resolution_of(page: Any) -> tuple[Any, int] | None:
         Pixels per unit along x and y, each as a fraction (numerator, denominator), and the number
         of the unit (1 none, 2 inch, 3 centimetre); None if they are missing or zero.
     """
-    x, y = page.tags.get("XResolution"), page.tags.get("YResolution")
-    if x is None or y is None or 0 in (*x.value, *y.value):
+    values = [page.tags.get(name) for name in ("XResolution", "YResolution")]
+    pairs = [_fraction(tag.value) if tag is not None else None for tag in values]
+    if None in pairs:
         return None
     unit = page.tags.get("ResolutionUnit")
-    return (tuple(x.value), tuple(y.value)), int(unit.value) if unit else 2
+    number = unit.value if unit is not None else 2
+    return (pairs[0], pairs[1]), int(number) if number in (1, 2, 3) else 1
+
+
+def _fraction(value: Any) -> tuple[int, int] | None:
+    """A positive fraction, from a pair or from a number that stands where a pair should."""
+    try:
+        if isinstance(value, int | float):
+            fraction = Fraction(value).limit_denominator(10**6)
+            value = fraction.numerator, fraction.denominator
+        over, under = (int(part) for part in value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return (over, under) if over > 0 and under > 0 else None
 
 
 def read_scale(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,8 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_anyir.errors import ImageFileError
+from napari_anyir.files.tiff_colours import photometric_of
+from napari_anyir.files.upright import as_stored, check_orientation
 
-__all__ = ["Pages", "complaints", "read_series"]
+__all__ = ["Pages", "complaints", "read_page", "read_series"]
 
 
 class _Collector(logging.Handler):
@@ -73,13 +76,58 @@ def read_series(series: Any, path: Path) -> NDArray[Any]:
     ImageFileError
         If the compression cannot be undone.
     """
+    pages = list(series.pages)
+    if photometric_of(series.keyframe) != "YCBCR":
+        try:
+            return np.asarray(series.asarray())
+        except (ValueError, ImportError) as error:
+            if not _lacks_codec(error):
+                raise
+    return np.stack([read_page(page) for page in pages]).reshape(series.shape)
+
+
+def read_page(page: Any) -> NDArray[Any]:
+    """Read the samples of a page as they are stored, but YCbCr as RGB.
+
+    libtiff, through Pillow, knows LZW and JPEG, which tifffile leaves to imagecodecs, and the
+    many ways of YCbCr.
+
+    Parameters
+    ----------
+    page : tifffile.TiffPage or tifffile.TiffFrame
+        From an open file.
+
+    Returns
+    -------
+    numpy.ndarray
+        In the shape of the page.
+
+    Raises
+    ------
+    ImageFileError
+        If the compression cannot be undone.
+    """
+    if photometric_of(page.keyframe) == "YCBCR":
+        if (array := _with_pillow(page)) is not None:
+            return array
+        if _name(page.keyframe.compression) not in ("JPEG", "OJPEG"):  # tifffile makes RGB of these
+            raise ImageFileError("its colours are YCbCr of an unusual kind; save it as RGB")
     try:
-        return np.asarray(series.asarray())
-    except (ValueError, ImportError) as error:  # no codec, or one that a younger Python has
-        if isinstance(error, ValueError) and "imagecodecs" not in str(error):
+        return np.asarray(page.asarray())
+    except (ValueError, ImportError) as error:
+        if not _lacks_codec(error):
             raise
-        pages = [_read_with_pillow(path, page.index, page, error) for page in series.pages]
-        return np.stack(pages).reshape(series.shape)
+        if (array := _with_pillow(page)) is None:
+            raise ImageFileError(
+                f"its compression ({_name(page.keyframe.compression)}) needs one more package; "
+                "pip install 'napari-anyir[codecs]'"
+            ) from error
+        return array
+
+
+def _lacks_codec(error: Exception) -> bool:
+    """Whether a codec is missing, or one that only a younger Python has."""
+    return isinstance(error, ImportError) or "imagecodecs" in str(error)
 
 
 def _name(number: Any) -> str:
@@ -87,21 +135,30 @@ def _name(number: Any) -> str:
     return str(getattr(number, "name", number))
 
 
-def _read_with_pillow(path: Path, index: int, page: Any, error: Exception) -> NDArray[Any]:
-    """Read a page through libtiff, which knows LZW and JPEG, if Pillow can hold its pixels."""
-    needs = (
-        f"its compression ({_name(page.keyframe.compression)}) needs one more package; "
-        "pip install 'napari-anyir[codecs]'"
-    )
+def _with_pillow(page: Any) -> NDArray[Any] | None:
+    """Samples of a page through libtiff, if Pillow can hold them; as stored, but YCbCr as RGB."""
+    frame = page.keyframe
     try:
-        with Image.open(path, formats=("TIFF",)) as image:
-            image.seek(index)
+        with Image.open(page.parent.filehandle.path, formats=("TIFF",)) as image:
+            image.seek(page.index)
+            # Pillow exchanges black and white where the name of its raw mode ends so.
+            raw = str(image.tile[0][3][0]) if image.tile and image.tile[0][3] else ""
+            if photometric_of(frame) == "YCBCR":
+                image = image.convert("RGB")
             array = np.array(image)
     except Exception:  # noqa: BLE001 - whatever Pillow says, the package is the remedy
-        raise ImageFileError(needs) from error
-    if array.dtype != page.keyframe.dtype.newbyteorder("=") or array.shape != page.keyframe.shape:
-        raise ImageFileError(needs) from error
-    return array
+        return None
+    tag = frame.tags.get("Orientation")
+    if frame.ndim >= 2 and tag is not None:  # which Pillow has applied
+        array = as_stored(array, "YXS"[: array.ndim], check_orientation(tag.value))
+    if re.search(r";\d*IR?$", raw):
+        array = ~array if array.dtype.kind == "b" else np.invert(array)
+    bits = frame.bitspersample
+    if bits in (2, 4) and array.dtype == np.uint8 and photometric_of(frame) != "PALETTE":
+        array = array // np.uint8(255 // (2**bits - 1))
+    array = np.ascontiguousarray(array)
+    fits = array.dtype == frame.dtype.newbyteorder("=") and array.shape == frame.shape
+    return array if fits else None
 
 
 class Pages:
@@ -185,13 +242,5 @@ class Pages:
             if self._file is None:
                 self._file = tifffile.TiffFile(self.path)
             series = self._file.series[0]
-            pages = [self._read(series.pages[int(i)])[inner] for i in np.ravel(wanted)]
+            pages = [read_page(series.pages[int(i)])[inner] for i in np.ravel(wanted)]
         return np.stack(pages).reshape(*np.shape(wanted), *pages[0].shape)
-
-    def _read(self, page: Any) -> NDArray[Any]:
-        try:
-            return np.asarray(page.asarray())
-        except (ValueError, ImportError) as error:
-            if isinstance(error, ValueError) and "imagecodecs" not in str(error):
-                raise
-            return _read_with_pillow(self.path, page.index, page, error)

@@ -1,0 +1,308 @@
+"""Samples of a TIFF to pixels as they are meant to be seen, and back.
+
+The tags say what the numbers mean (TIFF 6.0): whether zero is white, whether colours were
+multiplied by alpha, whether numbers are places in a palette, and which samples are no colours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_anyir.errors import ImageFileError
+from napari_anyir.files.blocks import Filled, changed, is_lazy
+from napari_anyir.files.image_file import ImageFile
+from napari_anyir.files.upright import as_stored, check_orientation, upright
+
+__all__ = ["Samples", "check_colours", "photometric_of", "to_be_seen", "to_be_stored"]
+
+_COLOURS = {"MINISWHITE", "MINISBLACK", "RGB", "PALETTE", "YCBCR"}
+_CALLED = {"SEPARATED": "CMYK", "CFA": "those of a camera's sensor (raw)"}
+
+
+def photometric_of(page: Any) -> str:
+    """Name how the numbers of a page are meant.
+
+    Parameters
+    ----------
+    page : tifffile.TiffPage
+        The page.
+
+    Returns
+    -------
+    str
+        As tifffile calls it, or the number where it has no name.
+    """
+    return str(getattr(page.photometric, "name", page.photometric))
+
+
+def check_colours(page: Any) -> None:
+    """Refuse a page whose numbers are neither grey, RGB nor places in a palette.
+
+    Parameters
+    ----------
+    page : tifffile.TiffPage
+        The page.
+
+    Raises
+    ------
+    ImageFileError
+        With the name of its colours.
+    """
+    colours = photometric_of(page)
+    if colours.isdigit():  # a number that the format has not
+        raise ImageFileError(f"its photometric interpretation ({colours}) is unknown")
+    if colours not in _COLOURS:
+        called = _CALLED.get(colours, colours)
+        raise ImageFileError(f"its colours are {called}; save it as RGB or grey")
+
+
+@dataclass(frozen=True)
+class Samples:
+    """How the pixels of a TIFF were stored, so that its result can be stored in the same way.
+
+    Parameters
+    ----------
+    photometric : str
+        Name of the tag's value.
+    count : int
+        Samples per pixel.
+    planar : bool
+        Whether every sample has a plane of its own.
+    extra : tuple of int
+        What samples beyond the colours are: 0 not told, 1 alpha that colours were multiplied by,
+        2 alpha.
+    orientation : int
+        From 1 to 8.
+    white : int or None
+        The number that is black, where zero is white.
+    grey : bool
+        Whether grey with alpha was read as RGBA.
+    """
+
+    photometric: str
+    count: int = 1
+    planar: bool = False
+    extra: tuple[int, ...] = ()
+    orientation: int = 1
+    white: int | None = None
+    grey: bool = False
+
+    @property
+    def bands(self) -> bool:
+        """Whether the samples are channels to restore one by one rather than colours."""
+        return self.count > 1 and not (self.colour or self.alpha)
+
+    @property
+    def colour(self) -> bool:
+        """Whether the first three samples are red, green and blue."""
+        return self.photometric in ("RGB", "YCBCR") and self.count in (3, 4)
+
+    @property
+    def alpha(self) -> bool:
+        """Whether the last sample is alpha."""
+        colours = {"RGB": 3, "MINISBLACK": 1, "MINISWHITE": 1}.get(self.photometric, 0)
+        # Programs that forget to say what a fourth sample of RGB is mean alpha.
+        known = self.extra[:1] in ((1,), (2,)) or (not self.extra and colours == 3)
+        return colours > 0 and self.count == colours + 1 and known
+
+    @property
+    def unused(self) -> bool:
+        """Whether a fourth sample beside red, green and blue is not told to be alpha."""
+        return self.photometric == "RGB" and self.count == 4 and not self.alpha
+
+    @classmethod
+    def of(cls, page: Any) -> Samples:
+        """Read the tags of a page.
+
+        Parameters
+        ----------
+        page : tifffile.TiffPage
+            The page.
+
+        Returns
+        -------
+        Samples
+            What they say.
+        """
+        tag = page.tags.get("Orientation")
+        return cls(
+            photometric_of(page),
+            int(page.samplesperpixel),
+            int(page.planarconfig) == 2,
+            tuple(int(value) for value in page.extrasamples),
+            check_orientation(tag.value if tag else 1),
+        )
+
+
+def to_be_seen(
+    array: Any, axes: str, page: Any, samples: Samples, *, imagej: bool
+) -> tuple[Any, str, Samples, tuple[str, ...]]:
+    """Turn stored samples into what viewers show: black is zero, upright, colours last.
+
+    Parameters
+    ----------
+    array : numpy.ndarray or dask.array.Array
+        As stored.
+    axes : str
+        Its axis letters.
+    page : tifffile.TiffPage
+        Its first page.
+    samples : Samples
+        What the page's tags say.
+    imagej : bool
+        Whether a palette only colours intensities.
+
+    Returns
+    -------
+    array : numpy.ndarray or dask.array.Array
+        To be seen.
+    axes : str
+        Its axis letters.
+    samples : Samples
+        With what `to_be_stored` needs.
+    notes : tuple of str
+        What cannot be brought into that form.
+    """
+    notes: list[str] = []
+    keep: dict[str, Any] = {}
+    bits = page.bitspersample
+    bits = int(bits[0] if isinstance(bits, tuple) else bits)
+    palette = samples.photometric == "PALETTE" and not imagej
+    if bits in (2, 4) and not palette:
+        factor = np.uint8(255 // (2**bits - 1))
+        array, bits = changed(array, lambda values: values.astype(np.uint8) * factor, "u1"), 8
+    if samples.photometric == "MINISWHITE":
+        if array.dtype.kind == "f":
+            notes.append("its numbers are floating point and zero is white; they stay as they are")
+        else:
+            array, keep["white"] = _black_is_zero(array, bits)
+    if samples.orientation != 1:
+        array = upright(array, axes, samples.orientation)
+    if "S" in axes and not axes.endswith("S"):
+        at = axes.index("S")
+        array = array.transpose([n for n in range(array.ndim) if n != at] + [at])
+        axes = axes.replace("S", "") + "S"
+    if palette:
+        array = _look_up(array, page.colormap)
+        axes += "S"
+    elif samples.alpha and axes.endswith("S"):
+        if samples.extra[:1] == (1,):
+            array = changed(array, lambda values: _unassociated(values))
+        if samples.count == 2:
+            array = array[..., [0, 0, 0, 1]]
+            keep["grey"] = True
+    return array, axes, replace(samples, **keep), tuple(notes)
+
+
+def _black_is_zero(array: Any, bits: int) -> tuple[Any, int | None]:
+    """Exchange black and white; the number to do it again, where the result has the same depth."""
+    if array.dtype.kind == "b":
+        return changed(array, np.logical_not), 255
+    white = -1 if array.dtype.kind == "i" else 2**bits - 1
+    same_depth = bits == 8 * array.dtype.itemsize
+    return changed(array, lambda values: _exchanged(values, white)), white if same_depth else None
+
+
+def _exchanged(values: NDArray[Any], white: int) -> NDArray[Any]:
+    """``white - values`` in the type of the values."""
+    top = values.dtype.type(white)
+    return np.subtract(top, values if white < 0 else np.minimum(values, top))
+
+
+def _unassociated(values: NDArray[Any]) -> NDArray[Any]:
+    """Divide colours (..., S) by alpha, the last sample; where that is zero they stay."""
+    top = 1.0 if values.dtype.kind == "f" else float(np.iinfo(values.dtype).max)
+    alpha = values[..., -1:].astype(np.float64)
+    with np.errstate(all="ignore"):
+        colours = np.where(alpha > 0, values[..., :-1] * top / alpha, values[..., :-1])
+    return _with_colours(values, colours, top)
+
+
+def _associated(values: NDArray[Any]) -> NDArray[Any]:
+    """Multiply colours (..., S) by alpha, the last sample; the inverse of `_unassociated`."""
+    top = 1.0 if values.dtype.kind == "f" else float(np.iinfo(values.dtype).max)
+    alpha = values[..., -1:].astype(np.float64)
+    colours = np.where(alpha > 0, values[..., :-1] * alpha / top, values[..., :-1])
+    return _with_colours(values, colours, top)
+
+
+def _with_colours(values: NDArray[Any], colours: NDArray[Any], top: float) -> NDArray[Any]:
+    result = values.copy()
+    whole = values.dtype.kind != "f"
+    result[..., :-1] = np.clip(np.rint(colours), 0, top) if whole else colours
+    return result
+
+
+def _look_up(array: Any, palette: Any) -> Any:
+    """Colours of a palette: uint8 if it was one of 8 bits, as nearly all are, else uint16."""
+    palette = np.asarray(palette).T
+    if not (palette % 257).any():
+        palette = (palette // 257).astype(np.uint8)
+    elif not (palette % 256).any():
+        palette = (palette // 256).astype(np.uint8)
+    if is_lazy(array):
+        return array.map_blocks(
+            lambda block: palette[block], dtype=palette.dtype, new_axis=array.ndim,
+            chunks=(*array.chunks, (3,)),
+        )  # fmt: skip
+    return palette[array]
+
+
+def to_be_stored(array: Any, like: ImageFile, samples: Samples) -> tuple[Any, str | None, Samples]:
+    """Turn pixels to be seen into samples as the source had them: the inverse of `to_be_seen`.
+
+    Parameters
+    ----------
+    array : numpy.ndarray, dask.array.Array or Filled
+        To be seen.
+    like : ImageFile
+        Its axes.
+    samples : Samples
+        From `to_be_seen`.
+
+    Returns
+    -------
+    array : numpy.ndarray, dask.array.Array or Filled
+        To be stored.
+    axes : str or None
+        Its axis letters.
+    samples : Samples
+        As it is stored now: some forms cannot be made again for an array that is not there yet.
+    """
+    axes = like.axes if like.axes and len(like.axes) == array.ndim else None
+    keep: dict[str, Any] = {}
+    if axes and axes.endswith("S") and array.shape[-1] == 4:
+        if samples.grey and not isinstance(array, Filled):
+            array = _grey(array)
+        else:
+            keep["grey"] = False
+        if samples.extra[:1] == (1,):
+            array = changed(array, _associated)
+    if samples.white is not None and array.dtype.kind in "iu":
+        white = samples.white
+        array = changed(array, lambda values: _exchanged(values, white))
+    if samples.orientation != 1 and axes and {"Y", "X"} <= set(axes):
+        array = as_stored(array, axes, samples.orientation)
+    else:
+        keep["orientation"] = 1
+    if samples.planar and samples.colour and axes and axes.endswith("S"):
+        array = array.transpose(
+            [*range(array.ndim - 3), array.ndim - 1, *(array.ndim - 3, array.ndim - 2)]
+        )
+        axes = axes[:-3] + "S" + axes[-3:-1]
+    return array, axes, replace(samples, **keep)
+
+
+def _grey(array: Any) -> Any:
+    """Grey with alpha, of RGBA."""
+    import dask.array as da
+
+    concatenate = da.concatenate if is_lazy(array) else np.concatenate
+    grey = array[..., :3].mean(axis=-1, keepdims=True)
+    if array.dtype.kind in "iu":
+        grey = np.rint(grey)
+    return concatenate([grey.astype(array.dtype), array[..., 3:]], axis=-1)

@@ -1,0 +1,118 @@
+"""Images that lie in several OME-TIFF files, which together are one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import tifffile
+
+from napari_anyir.errors import ImageFileError
+
+__all__ = ["OmeSet", "find_set"]
+
+
+@dataclass(frozen=True)
+class OmeSet:
+    """The files of one image.
+
+    Parameters
+    ----------
+    master : Path
+        The file whose OME-XML describes the whole; a member, or a ``.companion.ome`` without
+        pixels.
+    files : tuple of Path
+        The files with pixels, in order, there or not.
+    """
+
+    master: Path
+    files: tuple[Path, ...]
+
+    @property
+    def missing(self) -> tuple[Path, ...]:
+        """Files that are not there."""
+        return tuple(path for path in self.files if not path.is_file())
+
+
+def find_set(path: Path) -> OmeSet | None:
+    """Find the files that belong to a TIFF.
+
+    Parameters
+    ----------
+    path : Path
+        A TIFF file.
+
+    Returns
+    -------
+    OmeSet or None
+        None if the image lies in this file alone, or if the file cannot be read: whoever reads
+        its pixels says why.
+
+    Raises
+    ------
+    ImageFileError
+        If the file with the description of the set is missing, or a name leads out of its folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> path = Path(tempfile.mkdtemp()) / "a.ome.tif"
+    >>> tifffile.imwrite(path, np.zeros((4, 4), np.uint8))
+    >>> find_set(path) is None
+    True
+    """
+    try:
+        text = tifffile.tiffcomment(path)
+    except Exception:  # noqa: BLE001 - damaged files are told of by their reader
+        return None
+    root = _parsed(text)
+    if root is None:
+        return None
+    master = path
+    for element in root.iter():
+        if element.tag.endswith("BinaryOnly") and element.get("MetadataFile"):
+            master = _beside(path, str(element.get("MetadataFile")))
+            if not master.is_file():
+                raise ImageFileError(
+                    f"it is a part of an OME-TIFF set whose description '{master.name}' is "
+                    "missing; put all files of the set into one folder"
+                )
+            root = _parsed(_description(master))
+            if root is None:
+                raise ImageFileError(f"the description '{master.name}' of its set cannot be read")
+            break
+    names = dict.fromkeys(
+        str(element.get("FileName"))
+        for element in root.iter()
+        if element.tag.endswith("UUID") and element.get("FileName")
+    )
+    files = tuple(_beside(path, name) for name in names)
+    # A file that was renamed names itself by its old name, and is no set.
+    if not files or (len(files) == 1 and master == path):
+        return None
+    return OmeSet(master, files)
+
+
+def _beside(path: Path, name: str) -> Path:
+    if Path(name).name != name or name in ("", ".", ".."):
+        raise ImageFileError(f"its OME-XML names '{name}' outside of its folder")
+    return path.with_name(name)
+
+
+def _description(path: Path) -> str | bytes | None:
+    if path.suffix.lower() in (".tif", ".tiff", ".btf", ".tf8", ".tf2"):
+        return tifffile.tiffcomment(path)
+    return path.read_bytes()
+
+
+def _parsed(text: str | bytes | None) -> ET.Element | None:
+    """The root of an OME-XML; None if a text is another."""
+    data = text.encode() if isinstance(text, str) else text or b""
+    if b"<OME" not in data and b":OME" not in data:
+        return None
+    try:
+        return ET.fromstring(data)  # expat expands no external entities
+    except ET.ParseError:
+        return None
