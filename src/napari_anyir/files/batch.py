@@ -15,7 +15,9 @@ import numpy as np
 
 from napari_anyir.errors import Cancelled
 from napari_anyir.files.blocks import Filled, is_lazy
-from napari_anyir.files.door import sentence
+from napari_anyir.files.door import sentence, told
+from napari_anyir.files.fitting import fit, listed
+from napari_anyir.files.formats import format_of
 from napari_anyir.files.image_file import ImageFile
 from napari_anyir.files.images import read_image, write_image
 from napari_anyir.files.plan import Job, Plan, identity, make_plan
@@ -249,6 +251,8 @@ class _Run:
         if self.cancel is not None and self.cancel.is_set():
             raise Cancelled("The restoration was cancelled.")
         start = time.perf_counter()
+        if self.settings.axes:
+            image = image.named(self.settings.axes)
         array = image.array
         like = image.without_pixels()
         record: Provenance | None = None
@@ -266,7 +270,7 @@ class _Run:
             return seconds + time.perf_counter() - start
 
         try:
-            axes = self.settings.axes or image.axes or guess_axes(array.shape, array.dtype)
+            axes = image.axes or guess_axes(array.shape, array.dtype)
             options = {
                 **self.settings.arguments(),
                 "axes": axes,
@@ -274,10 +278,14 @@ class _Run:
                 "cancel": self.cancel,
             }
             like = replace(like, axes=axes.upper())
+            with told(task.job.target, "written"):  # what the format cannot hold costs no work
+                like, notes = fit(format_of(task.job.target), like, tuple(array.shape), array.dtype)
+            notes = (*image.notes, *notes)
+            status = replace(status, message=listed(notes))
             if is_lazy(array):
                 # Restoring is writing here, plane by plane: that belongs in this thread.
                 restored: Any = Filled(array.shape, array.dtype, fill)
-                self._write(task, restored, like, run, lambda: record)
+                self._write(task, restored, like, run, lambda: record, status.message)
                 return replace(status, state="done", seconds=spent(), record=_plain(record))
             restored, record = restore_with_record(array, **options)
         except Cancelled:
@@ -290,7 +298,7 @@ class _Run:
         def write() -> FileStatus:
             begun = time.perf_counter()
             try:
-                self._write(task, restored, like, run, lambda: record)
+                self._write(task, restored, like, run, lambda: record, status.message)
             except Exception as error:  # noqa: BLE001 - one bad file stops nothing
                 ended = replace(status, state="failed", message=sentence(error))
             else:
@@ -306,6 +314,7 @@ class _Run:
         like: ImageFile,
         run: str,
         record: Callable[[], Provenance | None],
+        notes: str,
     ) -> None:
         """Write a result and its line in the log."""
         target = task.job.target
@@ -313,6 +322,8 @@ class _Run:
         def note(part: Path) -> None:
             now = datetime.now(UTC).isoformat(timespec="seconds")
             facts = {**task.made_from, "finished": now, "record": _plain(record())}
+            if notes:
+                facts["notes"] = notes
             self.log.add(target, part, facts)
 
         write_image(target, array, like, software=self.software, run=run, before=note)

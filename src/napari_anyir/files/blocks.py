@@ -201,7 +201,7 @@ class _Flipped(_View):
             kept += isinstance(part, slice)
         values = np.asarray(values)
         if values.ndim == kept:
-            values = np.flip(values, flips)
+            values = np.flip(values, tuple(flips))
         self._target[tuple(there)] = values
 
 

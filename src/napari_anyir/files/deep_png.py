@@ -1,22 +1,24 @@
-"""PNG with 16 bits per colour, which Pillow reads as 8 bits and cannot write."""
+"""PNG with 16 bits and several samples, which Pillow reads as 8 bits and cannot write."""
 
 from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from napari_anyir.errors import ImageFileError
+from napari_anyir.files.png_chunks import SIGNATURE, head_of
 
 __all__ = ["is_deep_colour", "read_deep_colour", "write_deep_colour"]
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_COLOUR_TYPES = {3: 2, 4: 6}
+_COLOUR_TYPES = {2: 4, 3: 2, 4: 6}
 
 
 def is_deep_colour(path: Path) -> bool:
@@ -32,16 +34,15 @@ def is_deep_colour(path: Path) -> bool:
     bool
         True if Pillow would lose its lower 8 bits.
     """
-    with path.open("rb") as file:
-        head = file.read(26)
-    return head[:8] == _SIGNATURE and head[12:16] == b"IHDR" and head[24] == 16 and head[25] != 0
+    head = head_of(path)
+    return head is not None and head[0] == 16 and head[1] in (2, 4, 6)
 
 
-def read_deep_colour(path: Path) -> tuple[NDArray[np.uint16], dict[str, Any]]:
-    """Read RGB or RGBA of 16 bits.
+def read_deep_colour(path: Path) -> tuple[NDArray[np.uint16], Image.Image]:
+    """Read RGB, RGBA or grey with alpha, of 16 bits.
 
     Pillow undoes compression, filters and interlacing, then keeps one byte of each sample. It is
-    asked twice, once for each byte.
+    asked for the upper bytes, and then for the lower ones.
 
     Parameters
     ----------
@@ -51,44 +52,54 @@ def read_deep_colour(path: Path) -> tuple[NDArray[np.uint16], dict[str, Any]]:
     Returns
     -------
     array : numpy.ndarray
-        Pixels (Y, X, S), uint16.
-    info : dict
-        What Pillow found beside them.
+        Pixels (Y, X, S), uint16; grey with alpha as (grey, alpha).
+    image : PIL.Image.Image
+        What Pillow found beside them; its pixels are of no use.
 
     Raises
     ------
     ImageFileError
-        If the file is grey with alpha.
+        If it is an animation.
     OSError
         If it is damaged.
     """
     halves = []
-    for byte in ("B", "L"):  # of big-endian samples: the upper byte, the lower byte
-        with Image.open(path) as image:
+    # What Pillow calls the form in the file, and the form in which it gives one byte of each.
+    for upper in (True, False):
+        with Image.open(path, formats=("PNG",)) as image:
+            if getattr(image, "n_frames", 1) > 1:
+                raise ImageFileError(
+                    "it is an animation of 16 bits; save its images as single files"
+                )
             tile = image.tile[0]
             raw = str(tile[3])
-            if not raw.endswith(";16B") or raw.startswith("LA"):
-                raise ImageFileError(
-                    "grey with alpha in 16 bits is not read; save it as grey or RGBA"
-                )
-            image.tile = [tile._replace(args=raw[:-1] + byte)]
+            if raw == "LA;16B":
+                # Grey and alpha of 16 bits are four bytes, as red, green, blue and alpha of 8.
+                image._mode = "RGBA"
+                image.tile = [tile._replace(args="RGBA")]
+                image.load()
+                bytes_ = np.array(image, dtype=np.uint16)
+                return ((bytes_[..., ::2] << 8) | bytes_[..., 1::2]).astype(np.uint16), image
+            image.tile = [tile._replace(args=raw[:-1] + ("B" if upper else "L"))]
             image.load()
             halves.append(np.array(image, dtype=np.uint16))
-            info = {str(name): value for name, value in image.info.items()}
-    return ((halves[0] << 8) | halves[1]).astype(np.uint16), info
+    return ((halves[0] << 8) | halves[1]).astype(np.uint16), image
 
 
-def write_deep_colour(path: Path, array: NDArray[np.uint16], info: dict[str, Any]) -> None:
-    """Write RGB or RGBA of 16 bits.
+def write_deep_colour(
+    path: Path | BinaryIO, array: NDArray[np.uint16], info: Mapping[str, Any]
+) -> None:
+    """Write RGB, RGBA or grey with alpha, of 16 bits.
 
     Parameters
     ----------
-    path : Path
+    path : Path or file
         Target.
     array : numpy.ndarray
         Pixels (Y, X, S), uint16.
     info : dict
-        ``icc_profile`` (bytes), ``dpi`` (pair of float) and ``exif`` (bytes) are kept.
+        ``icc_profile`` (bytes), ``dpi`` (pair of float), ``exif`` (bytes) and ``pnginfo``
+        (`PIL.PngImagePlugin.PngInfo`) are kept.
 
     Examples
     --------
@@ -110,14 +121,18 @@ def write_deep_colour(path: Path, array: NDArray[np.uint16], info: dict[str, Any
     ]
     if profile := info.get("icc_profile"):
         chunks.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(profile)))
+    pnginfo = info.get("pnginfo")
+    for name, data, *_ in pnginfo.chunks if pnginfo is not None else ():
+        if not (profile and name == b"sRGB"):  # the two exclude each other
+            chunks.append((name, data))
     if dpi := info.get("dpi"):
         per_metre = [round(float(value) / 0.0254) for value in dpi]
         chunks.append((b"pHYs", struct.pack(">IIB", *per_metre, 1)))
     if exif := info.get("exif"):
         chunks.append((b"eXIf", exif.removeprefix(b"Exif\0\0")))
     chunks += [(b"IDAT", zlib.compress(filtered.tobytes(), 6)), (b"IEND", b"")]
-    with path.open("wb") as file:
-        file.write(_SIGNATURE)
+    with path.open("wb") if isinstance(path, Path) else nullcontext(path) as file:
+        file.write(SIGNATURE)
         for name, data in chunks:
             check = zlib.crc32(name + data)
             file.write(struct.pack(">I", len(data)) + name + data + struct.pack(">I", check))

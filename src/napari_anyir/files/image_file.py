@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ImageFile", "full_unit", "short_unit"]
+__all__ = ["METRES", "ImageFile", "full_unit", "short_unit"]
 
 # spelled in full, as OME-Zarr wants it: the short form of OME-XML, then other spellings in use
 _UNITS: dict[str, tuple[str, ...]] = {
@@ -26,6 +26,17 @@ _UNITS: dict[str, tuple[str, ...]] = {
     "hour": ("h", "hours"),
 }
 _FULL = {name: full for full, names in _UNITS.items() for name in (full, *names)}
+
+METRES = {
+    "angstrom": 1e-10,
+    "nanometer": 1e-9,
+    "micrometer": 1e-6,
+    "millimeter": 1e-3,
+    "centimeter": 1e-2,
+    "meter": 1.0,
+    "inch": 0.0254,
+}
+"""Length of the units that scales are given in."""
 
 
 def full_unit(unit: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +12,14 @@ import numpy as np
 
 from napari_anyir.errors import ImageFileError
 from napari_anyir.files.door import is_regular, is_there, told
+from napari_anyir.files.fitting import fit, listed
 from napari_anyir.files.formats import format_of
 from napari_anyir.files.image_file import ImageFile
 from napari_anyir.files.whole import whole_file
 
 __all__ = ["LAZY_ABOVE", "read_image", "write_image"]
+
+_log = logging.getLogger(__name__)
 
 LAZY_ABOVE = 256 * 2**20
 """Bytes of pixels above which a file is not held whole, where its format allows that."""
@@ -134,7 +138,7 @@ def write_image(
         OME-Zarr).
     like : ImageFile, optional
         The image that it was made from: its axes, scale and metadata are kept as far as the
-        format can hold them.
+        format can hold them; what it cannot is logged as a warning.
     software : str
         Text for the Software tag of a TIFF.
     run : str
@@ -167,6 +171,10 @@ def write_image(
         at = like.axes.index("S")
         array = array.transpose([axis for axis in range(array.ndim) if axis != at] + [at])
         like = replace(like, axes=like.axes.replace("S", "") + "S")
+    with told(path, "written"):
+        like, notes = fit(kind, like, array.shape, array.dtype)
+        if notes:
+            _log.warning("'%s': %s", path, listed(notes))
     with told(path, "written"), whole_file(path, run=run, before=before) as part:
         _write(part, kind, array, like, software)
     return path

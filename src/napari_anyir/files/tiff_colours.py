@@ -289,7 +289,12 @@ def to_be_stored(array: Any, like: ImageFile, samples: Samples) -> tuple[Any, st
         array = as_stored(array, axes, samples.orientation)
     else:
         keep["orientation"] = 1
-    if samples.planar and samples.colour and axes and axes.endswith("S"):
+    if axes and axes.endswith("YXC") and like.seen is None:
+        # Channels that the user has named: as planes, as every program shows channels.
+        stack = array.ndim - 3
+        array = array.transpose([*range(stack), stack + 2, stack, stack + 1])
+        axes, keep["planar"] = axes[:-3] + "CYX", True
+    elif samples.planar and samples.colour and axes and axes.endswith("S"):
         array = array.transpose(
             [*range(array.ndim - 3), array.ndim - 1, *(array.ndim - 3, array.ndim - 2)]
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import tifffile
@@ -23,7 +23,7 @@ _IMAGEJ_TYPES = ("uint8", "uint16", "float32")
 _TEXT_TAGS = {"Title": 269, "Author": 315, "Copyright": 33432}
 
 
-def write_tiff(path: Path, array: Any, like: ImageFile, *, software: str = "") -> None:
+def write_tiff(path: Path | BinaryIO, array: Any, like: ImageFile, *, software: str = "") -> None:
     """Write a TIFF of the kind and with the metadata of another.
 
     An image from another format becomes an OME-TIFF if it has a physical scale or stacked planes.
@@ -34,8 +34,8 @@ def write_tiff(path: Path, array: Any, like: ImageFile, *, software: str = "") -
 
     Parameters
     ----------
-    path : Path
-        Target.
+    path : Path or file
+        Target; a file for arrays in memory without EXIF alone.
     array : numpy.ndarray or dask.array.Array
         Pixels.
     like : ImageFile
@@ -48,7 +48,7 @@ def write_tiff(path: Path, array: Any, like: ImageFile, *, software: str = "") -
     array, axes, samples = to_be_stored(array, like, samples)
     exif = like.metadata.get("exif") or b""
     options = _options(array, axes, like, samples, software)
-    if is_lazy(array):
+    if isinstance(path, Path) and is_lazy(array):
         # Lay out an empty file and fill its pixels block by block.
         laid_out = tifffile.memmap(path, shape=array.shape, dtype=array.dtype, **options)
         store(array, Mapped(path, laid_out.dtype, array.shape, laid_out.offset))
@@ -60,7 +60,7 @@ def write_tiff(path: Path, array: Any, like: ImageFile, *, software: str = "") -
         if keep.get("tile") and not options.get("imagej"):
             options["tile"] = keep["tile"]
         tifffile.imwrite(path, array, **options)
-    if exif and not options.get("bigtiff"):
+    if exif and isinstance(path, Path) and not options.get("bigtiff"):
         add_directories(path, exif)
 
 

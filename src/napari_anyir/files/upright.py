@@ -24,8 +24,8 @@ _TURNS = {
     8: (True, True, False),
 }
 _IN_XMP = (
-    re.compile(rb'(tiff:Orientation=["\'])\s*\d+\s*(["\'])'),
-    re.compile(rb"(<tiff:Orientation>)\s*\d+\s*(</tiff:Orientation>)"),
+    re.compile(rb"""\s*tiff:Orientation\s*=\s*("[^"]*"|'[^']*')"""),
+    re.compile(rb"<tiff:Orientation>[^<]*</tiff:Orientation>\s*"),
 )
 
 
@@ -138,10 +138,10 @@ def _exchanged(array: Any, y: int, x: int) -> Any:
 
 
 def set_upright(block: bytes) -> bytes:
-    """Say in a block of EXIF or XMP that the image stands upright.
+    """Take the note of an orientation out of a block of EXIF or XMP.
 
-    The number is overwritten in its place: EXIF that is unpacked and packed again loses what its
-    makers put into it, and odd types cannot be packed at all.
+    The rest stays to the byte: EXIF that is unpacked and packed again loses what its makers put
+    into it, and odd types cannot be packed at all.
 
     Parameters
     ----------
@@ -156,23 +156,26 @@ def set_upright(block: bytes) -> bytes:
     Examples
     --------
     >>> set_upright(b'<x tiff:Orientation="6"/>')
-    b'<x tiff:Orientation="1"/>'
+    b'<x/>'
     """
     start = 6 if block.startswith(b"Exif\0\0") else 0
     order = {b"II": "<", b"MM": ">"}.get(block[start : start + 2])
     if order is None:
         for pattern in _IN_XMP:
-            block = pattern.sub(rb"\g<1>1\g<2>", block)
+            block = pattern.sub(b"", block)
         return block
     found = bytearray(block)
     try:
         (directory,) = struct.unpack_from(f"{order}I", found, start + 4)
         (count,) = struct.unpack_from(f"{order}H", found, start + directory)
-        for entry in range(count):
-            at = start + directory + 2 + 12 * entry
-            tag, kind = struct.unpack_from(f"{order}HH", found, at)
-            if tag == _TAG:
-                struct.pack_into(f"{order}{'I' if kind == 4 else 'H'}", found, at + 8, 1)
+        first = start + directory + 2
+        end = first + 12 * count + 4  # behind the place of the next directory
+        for at in range(first, end - 4, 12):
+            if struct.unpack_from(f"{order}H", found, at) == (_TAG,) and end <= len(found):
+                # Values lie where they lay; the entries behind this one move up.
+                found[at:end] = found[at + 12 : end] + bytes(12)
+                struct.pack_into(f"{order}H", found, first - 2, count - 1)
+                break
     except struct.error:
         return block
     return bytes(found)

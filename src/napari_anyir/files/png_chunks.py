@@ -1,0 +1,67 @@
+"""Chunks of a PNG that say how its numbers are meant, which Pillow reads and does not write."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+__all__ = ["SIGNATURE", "head_of", "meanings_of"]
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_KEPT = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4}  # and how long they are
+_MOST = 4096  # chunks before the pixels that are looked at
+
+
+def head_of(path: Path) -> tuple[int, int] | None:
+    """Bit depth and colour type of a PNG.
+
+    Parameters
+    ----------
+    path : Path
+        A file.
+
+    Returns
+    -------
+    depth : int
+        Bits per sample.
+    colours : int
+        0 grey, 2 RGB, 3 palette, 4 grey with alpha, 6 RGBA.
+
+        None instead of both if the file is no PNG.
+    """
+    with path.open("rb") as file:
+        head = file.read(26)
+    if len(head) < 26 or head[:8] != SIGNATURE or head[12:16] != b"IHDR":
+        return None
+    return head[24], head[25]
+
+
+def meanings_of(path: Path) -> dict[bytes, bytes]:
+    """Gamma, primaries and colour spaces that a PNG names.
+
+    Parameters
+    ----------
+    path : Path
+        A PNG.
+
+    Returns
+    -------
+    dict of bytes to bytes
+        Name of the chunk to its data, for gAMA, cHRM, sRGB and cICP.
+    """
+    found: dict[bytes, bytes] = {}
+    with path.open("rb") as file:
+        file.seek(len(SIGNATURE))
+        for _ in range(_MOST):
+            head = file.read(8)
+            if len(head) < 8:
+                break
+            length, name = struct.unpack(">I4s", head)
+            if name in (b"IDAT", b"IEND"):
+                break
+            if _KEPT.get(name) == length:
+                found[name] = file.read(length)
+                file.seek(4, 1)
+            else:
+                file.seek(length + 4, 1)
+    return found
