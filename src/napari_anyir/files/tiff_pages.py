@@ -80,7 +80,7 @@ def read_series(series: Any, path: Path) -> NDArray[Any]:
     if photometric_of(series.keyframe) != "YCBCR":
         try:
             return np.asarray(series.asarray())
-        except (ValueError, ImportError) as error:
+        except (ValueError, ImportError, NotImplementedError) as error:
             if not _lacks_codec(error):
                 raise
     return np.stack([read_page(page) for page in pages]).reshape(series.shape)
@@ -114,7 +114,7 @@ def read_page(page: Any) -> NDArray[Any]:
             raise ImageFileError("its colours are YCbCr of an unusual kind; save it as RGB")
     try:
         return np.asarray(page.asarray())
-    except (ValueError, ImportError) as error:
+    except (ValueError, ImportError, NotImplementedError) as error:
         if not _lacks_codec(error):
             raise
         if (array := _with_pillow(page)) is None:
