@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -75,11 +78,43 @@ def test_a_container_has_no_more_than_its_limit(
         "/proc/meminfo": "MemTotal: 100 kB\nMemAvailable: 90000 kB\n",
         "/sys/fs/cgroup/memory.max": "50000000\n",
         "/sys/fs/cgroup/memory.current": "20000000\n",
+        "/sys/fs/cgroup/memory.stat": "anon 1\ninactive_file 4000000\n",
+        "/proc/self/cgroup": "0::/slurm/job_1/step_0\n",
+        "/sys/fs/cgroup/slurm/job_1/memory.max": "max\n",
     }
-    monkeypatch.setattr(memory_estimate.Path, "read_text", lambda self, **_: texts[self.as_posix()])
-    assert memory_estimate._free_on_linux() == 30_000_000
+
+    def read_text(self: Path, **_: object) -> str:
+        if self.as_posix() not in texts:
+            raise FileNotFoundError(self)
+        return texts[self.as_posix()]
+
+    monkeypatch.setattr(memory_estimate.Path, "read_text", read_text)
+    monkeypatch.setattr(memory_estimate, "_address_space_left", lambda: None)
+    assert memory_estimate._free_on_linux() == 34_000_000  # files that were read can go
     texts["/sys/fs/cgroup/memory.max"] = "max\n"
     assert memory_estimate._free_on_linux() == 90000 * 1024
+    # a job of a cluster is limited by a group of its own, or one above it
+    job = "/sys/fs/cgroup/slurm/job_1"
+    texts[f"{job}/memory.max"] = "10000000\n"
+    texts[f"{job}/memory.current"] = "3000000\n"
+    texts[f"{job}/memory.stat"] = "inactive_file 0\n"
+    assert memory_estimate._free_on_linux() == 7_000_000
+    monkeypatch.setattr(memory_estimate, "_address_space_left", lambda: 5_000_000)
+    assert memory_estimate._free_on_linux() == 5_000_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a limit of Unix, counted on Linux")
+def test_a_limit_of_the_shell_counts(run_python: Callable[[str], str]) -> None:
+    told = run_python(
+        "import resource, torch\n"
+        "from napari_anyir.inference.engine.memory_estimate import free_bytes\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (40 * 10**9, resource.RLIM_INFINITY))\n"
+        "pages = int(open('/proc/self/statm').read().split()[0])\n"
+        "limit = pages * resource.getpagesize() + 100 * 10**6\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))\n"
+        "print(free_bytes(torch.device('cpu')))\n"
+    )
+    assert 50 * 10**6 < int(told) <= 100 * 10**6
 
 
 def test_what_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

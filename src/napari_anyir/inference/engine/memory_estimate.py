@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -119,15 +119,51 @@ def _free_on_linux() -> int | None:
         found += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")]
     except (OSError, ValueError, IndexError):
         pass
+    found += [free for group in _control_groups() if (free := _free_in_group(group)) is not None]
+    if (left := _address_space_left()) is not None:
+        found.append(left)
+    return min(found, default=None)
+
+
+def _control_groups() -> Iterator[Path]:
+    """Groups that limit this process: a container's, or a job's of a cluster and those above it."""
+    top = Path("/sys/fs/cgroup")
+    yield top
     try:
-        # A container may have less than its machine; "max" is no number, and no limit.
-        group = Path("/sys/fs/cgroup")
+        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        if line.startswith("0::/"):
+            group = top / line.removeprefix("0::/")
+            yield from (one for one in (group, *group.parents) if top in one.parents)
+
+
+def _free_in_group(group: Path) -> int | None:
+    try:
+        # A group may have less than its machine; "max" is no number, and no limit.
         limit = int((group / "memory.max").read_text(encoding="ascii"))
         used = int((group / "memory.current").read_text(encoding="ascii"))
-        found.append(max(limit - used, 0))
+        lines = (group / "memory.stat").read_text(encoding="ascii").splitlines()
     except (OSError, ValueError):
-        pass
-    return min(found, default=None)
+        return None
+    # Files that were read lie in memory until it is needed.
+    files = (int(line.split()[1]) for line in lines if line.startswith("inactive_file "))
+    return max(limit - used + sum(files), 0)
+
+
+def _address_space_left() -> int | None:
+    """Bytes to the limit that a shell or a cluster set (``ulimit -v``), where there is one."""
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return None
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        return None
+    return max(limit - pages * resource.getpagesize(), 0)
 
 
 def _free_on_windows() -> int | None:
