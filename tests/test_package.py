@@ -49,7 +49,15 @@ ALLOWED = {
         "samples",
         "files",
     },
-    "training": {"errors", "progress", "model", "weights", "inference", "degradations"},
+    "training": {
+        "errors",
+        "progress",
+        "model",
+        "weights",
+        "inference",
+        "degradations",
+        "files",
+    },
     "__main__": {"cli"},
     "cli": {
         "errors",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from napari_anyir.degradations import KINDS
 from napari_anyir.model import AnyIRConfig
@@ -36,8 +36,18 @@ class Phase(_Section):
     """Crops per step, over all devices together."""
 
 
+IntensityChoice = Literal["auto", "dtype", "range"] | tuple[float, float]
+"""As for `napari_anyir.restore`."""
+
+
+def _check_range(intensity: IntensityChoice) -> IntensityChoice:
+    if isinstance(intensity, tuple) and not intensity[0] < intensity[1]:
+        raise ValueError("intensity must be auto, dtype, range or two numbers, the lower first")
+    return intensity
+
+
 class FolderData(_Section):
-    """A folder of clean photographs, kept on the device and degraded there."""
+    """A folder of clean images, kept on the device and degraded there."""
 
     source: Literal["folder"] = "folder"
     root: Path | None = None
@@ -50,6 +60,10 @@ class FolderData(_Section):
     """Photographs kept for validation, spread over the sorted list."""
     together: int = Field(default=1, ge=1)
     """Steps whose crops are degraded at once: a card spends less time on starting small tasks."""
+    intensity: Annotated[IntensityChoice, AfterValidator(_check_range)] = "auto"
+    """Values that the network sees as 0 and 1: for each file as `napari_anyir.restore` has it."""
+    axes: str | None = None
+    """Letters of the axes where files do not say, or say wrong."""
 
     @field_validator("shares")
     @classmethod
@@ -110,6 +124,12 @@ class PairData(_StoredData):
     """Folder of the clean images, below the root."""
     hold_out: int = Field(default=4, ge=0)
     """Pairs kept for validation, spread over the sorted list."""
+    intensity: Annotated[IntensityChoice, AfterValidator(_check_range)] = "auto"
+    """Values of the degraded images that the network sees as 0 and 1."""
+    clean_intensity: Literal["same", "own"] = "same"
+    """Mapping of the clean images: their partners', or their own where scales differ."""
+    axes: str | None = None
+    """Letters of the axes where files do not say, or say wrong."""
 
 
 class Optimiser(_Section):

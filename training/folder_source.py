@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,7 +19,8 @@ from napari_anyir.training.draws import (
     mix_seed,
     require_root,
 )
-from napari_anyir.training.photos import PhotoBank, find_photos
+from napari_anyir.training.image_bank import ImageBank
+from napari_anyir.training.photos import find_photos
 
 
 class _EmptyBatches:
@@ -57,10 +58,11 @@ class FolderSource:
         self.seed = seed
         photos = leave_out(find_photos(self.root), config.leave_out, self.root)
         self.photos, self.held = hold_out(photos, config.hold_out)
+        self._intensity, self._axes = config.intensity, config.axes
         self.shares = dict(TRAINING_SHARES if config.shares is None else config.shares)
         self.degrade = RandomDegradation(self.shares)
         self.together = config.together
-        self._banks: dict[torch.device, PhotoBank] = {}
+        self._banks: dict[torch.device, ImageBank] = {}
         self._pool: tuple[tuple[int, ...], tuple[Tensor, Tensor]] | None = None
         self._left_out = len(config.leave_out)
 
@@ -68,9 +70,10 @@ class FolderSource:
     def facts(self) -> dict[str, Any]:
         """What the card says of the data."""
         return {
-            "data": f"{len(self.photos)} photographs; {len(self.held)} more for validation, "
+            "data": f"{len(self.photos)} images; {len(self.held)} more for validation, "
             f"{self._left_out} left out",
             "degradations": ", ".join(f"{k} {v:g}" for k, v in self.shares.items() if v),
+            **({} if self._intensity == "auto" else {"intensity": str(self._intensity)}),
         }
 
     def prepare(self, device: torch.device) -> None:
@@ -81,11 +84,14 @@ class FolderSource:
         """Return draws without pixels."""
         return _EmptyBatches(draws)
 
-    def bank(self, device: torch.device) -> PhotoBank:
-        """Return the photographs on a device; they are decoded once."""
+    def bank(self, device: torch.device) -> ImageBank:
+        """Return the images on a device; they are decoded once."""
         if device not in self._banks:
-            self._banks[device] = PhotoBank(self.photos, device, workers=os.cpu_count() or 1)
+            self._banks[device] = self._open(self.photos, device)
         return self._banks[device]
+
+    def _open(self, paths: list[Path], device: torch.device) -> ImageBank:
+        return ImageBank.open(paths, device, self._intensity, self._axes)
 
     def batch(
         self, loaded: Any, device: torch.device, rank: int, world: int
@@ -120,21 +126,48 @@ class FolderSource:
         """Crop and degrade."""
         generator = torch.Generator(device).manual_seed(seed)
         with torch.no_grad():
-            clean = self.bank(device).crops(count, crop, generator)
+            clean, grey = self.bank(device).draw(count, crop, generator)
             degraded, target, _ = self.degrade(clean, generator)
-        return degraded, target
+        return as_grey(degraded, grey), as_grey(target, grey)
 
     def validation(self, count: int, crop: int) -> tuple[Tensor, Tensor] | None:
         """Degrade crops of held-out photographs, one kind after the other."""
         if not self.held or not count:
             return None
         generator = torch.Generator().manual_seed(mix_seed(self.seed, 2**32))
-        bank = PhotoBank(self.held)
+        bank = self._open(self.held, torch.device("cpu"))
         kinds = [kind for kind, share in self.shares.items() if share]
-        pairs = [
-            RandomDegradation({kinds[i % len(kinds)]: 1.0})(
-                bank.crops(1, crop, generator), generator
-            )[:2]
-            for i in range(count)
-        ]
+        pairs = []
+        for i in range(count):
+            clean, grey = bank.draw(1, crop, generator)
+            made = RandomDegradation({kinds[i % len(kinds)]: 1.0})(clean, generator)[:2]
+            pairs.append([as_grey(image, grey) for image in made])
         return torch.cat([p[0] for p in pairs]), torch.cat([p[1] for p in pairs])
+
+
+def as_grey(images: Tensor, grey: Tensor) -> Tensor:
+    """Give images of one colour the same values in all three channels again.
+
+    A grey image comes to the network as three equal channels; noise of three independent colours,
+    or a tinted haze, would be something that it never meets.
+
+    Parameters
+    ----------
+    images : Tensor
+        (B, 3, H, W).
+    grey : Tensor
+        (B,), which of them have one colour; they keep the first channel.
+
+    Returns
+    -------
+    Tensor
+        (B, 3, H, W).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from napari_anyir.training.folder_source import as_grey
+    >>> as_grey(torch.arange(6.0).reshape(2, 3, 1, 1), torch.tensor([True, False])).flatten()
+    tensor([0., 0., 0., 3., 4., 5.])
+    """
+    return torch.where(grey[:, None, None, None], images[:, :1], images)

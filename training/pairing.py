@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 """Files that are read as photographs, in any letter case."""
+
+ANY_IMAGE = SUFFIXES | {".btf", ".jpe", ".npy", ".tf8", ".zarr"}
+"""Files, and folders of OME-Zarr, that may be deeper than photographs, or stacks."""
 
 DEPTH = 9
 """Levels of folders that are searched below a root."""
@@ -101,7 +104,7 @@ class Folder:
         return len(self.images) + sum(folder.count() for folder in self.folders.values())
 
 
-def scan(root: str | Path, depth: int = DEPTH) -> Folder:
+def scan(root: str | Path, depth: int = DEPTH, suffixes: Collection[str] = SUFFIXES) -> Folder:
     """List a folder and all below it once; links are followed, but never in a circle.
 
     Hidden entries and what macOS leaves in archives (``__MACOSX``, ``._name``) are left out; they
@@ -113,6 +116,8 @@ def scan(root: str | Path, depth: int = DEPTH) -> Folder:
         Where to begin.
     depth : int
         Levels below it.
+    suffixes : collection of str
+        What names of images end with, in small letters.
 
     Returns
     -------
@@ -134,10 +139,10 @@ def scan(root: str | Path, depth: int = DEPTH) -> Folder:
     root = Path(root)
     if not root.is_dir():
         raise FileNotFoundError(f"No folder '{root}'; name the one that your datasets lie in.")
-    return _scan(root, depth, frozenset({os.path.realpath(root)}))
+    return _scan(root, depth, frozenset({os.path.realpath(root)}), suffixes)
 
 
-def _scan(path: Path, depth: int, above: frozenset[str]) -> Folder:
+def _scan(path: Path, depth: int, above: frozenset[str], suffixes: Collection[str]) -> Folder:
     folder, below = Folder(path), []
     with os.scandir(path) as entries:
         for entry in entries:
@@ -145,7 +150,7 @@ def _scan(path: Path, depth: int, above: frozenset[str]) -> Folder:
                 continue
             # A name that ends like an image is not looked at on disk: that would take minutes for
             # large sets on network drives.
-            if os.path.splitext(entry.name)[1].lower() in SUFFIXES:  # noqa: PTH122
+            if os.path.splitext(entry.name)[1].lower() in suffixes:  # noqa: PTH122
                 folder.images.append(entry.name)
             elif depth > 0 and entry.is_dir():
                 below.append(entry.name)
@@ -154,7 +159,7 @@ def _scan(path: Path, depth: int, above: frozenset[str]) -> Folder:
         real = os.path.realpath(path / name)
         if real not in above:
             try:
-                folder.folders[name] = _scan(path / name, depth - 1, above | {real})
+                folder.folders[name] = _scan(path / name, depth - 1, above | {real}, suffixes)
             except PermissionError:
                 continue
     return folder
@@ -180,6 +185,12 @@ def same_name(stem: str) -> list[str]:
     ['0001']
     """
     return [stem]
+
+
+def _own_name(stem: str) -> list[str]:
+    """Rule of one's own pairs: equal names, of which one may have the ``.ome`` of its format."""
+    bare = stem.removesuffix(".ome")
+    return [stem, f"{bare}.ome" if bare == stem else bare]
 
 
 def rain_name(stem: str) -> list[str]:
@@ -323,7 +334,7 @@ def find_pairs(degraded: str | Path, clean: str | Path) -> list[Pair]:
     Traceback (most recent call last):
     FileNotFoundError: No folder 'no-such-folder'; name the one that your datasets lie in.
     """
-    trees = [scan(degraded), scan(clean)]
+    trees = [scan(folder, suffixes=ANY_IMAGE) for folder in (degraded, clean)]
     if trees[0].path.resolve() == trees[1].path.resolve():
         raise ValueError(f"'{degraded}' was named twice; name the folder of the clean images too.")
     files = [
@@ -333,7 +344,7 @@ def find_pairs(degraded: str | Path, clean: str | Path) -> list[Pair]:
     for tree, listed in zip(trees, files, strict=True):
         if not listed:
             raise FileNotFoundError(f"No images in '{tree.path}'; name a folder that holds some.")
-    pairs, without, _ = pair_files(trees[0].path, files[0], trees[1].path, files[1], same_name)
+    pairs, without, _ = pair_files(trees[0].path, files[0], trees[1].path, files[1], _own_name)
     if without:
         raise FileNotFoundError(
             f"{len(without):,} of {len(files[0]):,} images in '{trees[0].path}' have no partner of "

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from napari_anyir.training.pairing import SUFFIXES, scan
+from napari_anyir.training.pairing import ANY_IMAGE, scan
 
 _EIGHT_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
 
@@ -46,9 +46,13 @@ def find_photos(root: str | Path) -> list[Path]:
     if not root.is_dir():
         raise FileNotFoundError(f"No folder '{root}'; name one that holds photographs.")
     # The same rule as for pairs: hidden files, and what macOS leaves beside images, are none.
-    paths = sorted(folder.path / name for _, folder in scan(root).walk() for name in folder.images)
+    paths = sorted(
+        folder.path / name
+        for _, folder in scan(root, suffixes=ANY_IMAGE).walk()
+        for name in folder.images
+    )
     if not paths:
-        raise FileNotFoundError(f"No images in '{root}'; supported are {sorted(SUFFIXES)}.")
+        raise FileNotFoundError(f"No images in '{root}'; supported are {sorted(ANY_IMAGE)}.")
     return paths
 
 
@@ -137,6 +141,11 @@ def read_all(paths: Iterable[str | Path], threads: int) -> Iterator[np.ndarray]:
             yield waiting.popleft().result()
 
 
+def _is_grey(photo: Tensor) -> bool:
+    """Whether the colours of (H, W, 3) are equal everywhere."""
+    return bool((photo[..., 1:] == photo[..., :1]).all())
+
+
 class PhotoBank:
     """Photographs of any sizes in one flat uint8 tensor, cropped without a loop over images.
 
@@ -181,12 +190,17 @@ class PhotoBank:
         self.offsets = (counts.cumsum(0) - counts).to(device)
         # Each pixel has the same chance of being seen, whatever photo it is in.
         self.chances = counts.to(device, torch.float32)
+        self.grey = torch.tensor([_is_grey(photo) for photo in photos], device=device)
 
     def __len__(self) -> int:
         """Count the photographs."""
         return len(self.sizes)
 
     def crops(self, count: int, size: int, generator: torch.Generator) -> Tensor:
+        """Draw square crops, as `draw` does."""
+        return self.draw(count, size, generator)[0]
+
+    def draw(self, count: int, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Draw square crops, each turned and mirrored at random.
 
         Parameters
@@ -200,8 +214,10 @@ class PhotoBank:
 
         Returns
         -------
-        Tensor
+        crops : Tensor
             (B, 3, size, size), float32 in [0, 1], channels-last.
+        grey : Tensor
+            (B,), whether the photograph of a crop has one colour.
         """
         device = self.pixels.device
         photo = torch.multinomial(self.chances, count, replacement=True, generator=generator)
@@ -217,7 +233,7 @@ class PhotoBank:
         index = self.offsets[photo, None, None] + rows[:, :, None] * width[:, None, None]
         crops = self.pixels[index + columns[:, None, :]]  # (B, size, size, 3)
         crops = torch.where(mirrored[2, :, None, None, None], crops.transpose(1, 2), crops)
-        return (crops.float() / 255).permute(0, 3, 1, 2)
+        return (crops.float() / 255).permute(0, 3, 1, 2), self.grey[photo]
 
     @staticmethod
     def _reflect(start: Tensor, steps: Tensor, limit: Tensor) -> Tensor:

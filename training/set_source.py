@@ -15,8 +15,10 @@ from napari_anyir.training.config import PairData, ProtocolData
 from napari_anyir.training.cropping import Cropping
 from napari_anyir.training.datasets import PairSet, ProtocolSet, unit
 from napari_anyir.training.draws import Draws, hold_out, require_root
+from napari_anyir.training.image_bank import split_by_depth
 from napari_anyir.training.layouts import find_training
 from napari_anyir.training.pairing import Pair, find_pairs, scan
+from napari_anyir.training.plane_sets import PlanePairSet, open_pairs, planes_of
 from napari_anyir.training.protocols import find_protocol
 from napari_anyir.training.sampling import EpochOrder
 
@@ -37,9 +39,9 @@ class SetSource:
 
     Parameters
     ----------
-    data : ProtocolSet or PairSet
+    data : ProtocolSet, PairSet or PlanePairSet
         What is trained on.
-    held : ProtocolSet, PairSet or None
+    held : ProtocolSet, PairSet, PlanePairSet or None
         What is looked at: pairs that were held out, or the data themselves where a protocol holds
         nothing back; other crops, then.
     workers : int or None
@@ -50,8 +52,8 @@ class SetSource:
 
     def __init__(
         self,
-        data: ProtocolSet | PairSet,
-        held: ProtocolSet | PairSet | None,
+        data: ProtocolSet | PairSet | PlanePairSet,
+        held: ProtocolSet | PairSet | PlanePairSet | None,
         workers: int | None,
         facts: dict[str, Any],
     ) -> None:
@@ -177,6 +179,9 @@ def pair_source(config: PairData, seed: int, processes: int = 1) -> SetSource:
     pairs = find_pairs(root / config.degraded, root / config.clean)
     _check_left_out(pairs, config)
     pairs = [pair for pair in pairs if not _left_out(pair, config.leave_out)]
+    paths = [path for pair in pairs for path in (pair.degraded, pair.clean) if path]
+    if config.intensity != "auto" or config.axes or split_by_depth(paths)[1]:
+        return _deep_source(pairs, config, seed)
     trained, kept = hold_out(pairs, config.hold_out)
     # A pair of one's own may be of any size: nothing is cut off around the centre.
     cropping = Cropping(multiple=1, rotations=config.rotations)
@@ -186,6 +191,26 @@ def pair_source(config: PairData, seed: int, processes: int = 1) -> SetSource:
     )
     held = PairSet(kept, cropping=cropping, seed=seed) if kept else None
     facts = {"data": f"{len(trained):,} pairs; {len(kept)} more for validation"}
+    return SetSource(data, held, config.workers, facts)
+
+
+def _deep_source(pairs: list[Pair], config: PairData, seed: int) -> SetSource:
+    """Open pairs of images of any depth, plane by plane."""
+    planes = planes_of(open_pairs(pairs, config.intensity, config.clean_intensity, config.axes))
+    if len(pairs) < 10:  # too few files to keep one: planes of the stacks are kept instead
+        trained, kept = hold_out(planes, config.hold_out)
+    else:
+        parts = hold_out(pairs, config.hold_out)
+        files = [{pair.clean for pair in part} for part in parts]
+        trained, kept = ([one for one in planes if one[1].path in part] for part in files)
+    data = PlanePairSet(trained, seed=seed, rotations=config.rotations)
+    held = PlanePairSet(kept, seed=seed) if kept else None
+    facts = {
+        "data": f"{len(pairs):,} pairs of {len(planes):,} planes; {len(kept):,} of these kept for "
+        "validation",
+        "intensity": f"intensity {config.intensity}, the clean images' "
+        f"{'own' if config.clean_intensity == 'own' else 'as their partners'}",
+    }
     return SetSource(data, held, config.workers, facts)
 
 

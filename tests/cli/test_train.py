@@ -40,7 +40,7 @@ def test_one_command_trains_resumes_and_leaves_a_model(tmp_path: Path, photos: P
     command = ["--config", tmp_path / "mine.yaml", "--data", photos, "--out", out]
     result = run(*command, "--device", "cpu", "--leave-out", "c.png", *TINY_RUN)
     assert result.exit_code == 0, result.output
-    assert "2 photographs; 0 more for validation, 1 left out" in result.stdout
+    assert "2 images; 0 more for validation, 1 left out" in result.stdout
     assert re.search(r"100%  step +2 ", result.stdout)
     assert "--model" in result.stdout.splitlines()[-1]
     result = run("--resume", "--out", out, "--device", "cpu", "steps=3")
