@@ -12,7 +12,8 @@ PYTEST_ARGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # A Linux machine without a screen gets a virtual one; macOS never sets DISPLAY and needs none.
-HEADLESS := $(if $(filter Linux,$(shell uname -s)),$(if $(DISPLAY)$(WAYLAND_DISPLAY),,xvfb-run -a))
+# Looked up when the tests start, since `display` may have installed it.
+HEADLESS = $(if $(filter Linux,$(shell uname -s)),$(if $(DISPLAY)$(WAYLAND_DISPLAY),,$(if $(shell command -v xvfb-run 2>/dev/null),xvfb-run -a)))
 
 .PHONY: help demo test display clean
 
@@ -25,15 +26,16 @@ demo: $(VENV)/package.stamp
 	$(BIN)/anyir demo --output demo-output
 
 test: $(VENV)/test.stamp display
-	$(HEADLESS) $(BIN)/python -X faulthandler -m pytest $(PYTEST_ARGS)
+	$(HEADLESS) $(BIN)/python .ci/run_tests.py $(PYTEST_ARGS)
 
-# Names the system packages that a window needs and that are not there, before Qt ends the tests without a word.
+# Installs the system packages that a window needs, as root or where sudo asks nothing; otherwise names them,
+# and the tests that need a window are skipped.
 display: $(VENV)/pyvenv.cfg
-	@$(BIN)/python .ci/system_packages.py --explain
+	@$(BIN)/python .ci/system_packages.py window --install
 
 $(VENV)/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "This needs Python 3.11 or newer, and '$(PYTHON)' is not: name another, as in 'make demo PYTHON=python3.11'." >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv module is missing: on Debian and Ubuntu, 'sudo apt install python3-venv'." >&2; exit 1; }
+	@$(PYTHON) .ci/system_packages.py venv --install
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet --upgrade "pip>=25.1"
 

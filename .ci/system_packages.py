@@ -1,15 +1,22 @@
-"""Name the Debian packages that a napari window needs and that this machine lacks.
+"""Name, or install, the Debian packages that this machine lacks.
 
-Run by any Python, before anything is installed. Prints the missing packages on one line, for
-``apt-get install``; with ``--explain`` it prints a sentence for a person instead and exits with
-status 1 if something is missing.
+Run by any Python, before anything else is installed::
+
+    python3 .ci/system_packages.py window            # says what a napari window lacks
+    python3 .ci/system_packages.py window --install  # installs it, as root or by a silent sudo
+    python3 .ci/system_packages.py venv --install    # the same for Python's venv module
+
+What is missing in the end is said in one sentence; without ``venv`` nothing can go on, so the exit
+status is 1, while tests that need a window can be skipped.
 """
 
 from __future__ import annotations
 
 import ctypes
+import importlib.util
 import os
 import shutil
+import subprocess
 import sys
 
 # Qt's xcb plugin names only xcb-cursor when any of these is missing, so each is tried by itself.
@@ -27,12 +34,16 @@ LIBRARIES = {
     "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
 }
 COMMANDS = {"xvfb-run": "xvfb", "xauth": "xauth"}
+NEEDED_BY = {"window": "A napari window", "venv": "A virtual environment"}
 
 
-def missing_packages() -> list[str]:
+def missing_packages(what: str) -> list[str]:
     """Return the Debian packages to install, none on a system other than Linux."""
     if not sys.platform.startswith("linux"):
         return []
+    if what == "venv":  # a Python from elsewhere brings its own, Debian's has it in a package
+        found = all(importlib.util.find_spec(name) for name in ("ensurepip", "venv"))
+        return [] if found else ["python3-venv"]
     missing = []
     for library, package in LIBRARIES.items():
         try:
@@ -44,12 +55,45 @@ def missing_packages() -> list[str]:
     return missing
 
 
-if __name__ == "__main__":
-    packages = missing_packages()
-    if "--explain" not in sys.argv[1:]:
-        print(*packages)
-    elif packages:
-        sys.exit(
-            "A napari window needs system packages that are not installed: on Debian and Ubuntu, "
-            f"'sudo apt install {' '.join(packages)}'."
+def rights() -> list[str] | None:
+    """Return what to put before a command that only root may run, None if nothing serves."""
+    if os.geteuid() == 0:
+        return []
+    if not shutil.which("sudo"):
+        return None
+    asked = subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False)
+    return ["sudo", "-n"] if asked.returncode == 0 else None
+
+
+def install(packages: list[str]) -> None:
+    """Install packages where apt-get is and may be used; a failure is its own words on stderr."""
+    before = rights() if shutil.which("apt-get") else None
+    if before is None:
+        return
+    print("Installing", *packages, flush=True)
+    quiet = [*before, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
+    subprocess.run([*quiet, "update"], check=False)
+    subprocess.run(
+        [*quiet, "-y", "--no-install-recommends", "install", *packages],
+        stdout=subprocess.DEVNULL,
+        check=False,
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the head of this file says and return the exit status."""
+    what = next((word for word in arguments if word in NEEDED_BY), "window")
+    packages = missing_packages(what)
+    if packages and "--install" in arguments:
+        install(packages)
+        packages = missing_packages(what)
+    if packages:
+        print(
+            f"{NEEDED_BY[what]} needs system packages that are not installed: on Debian and "
+            f"Ubuntu, 'sudo apt install {' '.join(packages)}'."
         )
+    return 1 if packages and what == "venv" else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -31,12 +31,73 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Fixtures behind which Qt starts; without a display Qt ends the whole process, not one test.
 _WINDOW_FIXTURES = {"qtbot", "qapp", "make_napari_viewer", "make_napari_viewer_proxy"}
 
+# What cannot even be collected where napari and Qt cannot be imported.
+_QT_ROOMS = ("tests/widgets", "tests/window", "src/napari_anyir/widgets")
 
-def _no_display() -> bool:
-    return (
-        sys.platform.startswith("linux")
-        and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-        and "QT_QPA_PLATFORM" not in os.environ
+_TOP = Path(__file__).resolve().parents[1]
+_no_window = pytest.StashKey[str]()
+_no_qt = pytest.StashKey[bool]()
+_skipped = pytest.StashKey[int]()
+
+
+def _try_qt(statement: str) -> str:
+    """Run a statement on Qt in a process of its own, since Qt ends it; return what went wrong."""
+    code = f"import napari; from qtpy.QtWidgets import QApplication; {statement}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return ""
+    said = [line for line in done.stderr.splitlines() if line.strip()]
+    # Qt says what is wrong first and lists its plugins last; Python says what is wrong last.
+    told = [line for line in said if "could not" in line.lower()] or said[-1:]
+    return told[0] if told else f"exit status {done.returncode}"
+
+
+def _what_to_do() -> str:
+    """Return the sentence that names the missing system packages, if that is what is missing."""
+    script = _TOP / ".ci" / "system_packages.py"
+    if not script.is_file():
+        return ""
+    done = subprocess.run(
+        [sys.executable, str(script), "window"], capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Find out whether a window can be opened; where it cannot, plan to skip what needs one."""
+    if not sys.platform.startswith("linux"):
+        return
+    wrong = _try_qt("QApplication([])")
+    if not wrong:
+        return
+    why = _what_to_do() or (
+        f"Qt cannot open a window ({wrong}): run `make test`, or xvfb-run -a pytest."
+    )
+    if os.environ.get("CI"):
+        raise pytest.UsageError(f"In continuous integration windows are tested: {why}")
+    config.stash[_no_window], config.stash[_skipped] = why, 0
+    config.stash[_no_qt] = bool(_try_qt("pass"))
+    if config.stash[_no_qt]:
+        config.option.ignore_glob = [
+            *(config.option.ignore_glob or []),
+            *(f"{_TOP / room}/*" for room in _QT_ROOMS),
+        ]
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say in one line, at the end, what was not tested for want of a window, and what to do."""
+    if _no_window not in config.stash:
+        return
+    ignored = _QT_ROOMS if config.stash[_no_qt] else ()
+    skipped = config.stash[_skipped]
+    if not (ignored or skipped):
+        return
+    what = [f"{skipped} tests that need a window"] if skipped else []
+    what += [f"all of {', '.join(ignored)}"] if ignored else []
+    terminalreporter.write_line(
+        f"Skipped {' and '.join(what)}. {config.stash[_no_window]}", yellow=True
     )
 
 
@@ -53,16 +114,19 @@ def _load_triton_first(items: list[pytest.Item]) -> None:
         import triton  # noqa: F401
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a screen where there is none, naming the command that gives one."""
-    if not _no_display():
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what needs a window where none can be opened."""
+    if _no_window not in config.stash:
         _load_triton_first(items)
         return
-    skip = pytest.mark.skip(reason="needs a display: run `make test`, or xvfb-run -a pytest")
+    skip = pytest.mark.skip(reason="needs a window, see the end")
     for item in items:
-        fixtures = set(getattr(item, "fixturenames", ()))
-        if item.get_closest_marker("window") or fixtures & _WINDOW_FIXTURES:
+        window = item.get_closest_marker("window") or (
+            set(getattr(item, "fixturenames", ())) & _WINDOW_FIXTURES
+        )
+        if window or (config.stash[_no_qt] and item.get_closest_marker("qt")):
             item.add_marker(skip)
+            config.stash[_skipped] += 1
 
 
 @pytest.fixture

@@ -37,12 +37,14 @@ def manifest() -> PluginManifest:
     return PluginManifest.from_file(Path(napari_anyir.__file__).parent / "napari.yaml")
 
 
+@pytest.mark.qt
 def test_it_is_valid_and_named(manifest: PluginManifest) -> None:
     manifest.validate_imports()
     assert manifest.name == "napari-anyir"
     assert manifest.display_name == "AnyIR image restoration"
 
 
+@pytest.mark.qt
 def test_commands_lead_to_callables(manifest: PluginManifest) -> None:
     for command in manifest.contributions.commands:
         assert command.id.startswith("napari-anyir.")
@@ -54,6 +56,7 @@ def test_command_ids_are_unique(manifest: PluginManifest) -> None:
     assert len(ids) == len(set(ids))
 
 
+@pytest.mark.qt
 def test_menus_are_known_to_napari_and_open(manifest: PluginManifest) -> None:
     from napari._app_model.constants._menus import MenuId
 
@@ -85,6 +88,7 @@ def test_every_sample_is_in_the_file_menu(manifest: PluginManifest) -> None:
     assert shown == {key: sample.title for key, sample in SAMPLES.items()}
 
 
+@pytest.mark.qt
 @pytest.mark.parametrize("key", sorted(SAMPLES))
 def test_samples_open(manifest: PluginManifest, key: str) -> None:
     from napari.layers import Layer
@@ -105,6 +109,7 @@ def test_reading_the_manifest_imports_nothing_heavy(run_python) -> None:
     assert run_python(code) == "[]"
 
 
+@pytest.mark.qt
 def test_opening_a_widget_imports_no_torch(run_python) -> None:
     code = (
         "import sys; import napari_anyir.widgets.restore.restore_widget; "

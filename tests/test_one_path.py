@@ -73,6 +73,7 @@ def test_shell(
     np.testing.assert_array_equal(restored.reshape(movie.shape), expected)
 
 
+@pytest.mark.qt
 @pytest.mark.parametrize("lazily", [False, True])
 def test_window(movie: np.ndarray, expected: np.ndarray, lazily: bool) -> None:
     components = pytest.importorskip("napari.components")
