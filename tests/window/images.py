@@ -52,4 +52,15 @@ def long() -> dict[str, Any]:
     return {"data": _cells(60, 192, 192)}
 
 
-IMAGES = {made.__name__: made for made in (stack, series, photo, multiscale, lazy, long)}
+def wide() -> dict[str, Any]:
+    """Return one plane into which it takes its time to look."""
+    return {"data": _cells(900, 900)}
+
+
+def deep() -> dict[str, Any]:
+    """Return so many planes that even cheap work on them takes its time."""
+    return {"data": np.repeat(_cells(1, 256, 256), 600, axis=0)}
+
+
+MADE = (stack, series, photo, multiscale, lazy, long, wide, deep)
+IMAGES = {made.__name__: made for made in MADE}

@@ -19,6 +19,8 @@ from typing import Any
 
 import napari
 from images import IMAGES
+from napari._qt.widgets.qt_progress_bar import QtLabeledProgressBar
+from napari._qt.widgets.qt_viewer_dock_widget import QtViewerDockWidget
 from napari.utils.notifications import NotificationSeverity, notification_manager
 from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtTest import QTest
@@ -42,7 +44,9 @@ class Stage:
     """
 
     def __init__(self, kind: str, folder: Path) -> None:
-        self.folder = folder
+        self.kind, self.folder = kind, folder
+        self.widget: Any = None
+        self.runs = 0
         self.errors: list[str] = []
         self.expected: list[str] = []
         notification_manager.notification_ready.connect(self._told)
@@ -57,14 +61,13 @@ class Stage:
 
     def dock(self, title: str) -> Any:
         """Open a dock as its menu does, and return the widget in it."""
-        return self.viewer.window.add_plugin_dock_widget("napari-anyir", title)[1]
+        widget = self.viewer.window.add_plugin_dock_widget("napari-anyir", title)[1]
+        QApplication.processEvents()
+        return widget
 
     def close_dock(self, widget: Any) -> None:
         """Click the cross in the title of the widget's dock."""
-        dock = widget.parent()
-        while not hasattr(dock, "title"):
-            dock = dock.parent()
-        self.click(dock.title.close_button)
+        self.click(self._dock_of(widget).title.close_button)
 
     def click(self, button: QAbstractButton) -> None:
         """Click a button, which a person can only do if it is there and enabled."""
@@ -72,6 +75,22 @@ class Stage:
             raise AssertionError(f"the button {button.text()!r} cannot be clicked")
         where = QPoint(button.width() // 2, button.height() // 2)
         QTest.mouseClick(button, Qt.MouseButton.LeftButton, pos=where)
+
+    def show(self, widget: Any) -> None:
+        """Bring the dock of a widget to the front of those that share its place."""
+        self._dock_of(widget).raise_()
+
+    def double_click(self, table: Any, row: int) -> None:
+        """Double-click the first cell of a table's row."""
+        where = table.visualItemRect(table.item(row, 0)).center()
+        QTest.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=where)
+        QTest.mouseDClick(table.viewport(), Qt.MouseButton.LeftButton, pos=where)
+
+    def activity_button(self) -> Any:
+        """Find the cancel button of the bar that napari shows, or None."""
+        window = self.viewer.window._qt_window
+        bars = window.findChildren(QtLabeledProgressBar)
+        return bars[0].cancel_button if bars else None
 
     def step(self) -> None:
         """Move the first slider under the image to its last plane and back, if there is one."""
@@ -89,6 +108,12 @@ class Stage:
     def close(self) -> None:
         """Close napari's window."""
         self.viewer.close()
+
+    def _dock_of(self, widget: Any) -> Any:
+        found = widget.parent()
+        while not isinstance(found, QtViewerDockWidget):
+            found = found.parent()
+        return found
 
     def _told(self, notification: Any) -> None:
         text = str(notification.message)

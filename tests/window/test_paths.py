@@ -24,5 +24,37 @@ def check(played: Callable, path: str, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("path", ["restore"])
-def test_it_lives(path: str, kind: str, played: Callable) -> None:
+def test_the_main_job_lives_on_every_image(path: str, kind: str, played: Callable) -> None:
+    check(played, path, kind)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("compare", "series"),
+        ("compare", "multiscale"),
+        ("degrade", "photo"),
+        ("folder", "stack"),
+        ("look_inside", "lazy"),
+        ("what_if", "multiscale"),
+        ("analyses", "stack"),
+        ("again", "stack"),
+    ],
+)
+def test_every_job_lives(path: str, kind: str, played: Callable) -> None:
+    check(played, path, kind)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("restore_ends", "long"),
+        ("degrade_ends", "deep"),
+        ("folder_ends", "long"),
+        ("look_inside_ends", "wide"),
+        ("what_if_ends", "wide"),
+        ("analyses_ends", "wide"),
+    ],
+)
+def test_a_run_may_be_ended_by_anything(path: str, kind: str, played: Callable) -> None:
     check(played, path, kind)

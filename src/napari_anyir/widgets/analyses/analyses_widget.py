@@ -30,6 +30,7 @@ from napari_anyir.widgets.analyses.figure_view import FigureView, FigureWindow
 from napari_anyir.widgets.kit import last_choices
 from napari_anyir.widgets.kit.job_row import JobRow
 from napari_anyir.widgets.kit.layer_box import LayerBox
+from napari_anyir.widgets.kit.leaving import Leaving
 from napari_anyir.widgets.layers import image_layers
 from napari_anyir.widgets.layers.comparison import check_pair
 from napari_anyir.widgets.layers.shown_plane import read_shown_plane
@@ -62,6 +63,7 @@ class AnalysesWidget(QWidget):
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__()
+        Leaving(self)
         self._viewer = unwrapped(napari_viewer)
         self._job: AnalysisJob | None = None
         self.analysed: Analysed | None = None

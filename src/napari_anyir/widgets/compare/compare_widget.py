@@ -24,6 +24,7 @@ from napari_anyir.widgets.kit import last_choices
 from napari_anyir.widgets.kit.blender import AT_ONCE
 from napari_anyir.widgets.kit.form_parts import small_label
 from napari_anyir.widgets.kit.layer_box import LayerBox
+from napari_anyir.widgets.kit.leaving import Leaving
 from napari_anyir.widgets.kit.worker import Runner
 from napari_anyir.widgets.layers import image_layers
 from napari_anyir.widgets.layers.comparison import (
@@ -63,6 +64,7 @@ class CompareWidget(QWidget):
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__()
+        Leaving(self)
         self._viewer = unwrapped(napari_viewer)
         self._mode: str | None = None
         self._visible: list[tuple[Any, bool]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
@@ -33,6 +34,7 @@ from napari_anyir.widgets.kit import last_choices
 from napari_anyir.widgets.kit.activity import end_progress, show_progress
 from napari_anyir.widgets.kit.form_parts import small_label
 from napari_anyir.widgets.kit.layer_box import LayerBox
+from napari_anyir.widgets.kit.leaving import Leaving
 from napari_anyir.widgets.kit.worker import Runner
 from napari_anyir.widgets.layers import image_layers
 from napari_anyir.widgets.layers.contrast import widen_slider
@@ -97,10 +99,12 @@ class DegradeWidget(QWidget):
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__()
+        Leaving(self)
         self._viewer = unwrapped(napari_viewer)
         self._kinds: Kinds = {}
         self._fields: dict[str, RangeField | QComboBox] = {}
         self._job: DegradeJob | None = None
+        self._source: weakref.ref[Any] | None = None
         self._cancelled = self._done = False
         self.runner, self.loader = Runner(self), Runner(self)
         self._build()
@@ -183,6 +187,7 @@ class DegradeWidget(QWidget):
         )
         self.run_button.clicked.connect(self.run)
         self.cancel_button.clicked.connect(self.cancel)
+        self._viewer.layers.events.removed.connect(self._layer_removed)
 
     # ---------------------------------------------------------------- what the user does
 
@@ -213,7 +218,7 @@ class DegradeWidget(QWidget):
             show_error(str(error))
             return
         last_choices.save("degrade", self._values())
-        self._job, self._done = job, False
+        self._job, self._source, self._done = job, weakref.ref(layer), False
         self.progress_bar.setRange(0, 0)
         self.status_label.setText(f"{job} ...")
         self.runner.start(job)
@@ -289,6 +294,10 @@ class DegradeWidget(QWidget):
         self.plane_box.setEnabled(stack)
         self._update()
 
+    def _layer_removed(self, event: Any) -> None:
+        if self._source is not None and self._source() == event.value:
+            self.cancel()
+
     def _progressed(self, done: int, total: int) -> None:
         show_progress(self.progress_bar, done, total)
 
@@ -307,7 +316,7 @@ class DegradeWidget(QWidget):
             self.status_label.setText("Cancelled; no layer was added.")
         end_progress(self.progress_bar, whole=self._done)
         self._cancelled = self._done = False
-        self._job = None
+        self._job = self._source = None
         self._update()
 
     def _update(self) -> None:

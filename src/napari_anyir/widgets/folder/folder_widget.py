@@ -35,6 +35,7 @@ from napari_anyir.widgets.kit.form_parts import (
     choose,
     small_label,
 )
+from napari_anyir.widgets.kit.leaving import Leaving
 from napari_anyir.widgets.kit.worker import Runner
 from napari_anyir.widgets.network.devices import DevicesJob
 
@@ -92,6 +93,7 @@ class FolderWidget(QWidget):
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__()
+        Leaving(self)
         self._viewer = napari_viewer
         self._targets: list[Path] = []
         self._cancelled = self._done = False

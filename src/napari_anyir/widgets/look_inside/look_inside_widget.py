@@ -9,6 +9,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
 
 from napari_anyir.widgets.kit import last_choices
+from napari_anyir.widgets.kit.leaving import Leaving
 from napari_anyir.widgets.layers.shown_plane import Intensity, ShownPlane, read_shown_plane
 from napari_anyir.widgets.layers.side_by_side import SideBySide
 from napari_anyir.widgets.look_inside.look_form import LookForm
@@ -46,6 +47,7 @@ class LookInsideWidget(LookForm):
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__(napari_viewer)
+        Leaving(self)
         self._job: LookJob | None = None
         self._last: LookJob | None = None
         self._volume: tuple[ShownPlane, Intensity] | None = None

@@ -32,6 +32,7 @@ from napari_anyir.widgets.kit.activity import (
     summary,
 )
 from napari_anyir.widgets.kit.blender import Blender
+from napari_anyir.widgets.kit.leaving import Leaving
 from napari_anyir.widgets.kit.worker import Runner
 from napari_anyir.widgets.layers.contrast import widen_slider
 from napari_anyir.widgets.layers.lazy_results import add_result
@@ -61,6 +62,7 @@ class RestoreWidget(QWidget):
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__()
+        Leaving(self)
         self._viewer = unwrapped(napari_viewer)
         self._job: RestoreJob | None = None
         self._queue: list[RestoreJob] = []

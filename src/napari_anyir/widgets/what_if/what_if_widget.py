@@ -9,6 +9,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QApplication
 
 from napari_anyir.widgets.kit import last_choices
+from napari_anyir.widgets.kit.leaving import Leaving
 from napari_anyir.widgets.layers import image_layers
 from napari_anyir.widgets.layers.contrast import slider_range, span, widen_slider
 from napari_anyir.widgets.layers.marks import WHAT_IF
@@ -44,6 +45,7 @@ class WhatIfWidget(WhatIfForm):
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__(napari_viewer)
+        Leaving(self)
         self._job: WhatIfJob | None = None
         self._known: tuple[WhatIfJob, Outcome] | None = None
         self._newest: tuple[Origin, WhatIfJob, Trial, Outcome] | None = None
