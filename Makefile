@@ -1,7 +1,8 @@
-# Two commands, each of which does all of its own set-up in .venv and is quick the second time:
+# Commands, each of which does all of its own set-up in .venv and is quick the second time:
 #
 #   make demo   restores the bundled samples into demo-output/
 #   make test   runs the tests, in a virtual display where there is none
+#   make check  runs ruff, mypy and the contracts between rooms
 #
 # Another Python: make demo PYTHON=python3.12. Only some tests: make test PYTEST_ARGS="tests/model -x".
 
@@ -15,11 +16,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Looked up when the tests start, since `display` may have installed it.
 HEADLESS = $(if $(filter Linux,$(shell uname -s)),$(if $(DISPLAY)$(WAYLAND_DISPLAY),,$(if $(shell command -v xvfb-run 2>/dev/null),xvfb-run -a)))
 
-.PHONY: help demo test display clean
+.PHONY: help demo test check lint types imports display clean
 
 help:
 	@echo "make demo    restore the bundled samples into demo-output/"
 	@echo "make test    run the tests"
+	@echo "make check   run the linter, the formatter, the type checker and the contracts between rooms"
 	@echo "make clean   remove $(VENV) and demo-output/"
 
 demo: $(VENV)/package.stamp
@@ -27,6 +29,18 @@ demo: $(VENV)/package.stamp
 
 test: $(VENV)/test.stamp display
 	$(HEADLESS) $(BIN)/python .ci/run_tests.py $(PYTEST_ARGS)
+
+check: lint imports types
+
+lint: $(VENV)/check.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+imports: $(VENV)/check.stamp
+	$(BIN)/python .ci/check_imports.py
+
+types: $(VENV)/check.stamp
+	$(BIN)/python .ci/check_types.py
 
 # Installs the system packages that a window needs, as root or where sudo asks nothing; otherwise names them,
 # and the tests that need a window are skipped.
@@ -50,6 +64,10 @@ $(VENV)/package.stamp: pyproject.toml $(VENV)/torch.stamp
 
 $(VENV)/test.stamp: pyproject.toml $(VENV)/package.stamp
 	$(PIP) install --constraint constraints.txt --group test
+	@touch $@
+
+$(VENV)/check.stamp: pyproject.toml $(VENV)/package.stamp
+	$(PIP) install --constraint constraints.txt --group lint --group types
 	@touch $@
 
 clean:

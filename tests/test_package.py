@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import doctest
 import importlib
 import importlib.metadata
@@ -23,57 +22,6 @@ TOP = Path(__file__).resolve().parents[1]
 SOURCE = TOP / "src" / "napari_anyir"
 TRAINING = TOP / "training"
 
-# house rule: who may import whom; what is not named here may be imported by nobody below it
-ALLOWED = {
-    "errors": set(),
-    "lazy_names": set(),
-    "progress": {"errors"},
-    "model": {"errors"},
-    "degradations": {"errors"},
-    "samples": {"errors", "degradations"},
-    "weights": {"errors", "model"},
-    "inference": {"errors", "progress", "model", "weights"},
-    "degrading": {"errors", "progress", "degradations", "inference"},
-    "analysis": {"errors", "model", "weights", "inference"},
-    "files": {"errors", "progress", "weights", "inference"},
-    "widgets": {
-        "errors",
-        "lazy_names",
-        "progress",
-        "model",
-        "weights",
-        "inference",
-        "analysis",
-        "degradations",
-        "degrading",
-        "samples",
-        "files",
-    },
-    "training": {
-        "errors",
-        "progress",
-        "model",
-        "weights",
-        "inference",
-        "degradations",
-        "files",
-    },
-    "__main__": {"cli"},
-    "cli": {
-        "errors",
-        "progress",
-        "model",
-        "weights",
-        "inference",
-        "analysis",
-        "degradations",
-        "degrading",
-        "samples",
-        "files",
-        "training",
-    },
-}
-
 
 def modules_loaded_by(statement: str) -> set[str]:
     """Return the top-level modules that a fresh interpreter holds after a statement."""
@@ -86,30 +34,13 @@ def modules_loaded_by(statement: str) -> set[str]:
     return set(json.loads(run.stdout.splitlines()[-1]))
 
 
-def imports_of(path: Path, package: str) -> set[str]:
-    """Return the absolute names that a module imports, wherever the import statement stands."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parents = package.split(".")[: len(package.split(".")) - node.level + 1]
-                base = ".".join([*parents, base] if base else parents)
-            names |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
-    return names
-
-
-def source_modules() -> list[tuple[Path, str, str]]:
-    """Return (file, room, package) of every module in both trees."""
+def source_modules() -> list[tuple[Path, str]]:
+    """Return (file, package) of every module in both trees."""
     found = []
     for top, prefix in ((SOURCE, "napari_anyir"), (TRAINING, "napari_anyir.training")):
         for path in sorted(top.rglob("*.py")):
             package = ".".join([prefix, *path.relative_to(top).parent.parts])
-            inner = package.split(".")[1:]
-            room = inner[0] if inner else path.stem
-            found.append((path, room, package))
+            found.append((path, package))
     return found
 
 
@@ -186,34 +117,46 @@ def test_base_brings_neither_qt_nor_napari() -> None:
 # --- who imports whom -----------------------------------------------------------------------------
 
 
+def check_imports(top: Path) -> subprocess.CompletedProcess[str]:
+    pytest.importorskip("importlinter")
+    return subprocess.run(
+        [sys.executable, str(top / ".ci" / "check_imports.py")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_contracts_between_rooms_are_kept(repository: Path) -> None:
+    done = check_imports(repository)
+    assert done.returncode == 0, done.stdout
+
+
 @pytest.mark.parametrize(
-    ("path", "room", "package"),
+    ("file", "statement"),
     [
-        pytest.param(*module, id=module[0].relative_to(TOP).as_posix())
-        for module in source_modules()
+        ("src/napari_anyir/model/config.py", "import numpy"),
+        ("src/napari_anyir/inference/models.py", "import napari"),
+        ("src/napari_anyir/inference/exact/maps.py", "import napari_anyir.inference.engine.tiles"),
+        ("src/napari_anyir/widgets/kit/qt.py", "import napari_anyir.training"),
+        ("src/napari_anyir/files/plan.py", "import napari_anyir.cli"),
+        ("src/napari_anyir/a_room_of_its_own.py", ""),
     ],
 )
-def test_rooms_depend_downwards_only(path: Path, room: str, package: str) -> None:
-    if path == SOURCE / "__init__.py":  # the lazy door to every room
-        return
-    own = {name for name in imports_of(path, package) if name.startswith("napari_anyir.")}
-    rooms = {name.split(".")[1] for name in own} - {room} - set(napari_anyir.__all__)
-    assert rooms <= ALLOWED[room], f"{path} may not import {sorted(rooms - ALLOWED[room])}"
-
-
-@pytest.mark.parametrize("room", ["model", "degradations"])
-def test_pure_torch_rooms(room: str) -> None:
-    for path, its_room, package in source_modules():
-        if its_room == room:
-            tops = {name.split(".")[0] for name in imports_of(path, package)}
-            assert not tops & {"numpy", "skimage", "dask", "napari", "qtpy", "magicgui"}, path
-
-
-def test_inference_knows_no_qt() -> None:
-    for path, room, package in source_modules():
-        if room in {"inference", "weights", "files", "cli"}:
-            tops = {name.split(".")[0] for name in imports_of(path, package)}
-            assert not tops & {"napari", "qtpy", "magicgui", "superqt"}, path
+def test_a_broken_contract_is_found(
+    repository: Path, tmp_path: Path, file: str, statement: str
+) -> None:
+    for folder in ("src", "training", ".ci"):
+        leave = shutil.ignore_patterns("__pycache__", "*.safetensors", "*.png", "*.jpg", "*.tif")
+        shutil.copytree(repository / folder, tmp_path / folder, ignore=leave)
+    shutil.copy(repository / "pyproject.toml", tmp_path)
+    path = tmp_path / file
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    path.write_text(f"{before}\n{statement}\n", encoding="utf-8")
+    done = check_imports(tmp_path)
+    assert done.returncode != 0
+    assert "broken" in done.stdout.lower()
 
 
 # --- what is built --------------------------------------------------------------------------------
@@ -223,7 +166,7 @@ def test_listed_packages_are_those_on_disk(repository: Path) -> None:
     setuptools = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
         "setuptools"
     ]
-    on_disk = {package for path, _, package in source_modules() if path.name == "__init__.py"}
+    on_disk = {package for path, package in source_modules() if path.name == "__init__.py"}
     assert set(setuptools["packages"]) == on_disk
     assert len(setuptools["packages"]) == len(on_disk)
 

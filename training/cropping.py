@@ -84,10 +84,10 @@ class Cropping:
             crops = [np.pad(crop, missing, mode="reflect") for crop in crops]
         if self.always:
             symmetry = int(generator.integers(1, 8))
-            turns, mirrored = symmetry % 4, (symmetry // 4, 0)
+            turns, mirrored = symmetry % 4, [symmetry // 4, 0]
         else:
             turns = int(generator.integers(4)) if self.rotations else 0
-            mirrored = generator.integers(2, size=2) if self.flips else (0, 0)
+            mirrored = generator.integers(2, size=2).tolist() if self.flips else [0, 0]
         for number in range(len(crops)):
             crop = crops[number]
             if mirrored[0]:

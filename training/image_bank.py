@@ -102,7 +102,8 @@ class ImageBank:
         ValueError
             If a file cannot be used, or there is none.
         """
-        plain, deep = ([], list(paths))
+        plain: list[Path] = []
+        deep = list(paths)
         if intensity == "auto" and axes is None:
             plain, deep = split_by_depth(paths)
         photos = PhotoBank(plain, device, os.cpu_count() or 1) if plain or not deep else None

@@ -146,8 +146,8 @@ class StabilisedNoise(MicrographNoise):
     The generalised Anscombe transform ``T(z) = 2 sqrt(max(z + 3/8 + r^2, 0))`` of counted photons z
     with read noise r has noise of deviation 1 (Anscombe, Biometrika 1948; Makitalo and Foi, IEEE
     TIP 2013). The clean counterpart is what T is in the mean, so what a network makes of it can be
-    undone by the exact unbiased inverse. 0 is T's smallest value and 1 its value at ``photons``, or at as
-    many more as keep the darkest pixel attainable.
+    undone by the exact unbiased inverse. 0 is T's smallest value and 1 its value at ``photons``, or
+    at as many more as keep the darkest pixel attainable.
 
     Parameters
     ----------

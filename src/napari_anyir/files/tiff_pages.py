@@ -143,9 +143,8 @@ def _with_pillow(page: Any) -> NDArray[Any] | None:
             image.seek(page.index)
             # Pillow exchanges black and white where the name of its raw mode ends so.
             raw = str(image.tile[0][3][0]) if image.tile and image.tile[0][3] else ""
-            if photometric_of(frame) == "YCBCR":
-                image = image.convert("RGB")
-            array = np.array(image)
+            coded = photometric_of(frame) == "YCBCR"
+            array = np.array(image.convert("RGB") if coded else image)
     except Exception:  # noqa: BLE001 - whatever Pillow says, the package is the remedy
         return None
     tag = frame.tags.get("Orientation")
