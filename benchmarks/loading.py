@@ -31,15 +31,15 @@ from torch.utils.data import DataLoader, Subset
 
 from napari_anyir.inference.engine.device import resolve_device
 from napari_anyir.model import build_model
-from napari_anyir.training.cache import DirectImages, Images, MemoryImages
-from napari_anyir.training.cache_file import open_cache
-from napari_anyir.training.cropping import Cropping
-from napari_anyir.training.datasets import FolderSet, ProtocolSet, unit
-from napari_anyir.training.losses import restoration_loss
-from napari_anyir.training.pairing import single_files
-from napari_anyir.training.photos import find_photos
-from napari_anyir.training.protocols import Task
-from napari_anyir.training.sampling import EpochSampler
+from napari_anyir.training.data.datasets import FolderSet, ProtocolSet, unit
+from napari_anyir.training.data.sampling import EpochSampler
+from napari_anyir.training.paper.protocols import Task
+from napari_anyir.training.pixels.cache import DirectImages, Images, MemoryImages
+from napari_anyir.training.pixels.cache_file import open_cache
+from napari_anyir.training.pixels.cropping import Cropping
+from napari_anyir.training.pixels.photos import find_photos
+from napari_anyir.training.run.losses import restoration_loss
+from napari_anyir.training.sets.pairing import single_files
 
 RESULTS = Path(__file__).parent / "results"
 WANTED = 500

@@ -21,14 +21,14 @@ import torch
 from skimage.io import imsave
 
 from napari_anyir.inference.engine.device import resolve_device
-from napari_anyir.training.averaging import update_average
 from napari_anyir.training.config import TrainingConfig
 from napari_anyir.training.config_files import read_config
-from napari_anyir.training.draws import Draw
-from napari_anyir.training.folder_source import FolderSource
-from napari_anyir.training.losses import restoration_loss
-from napari_anyir.training.module import RestorationModule
-from napari_anyir.training.speed import multiply_rate, step_operations, timed
+from napari_anyir.training.data.crop_source import Draw
+from napari_anyir.training.data.folder_source import FolderSource
+from napari_anyir.training.run.averaging import update_average
+from napari_anyir.training.run.losses import restoration_loss
+from napari_anyir.training.run.module import RestorationModule
+from napari_anyir.training.run.speed import multiply_rate, step_operations, timed
 
 RESULTS = Path(__file__).parent / "results"
 

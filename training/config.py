@@ -85,7 +85,7 @@ class _StoredData(_Section):
     """Processes per device that read images; 0 reads between the steps, null leaves one processor
     to the training."""
     images: Literal["auto", "memory", "file", "decode"] = "auto"
-    """Where decoded images are kept; see `napari_anyir.training.cache`."""
+    """Where decoded images are kept; see `napari_anyir.training.pixels.cache`."""
     cache: Path | None = None
     """File for decoded images that do not fit into memory."""
 
@@ -136,7 +136,7 @@ class Optimiser(_Section):
     """How gradients become steps."""
 
     method: Literal["adamw", "muon"] = "adamw"
-    """``muon`` needs fewer steps; see `napari_anyir.training.muon`."""
+    """``muon`` needs fewer steps; see `napari_anyir.training.run.muon`."""
     learning_rate: float = Field(default=2e-4, gt=0)
     """Peak rate."""
     betas: tuple[float, float] = (0.9, 0.999)

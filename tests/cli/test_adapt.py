@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 import napari_anyir
 from napari_anyir.cli import app
 from napari_anyir.files import ImageFile, read_image, write_image
-from napari_anyir.training.adaptation import adapt_with_record
+from napari_anyir.training.adaptation.method import adapt_with_record
 from napari_anyir.weights import find_model, load_model, verify_model
 
 RNG = np.random.default_rng(0)

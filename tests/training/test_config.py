@@ -12,7 +12,7 @@ from napari_anyir.training.config_files import (
     change_config,
     read_config,
 )
-from napari_anyir.training.protocols import PROTOCOLS
+from napari_anyir.training.paper.protocols import PROTOCOLS
 from napari_anyir.training.recipe_names import RECIPES, list_recipes
 
 

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from napari_anyir.training.evaluate import Options, evaluate
+from napari_anyir.training.evaluation.evaluate import Options, evaluate
 
 
 @pytest.mark.slow

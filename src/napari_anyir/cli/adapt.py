@@ -90,9 +90,9 @@ def adapt(
     from napari_anyir.cli.tables import bar
     from napari_anyir.files import read_image
     from napari_anyir.files.plan import find_images, make_plan
-    from napari_anyir.training.adaptation import adapt_with_record
-    from napari_anyir.training.adapted_model import check_target, save_adapted
-    from napari_anyir.training.self_supervised import Recipe
+    from napari_anyir.training.adaptation.adapted_model import check_target, save_adapted
+    from napari_anyir.training.adaptation.method import adapt_with_record
+    from napari_anyir.training.adaptation.self_supervised import Recipe
 
     check_target(output, overwrite=overwrite)
     if restore is not None:

@@ -13,9 +13,9 @@ import typer
 from napari_anyir.cli.options import shown
 
 if TYPE_CHECKING:
-    from napari_anyir.training.layouts import Finding
-    from napari_anyir.training.pairing import Folder
-    from napari_anyir.training.protocols import Protocol
+    from napari_anyir.training.paper.protocols import Protocol
+    from napari_anyir.training.sets.layouts import Finding
+    from napari_anyir.training.sets.pairing import Folder
 
 __all__ = ["app"]
 
@@ -44,9 +44,9 @@ def check(
 
     Exit status 1 if nothing was found, or with --protocol if that cannot be trained and tested.
     """
-    from napari_anyir.training.layouts import check as look
-    from napari_anyir.training.pairing import scan
-    from napari_anyir.training.protocols import PROTOCOLS, find_protocol
+    from napari_anyir.training.paper.protocols import PROTOCOLS, find_protocol
+    from napari_anyir.training.sets.layouts import check as look
+    from napari_anyir.training.sets.pairing import scan
 
     wanted = [find_protocol(protocol)] if protocol else list(PROTOCOLS.values())
     tree = scan(root)
@@ -104,7 +104,7 @@ def _print_missing(missing: list[Finding]) -> None:
 def _print_protocols(tree: Folder, wanted: list[Protocol]) -> bool:
     """Print what can be run; say whether all of it can."""
     from napari_anyir.cli.tables import print_table
-    from napari_anyir.training.layouts import count_items, expected_items, find_test
+    from napari_anyir.training.sets.layouts import count_items, expected_items, find_test
 
     rows, able = [], True
     for protocol in wanted:

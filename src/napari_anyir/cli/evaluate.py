@@ -141,10 +141,10 @@ def evaluate(
         options["crop"] = parse_crop(crop)
     torch_first()
     try:
-        from napari_anyir.training.evaluate import Options
-        from napari_anyir.training.evaluate import evaluate as measure
-        from napari_anyir.training.mean_table import mean_table, write_table
-        from napari_anyir.training.runs import default_switches
+        from napari_anyir.training.evaluation.evaluate import Options
+        from napari_anyir.training.evaluation.evaluate import evaluate as measure
+        from napari_anyir.training.evaluation.evaluated_runs import default_switches
+        from napari_anyir.training.evaluation.mean_table import mean_table, write_table
     except ImportError as error:
         raise need_training(error) from error
     from napari_anyir.cli.tables import bar, print_table

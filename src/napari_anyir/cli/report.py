@@ -75,8 +75,8 @@ def report(
             raise typer.BadParameter(f"{idle[0]} has no effect without --measure time.")
     torch_first()
     try:
-        from napari_anyir.training import complexity, sample_statistics, timing
-        from napari_anyir.training.report import write_report
+        from napari_anyir.training.measurement import complexity, sample_statistics, timing
+        from napari_anyir.training.report.document import write_report
     except ImportError as error:
         raise need_training(error) from error
     from napari_anyir.cli.tables import bar

@@ -114,8 +114,8 @@ def train(
     of clean photographs; docs/training.md explains recipes and their keys.
     """
     configs = _training()
-    from napari_anyir.training.train import read_run
-    from napari_anyir.training.train import train as run
+    from napari_anyir.training.run.train import read_run
+    from napari_anyir.training.run.train import train as run
 
     if config is None and not (resume and out):
         raise ValueError(

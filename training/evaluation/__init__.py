@@ -1,0 +1,1 @@
+"""Measure models on test sets, image by image; a killed run goes on."""

@@ -1,0 +1,1 @@
+"""What networks cost and what samples hold: operations, memory, time, statistics."""

@@ -1,0 +1,1 @@
+"""What the paper asks for, as data: its protocols and its printed numbers."""

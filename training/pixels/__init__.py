@@ -1,0 +1,1 @@
+"""Pixels of training images: decoded, kept, cropped."""

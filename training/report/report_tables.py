@@ -1,0 +1,331 @@
+"""The paper's Tab. 1 to 13 with our numbers below the paper's, and the differences."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from napari_anyir.model import VARIANTS
+from napari_anyir.training.measurement.timing import PROMPTIR, Timing
+from napari_anyir.training.paper.table_files import AVERAGE, PaperTable, paper_tables
+from napari_anyir.training.paper.table_files import Cell as Printed
+from napari_anyir.training.report.measured_results import (
+    ABLATIONS,
+    Cell,
+    Evidence,
+    Ours,
+    complexity_cells,
+    label_of,
+    rows_of_sets,
+    set_cells,
+)
+
+NOT_RUN = "not run"
+
+Row = dict[str, Printed]
+
+DIGITS = {"psnr": 2, "ssim": 3, "parameters": 2, "flops": 2, "memory": 0, "seconds": 1}
+"""Digits of a column, by the last word of its name."""
+
+OURS = ("AnyIR-T", "AnyIR-S", "AnyIR")
+
+
+@dataclass(frozen=True)
+class ReportRow:
+    """One line of a table.
+
+    Parameters
+    ----------
+    kind : {"paper", "ours", "difference"}
+        Whose numbers these are.
+    cells : tuple of str
+        As printed.
+    """
+
+    kind: str
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ReportTable:
+    """A table of the report.
+
+    Parameters
+    ----------
+    number : int
+        The paper's number.
+    title : str
+        What it shows.
+    columns : tuple of str
+        Heads; the first names the row.
+    rows : tuple of ReportRow
+        The paper's, each followed by ours and the difference.
+    notes : tuple of str
+        What belongs beside the numbers.
+
+    Examples
+    --------
+    >>> from napari_anyir.training.report.report_tables import ReportRow, ReportTable
+    >>> row = ReportRow("ours", ("nano", "31.20"))
+    >>> print(ReportTable(4, "Snow", ("method", "PSNR"), (row,), ()).markdown())
+    ## Tab. 4: Snow
+    <BLANKLINE>
+    | method | PSNR |
+    |---|---|
+    | **nano** | **31.20** |
+    <BLANKLINE>
+    """
+
+    number: int
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[ReportRow, ...]
+    notes: tuple[str, ...]
+
+    def markdown(self) -> str:
+        """Return the table as Markdown; ours in bold, differences in italics."""
+        marks = {"paper": "", "ours": "**", "difference": "*"}
+        lines = [f"## Tab. {self.number}: {self.title}", "", _line(self.columns)]
+        lines.append("|" + "---|" * len(self.columns))
+        for row in self.rows:
+            mark = marks[row.kind]
+            lines.append(_line([f"{mark}{cell}{mark}" if cell else "" for cell in row.cells]))
+        return "\n".join([*lines, "", *(f"{note}\n" for note in self.notes)])
+
+    def csv(self) -> str:
+        """Return the table as CSV, with a column that says whose numbers a line has."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(("whose", *self.columns))
+        writer.writerows((row.kind, *row.cells) for row in self.rows)
+        return text.getvalue()
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _head(column: str) -> str:
+    """Name of a column as printed: 'SOTS outdoor psnr' becomes 'SOTS outdoor PSNR'."""
+    units = {"parameters": "parameters (M)", "flops": "multiply-adds (G)", "memory": "memory (MB)"}
+    units["flops deviation"] = "± (G)"
+    words = column.replace(" psnr", " PSNR").replace(" ssim", " SSIM")
+    return units.get(column, words)
+
+
+def _format(value: Printed, column: str) -> str:
+    if value is None:
+        return "-"
+    metric = column.rsplit(" ", 1)[-1]
+    return f"{value:.{DIGITS[metric]}f}" if metric in ("psnr", "ssim") else str(value)
+
+
+def _is_number(column: str) -> bool:
+    return column.rsplit(" ", 1)[-1] in DIGITS
+
+
+def build_table(table: PaperTable, ours: Callable[[Row], list[Ours]]) -> ReportTable:
+    """Set our rows below the paper's.
+
+    Parameters
+    ----------
+    table : PaperTable
+        As printed.
+    ours : callable
+        From a row of the paper, by column, to rows of ours; none for methods of others.
+
+    Returns
+    -------
+    ReportTable
+        With a difference below each row of ours; cells without a measurement are "not run".
+    """
+    rows = []
+    for printed in table.rows:
+        row: Row = dict(zip(table.columns, printed, strict=True))
+        shown = tuple(_format(v, c) for c, v in row.items())
+        rows.append(ReportRow("paper", shown))
+        for one in ours(row):
+            cells, differences = [f"ours: {one.label}"], ["difference"]
+            for column in table.columns[1:]:
+                found, paper = one.cells.get(column), row[column]
+                if not _is_number(column):
+                    cells.append("")
+                    differences.append("")
+                elif found is None:
+                    cells.append(NOT_RUN if paper is not None else "")
+                    differences.append("")
+                else:
+                    digits = DIGITS[column.rsplit(" ", 1)[-1]]
+                    note = f" ({found.note})" if found.note else ""
+                    cells.append(f"{found.value:.{digits}f}{note}")
+                    differences.append(_difference(found, paper, digits))
+            rows.append(ReportRow("ours", tuple(cells)))
+            if any(cell not in ("", "-") for cell in differences[1:]):
+                rows.append(ReportRow("difference", tuple(differences)))
+    heads = tuple(_head(column) for column in table.columns)
+    return ReportTable(table.number, table.title, heads, tuple(rows), ())
+
+
+def _difference(found: Cell, paper: Printed, digits: int) -> str:
+    if not isinstance(paper, int | float) or not found.fair:
+        return "-"
+    # Adding zero makes a rounded -0.0 positive.
+    return f"{round(found.value - paper, digits) + 0.0:+.{digits}f}"
+
+
+SET_PROTOCOLS = {
+    1: ("3deg", "dev"),
+    2: ("5deg",),
+    3: ("cdd11",),
+    4: ("zeroshot-snow",),
+    5: ("zeroshot-underwater",),
+}
+
+
+def report_tables(evidence: Evidence) -> list[ReportTable]:
+    """Make all tables of the paper.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        What was measured.
+
+    Returns
+    -------
+    list of ReportTable
+        Tab. 1 to 13; what was not measured is marked as "not run".
+
+    Examples
+    --------
+    >>> from napari_anyir.training.report.measured_results import Evidence
+    >>> tables = report_tables(Evidence([]))
+    >>> [table.number for table in tables] == list(range(1, 14))
+    True
+    >>> tables[3].rows[-1].cells
+    ('ours: any model', 'not run', 'not run')
+    """
+    return [_table(table, evidence) for table in paper_tables()]
+
+
+def _table(table: PaperTable, evidence: Evidence) -> ReportTable:
+    number = table.number
+    if number == 13:
+        return _times(table, evidence)
+
+    def ours(row: Row) -> list[Ours]:
+        return _ours(number, row, evidence)
+
+    made = build_table(table, ours)
+    return ReportTable(number, made.title, made.columns, made.rows, _notes(table, evidence))
+
+
+def _ours(number: int, row: Row, evidence: Evidence) -> list[Ours]:
+    method = str(row["method"])
+    variant = {"AnyIR-T": "tiny", "AnyIR-S": "small"}.get(method, "")
+    if number in SET_PROTOCOLS:
+        if method not in OURS:
+            return []
+        found = rows_of_sets(evidence, method, *SET_PROTOCOLS[number])
+        named = [run for run in evidence.of(*SET_PROTOCOLS[number]) if run.variant == variant]
+        absent = not found if not variant else not named
+        return found + [Ours(variant or "any model", {})] * absent
+    if number in ABLATIONS:
+        config = ABLATIONS[number][method]
+        runs = evidence.of_config(config, "3deg")
+        return [Ours(label_of(run), set_cells(run)) for run in runs] or [Ours("tiny", {})]
+    if number == 12:
+        protocol = {"AnyIR (original)": "3deg", "AnyIR (new)": "3deg-balanced"}.get(method)
+        if protocol is None:
+            return []
+        runs = evidence.of_config(VARIANTS["tiny"], protocol)
+        return [Ours(label_of(run), set_cells(run)) for run in runs] or [Ours("tiny", {})]
+    if number in (6, 9, 11):
+        return _counted(number, row, variant, evidence)
+    return []
+
+
+def _counted(number: int, row: Row, variant: str, evidence: Evidence) -> list[Ours]:
+    """Rows of Tab. 6, 9 and 11: what was counted, and the PSNR of the run that belongs to it."""
+    method = str(row["method"])
+    if variant:
+        cells = complexity_cells(evidence.complexity.get(variant))
+        protocol = {6: "3deg", 9: "derain"}.get(number, "")
+        runs = evidence.of_config(VARIANTS[variant], protocol)
+        return [Ours(label_of(run), {**set_cells(run), **cells}) for run in runs] or [
+            Ours(variant, cells)
+        ]
+    if method.startswith(PROMPTIR) and "fixed" not in method:
+        name = f"{method} {row.get('blocks', '[4,6,6,8]')}"
+        return [Ours("built for counting", complexity_cells(evidence.complexity.get(name)))]
+    return []
+
+
+def _notes(table: PaperTable, evidence: Evidence) -> tuple[str, ...]:
+    notes = []
+    protocols = SET_PROTOCOLS.get(table.number, ("3deg", "3deg-balanced", "derain"))
+    for method in OURS if table.number in SET_PROTOCOLS else ():
+        printed = table.value(method, f"{AVERAGE} psnr")
+        again = table.mean_of_cells(method, "psnr")
+        if isinstance(printed, float) and again is not None and abs(printed - again) > 0.01:
+            notes.append(
+                f"The paper prints an average PSNR of {printed:.2f} for {method}; the mean of its "
+                f"own cells is {again:.2f}. Differences are to the printed one."
+            )
+    ssims = sorted({run.switches.describe() for run in evidence.of(*protocols)})
+    if any(column.endswith(" ssim") for column in table.columns) and ssims:
+        notes += [f"Ours: {words}" for words in ssims]
+    if table.number in (6, 9, 11):
+        notes.append(
+            "Ours at 1 x 3 x 224 x 224: multiply-adds by torch.utils.flop_counter, halved; memory "
+            "is the peak of a train-mode forward pass in MiB: tensors alone, or, held against the "
+            "paper's, the CUDA allocator's. PromptIR's counts include weights that stand idle."
+        )
+    if table.number == 8:
+        notes.append("These networks have a hidden width of 2c, as the shares need whole widths.")
+    return tuple(notes)
+
+
+def _times(table: PaperTable, evidence: Evidence) -> ReportTable:
+    """Tab. 13: one line per set, whole run and network apart for each model that was timed."""
+    models = list(dict.fromkeys((one.model, one.device) for one in evidence.timings))
+    columns = ["set", "images", "PromptIR paper (s)", "AnyIR-T paper (s)"]
+    for model in [model for model, _ in models] or ["tiny"]:
+        columns += [f"{model}: images", f"{model} whole run (s)", f"{model} network alone (s)"]
+    by = {(one.model, one.device, one.set): one for one in evidence.timings}
+    rows = []
+    for name, images, promptir, anyir in table.rows[:-1]:
+        cells = [str(name), str(images), str(promptir), str(anyir)]
+        for model, device in models or [("", "")]:
+            cells += _time_cells(by.get((model, device, str(name))))
+        rows.append(ReportRow("paper", tuple(cells)))
+    last = [str(table.rows[-1][0]), "", *(f"{cell}" for cell in table.rows[-1][2:])]
+    for model, device in models or [("", "")]:
+        sets = [str(row[0]) for row in table.rows[:-1]]
+        last += _rates([by[model, device, name] for name in sets if (model, device, name) in by])
+    rows.append(ReportRow("paper", tuple(last)))
+    notes = [
+        "Whole run: reading, adding noise, restoring, PSNR and SSIM.",
+        "Network alone: latency on the same images, warmed up, with the device's work finished.",
+        *(f"{model} on {device}." for model, device in models),
+    ]
+    return ReportTable(13, table.title, tuple(columns), tuple(rows), tuple(notes))
+
+
+def _time_cells(one: Timing | None) -> list[str]:
+    if one is None:
+        return [NOT_RUN] * 3
+    count = f"{one.images} of {one.expected}" if one.expected != one.images else str(one.images)
+    return [count, f"{one.whole_seconds:.1f}", f"{one.network_seconds:.1f}"]
+
+
+def _rates(timings: Sequence[Timing]) -> list[str]:
+    if not timings:
+        return [NOT_RUN] * 3
+    images = sum(one.images for one in timings)
+    return [
+        str(images),
+        f"{images / sum(one.whole_seconds for one in timings):.2f}",
+        f"{images / sum(one.network_seconds for one in timings):.2f}",
+    ]

@@ -1,0 +1,1 @@
+"""A training run: the step, its schedule, what it saves and tells."""

@@ -1,0 +1,1 @@
+"""The network's blocks as a CUDA card trains them fastest."""

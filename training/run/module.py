@@ -1,0 +1,253 @@
+"""The one LightningModule of all runs: a step, its learning rate, its average, its position."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, replace
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+
+from napari_anyir.model import AnyIR
+from napari_anyir.training.config import TrainingConfig
+from napari_anyir.training.data.crop_source import Draw, Source
+from napari_anyir.training.run.averaging import start_average, update_average
+from napari_anyir.training.run.cuda.planes import planes_possible, use_planes
+from napari_anyir.training.run.losses import restoration_loss
+from napari_anyir.training.run.muon import Muon
+from napari_anyir.training.run.schedule import Position, Schedule
+
+MOST_SKIPPED = 100
+"""Steps in a row without a finite gradient after which a run is given up."""
+
+
+def _full_precision(device: torch.device) -> AbstractContextManager[object]:
+    """Switch mixed precision off for a while, where it can be on."""
+    if device.type in ("cuda", "cpu"):
+        return torch.autocast(device.type, enabled=False)
+    return nullcontext()
+
+
+class RestorationModule(LightningModule):
+    """A network in training.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        The run.
+    source : Source
+        Its data.
+    network : AnyIR, optional
+        Network to go on from; by default one with random weights from the run's seed.
+    device : torch.device, optional
+        Where it will train; by default the CPU.
+
+    Examples
+    --------
+    See ``docs/training.md``; `napari_anyir.training.run.train.train` puts it to work.
+    """
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        source: Source,
+        network: AnyIR | None = None,
+        device: torch.device | None = None,
+    ) -> None:
+        super().__init__()
+        self.config, self.source = config, source
+        if network is None:
+            torch.manual_seed(config.seed)
+            network = AnyIR(config.network_config)
+        self.network = network.requires_grad_(True).train()
+        self.channels_last = config.channels_last
+        if config.channels_last:
+            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = start_average(self.network) if config.average else None
+        if config.compile:
+            self._compile(device or torch.device("cpu"))
+        self.schedule = Schedule(config, source.items)
+        self.position, self.began = Position(), Position()
+        self.loss_sum, self.loss_count = 0.0, 0
+        self._count = 0
+        self._loss = torch.zeros(())
+        self._skip = False
+        self._skipped_in_a_row = 0
+        self._last = time.monotonic()
+
+    def _compile(self, device: torch.device) -> None:
+        """Compile block by block: those of one size share their code, so it takes a minute.
+
+        In place: names of weights stay as they are. Each crop size is compiled for itself.
+        """
+        if self.config.planes == "auto" and planes_possible(self.network, device):
+            use_planes(self.network)
+            self.channels_last = False
+        # Four levels with up to two widths, for each crop size; the default is 8 in all. Since 2.6
+        # PyTorch also calls it recompile_limit.
+        torch._dynamo.config.cache_size_limit = max(64, torch._dynamo.config.cache_size_limit)
+        for _, _, block in self.network.named_blocks():
+            block.compile(dynamic=False)
+
+    @property
+    def kept(self) -> AnyIR:
+        """The network that is saved: the average, or the last weights where there is none."""
+        network: nn.Module = self.network if self.average is None else self.average
+        return network  # type: ignore[return-value]
+
+    @property
+    def progress(self) -> float:
+        """Fraction of the run that is over."""
+        return self.schedule.progress(self.position)
+
+    def draws(self) -> Iterator[Draw]:
+        """Say what each step from here on is made of, without end.
+
+        Loaders ask for a few steps ahead; in a run by the clock those see the phase of now.
+        """
+        ahead = replace(self.position)
+        while True:
+            ahead.seconds = self.position.seconds
+            phase = self.schedule.phase(ahead)
+            yield Draw(ahead.seen, phase.batch, phase.crop)
+            ahead.step += 1
+            ahead.seen += phase.batch
+
+    def train_dataloader(self) -> Iterable[Any]:
+        """Return the source's loader, for this device."""
+        return self.source.loader(self.draws, self.global_rank, self.trainer.world_size)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return the optimiser of the weights that learn."""
+        settings = self.config.optimiser
+        if settings.method == "muon":
+            return Muon(
+                self.network.parameters(),
+                settings.learning_rate,
+                settings.betas,
+                settings.weight_decay,
+            )
+        # Fused: hundreds of small tensors are updated in one call, which counts on a CPU too.
+        return torch.optim.AdamW(
+            self.network.parameters(),
+            settings.learning_rate,
+            betas=settings.betas,
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+
+    def on_train_start(self) -> None:
+        """Start the clock, once the data are there."""
+        self.source.prepare(self.device)
+        self.began = replace(self.position)
+        self._last = time.monotonic()
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Restore a batch and return its loss.
+
+        Parameters
+        ----------
+        batch
+            What the source's loader gave.
+        batch_idx : int
+            Ignored: the position counts.
+
+        Returns
+        -------
+        Tensor
+            Scalar; NaN gradients follow from a loss that is not finite, on every device.
+        """
+        rate = self.schedule.rate(self.position)
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = rate
+        world = self.trainer.world_size
+        # Data are made in float32: a blur in bfloat16 would be another blur.
+        with _full_precision(self.device):
+            degraded, clean = self.source.batch(batch, self.device, self.global_rank, world)
+        if self.channels_last:
+            degraded = degraded.contiguous(memory_format=torch.channels_last)
+        self._count = len(degraded) * world
+        loss = restoration_loss(self.network(degraded), clean, self.config.fourier_weight)
+        # An infinite difference has a finite gradient under L1, which would be followed.
+        self._loss = loss.detach()
+        finite = self._loss.isfinite()
+        return loss * torch.where(finite, 1.0, float("nan"))
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Stop at the end of the run."""
+        if self.progress >= 1:
+            self.trainer.should_stop = True
+
+    def take_loss(self) -> float:
+        """Return the mean loss since the last call; NaN if no step counted."""
+        mean = self.loss_sum / self.loss_count if self.loss_count else float("nan")
+        self.loss_sum, self.loss_count = 0.0, 0
+        return mean
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the gradient; throw it away where it is not finite.
+
+        Gradients are summed over the devices by now, so all of them decide alike.
+
+        Raises
+        ------
+        ValueError
+            If `MOST_SKIPPED` steps in a row had to be thrown away.
+        """
+        clip = self.config.optimiser.clip
+        norm = nn.utils.clip_grad_norm_(
+            self.network.parameters(), float("inf") if clip is None else clip
+        )
+        self._skip = not bool(norm.isfinite())
+        if not self._skip:
+            self._skipped_in_a_row = 0
+            return
+        # Without gradients the optimiser leaves weights and moments alone.
+        optimizer.zero_grad(set_to_none=True)
+        self._skipped_in_a_row += 1
+        if self._skipped_in_a_row >= MOST_SKIPPED:
+            raise ValueError(
+                f"The last {MOST_SKIPPED} gradients were not finite; continue from the last "
+                "checkpoint with a lower optimiser.learning_rate or with optimiser.clip=1."
+            )
+
+    def optimizer_step(self, *arguments: Any, **named: Any) -> None:
+        """Step, average and move on."""
+        super().optimizer_step(*arguments, **named)
+        position = self.position
+        position.step += 1
+        position.seen += self._count
+        position.skipped += self._skip
+        if not self._skip:
+            self.loss_sum += float(self._loss)
+            self.loss_count += 1
+        if self.average is not None and not self._skip:
+            update_average(self.average, self.network, self.config.average, position.step)
+        now = time.monotonic()
+        position.seconds = self._agree(position.seconds + now - self._last)
+        self._last = now
+
+    def _agree(self, seconds: float) -> float:
+        """Return the first device's clock: rates and endings must be the same on all."""
+        if self.trainer.world_size == 1:
+            return seconds
+        clock = torch.tensor([seconds], dtype=torch.float64, device=self.device)
+        torch.distributed.broadcast(clock, 0)
+        return float(clock)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the position to what is saved."""
+        checkpoint["position"] = asdict(self.position)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the position from what was saved."""
+        self.position = Position(**checkpoint["position"])

@@ -1,0 +1,359 @@
+"""Train a network: open the data, begin or continue, and leave weights that can be used.
+
+From a shell ``anyir train``; from Python `train`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import platform
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+import yaml
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
+
+from napari_anyir.inference.engine.device import resolve_device
+from napari_anyir.inference.exact.strips import settle_allocator
+from napari_anyir.model import AnyIR
+from napari_anyir.training.config import TrainingConfig
+from napari_anyir.training.data.crop_source import Source
+from napari_anyir.training.data.data_sources import open_source
+from napari_anyir.training.run.callbacks import Reporting, Samples, Saving, Say
+from napari_anyir.training.run.module import RestorationModule
+from napari_anyir.training.run.saving import (
+    CONFIG,
+    LIGHT,
+    LIGHT_STATE,
+    STATE,
+    WEIGHTS,
+    SafeCheckpointIO,
+    read_light,
+    read_state,
+)
+from napari_anyir.training.run.schedule import Position
+from napari_anyir.training.run.stopping import Stopping
+from napari_anyir.training.writing import write_text
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)
+
+
+def read_run(out: Path) -> TrainingConfig:
+    """Read the configuration that a run was started with, here or on another machine.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder holds no run.
+    ValueError
+        If its configuration is damaged.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from napari_anyir.training.run.train import read_run
+    >>> read_run(Path("no-such-run"))
+    Traceback (most recent call last):
+    FileNotFoundError: 'no-such-run' holds no run: there is no config.yaml in it.
+    """
+    path = out / CONFIG if (out / CONFIG).is_file() else out / LIGHT_STATE
+    if not path.is_file():
+        raise FileNotFoundError(f"'{out}' holds no run: there is no {CONFIG} in it.")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML, too
+        return TrainingConfig.model_validate(
+            content["config"] if path.name == LIGHT_STATE else content
+        )
+    except (ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        raise ValueError(f"'{path}' is damaged; name the configuration with --config.") from error
+
+
+def train(
+    config: TrainingConfig,
+    out: Path,
+    *,
+    resume: bool = False,
+    start: AnyIR | None = None,
+    device: str = "auto",
+    devices: int = 1,
+    nodes: int = 1,
+    strategy: str = "auto",
+    say: Say = _print,
+) -> RestorationModule:
+    """Train to the end of the run.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        The run, with the root of its data.
+    out : Path
+        Folder of the run. It gets ``config.yaml``, ``state.ckpt`` (everything, to continue
+        exactly), ``weights.safetensors`` with its card ``weights.json`` (the result),
+        ``resume.safetensors`` and ``resume.json`` (to continue elsewhere), ``samples/``, and
+        ``csv/`` and ``tensorboard/`` with the curves.
+    resume : bool
+        Continue the run in ``out``: exactly from ``state.ckpt`` where there is one, otherwise from
+        the half-precision weights, with a fresh optimiser that warms up again.
+    start : AnyIR, optional
+        Network whose weights to begin with (fine-tuning); the optimiser is fresh.
+    device : str
+        As for `napari_anyir.restore`.
+    devices, nodes : int
+        Devices per machine, and machines; batches are divided among all.
+    strategy : str
+        Lightning's name of how several devices work together; ``"auto"`` is ``"ddp"`` then.
+    say : callable
+        Told how it goes, line by line.
+
+    Returns
+    -------
+    RestorationModule
+        The trained module.
+
+    Raises
+    ------
+    FileNotFoundError
+        If data or the run to resume are missing.
+    ValueError
+        If the folder holds another run, the run is complete, or batches cannot be divided.
+    OSError
+        If the end of the run cannot be saved.
+    KeyboardInterrupt
+        If the user stops it: by Ctrl-C after the step, which is saved; at once with a second one,
+        and with several devices, when the last checkpoint is at most a minute old.
+
+    Examples
+    --------
+    See ``docs/training.md``.
+    """
+    main = getattr(rank_zero_only, "rank", 0) == 0
+    if not main:
+        say = _nothing
+    if main and not resume and (out / STATE).exists():
+        raise ValueError(
+            f"'{out}' holds a run already; continue it with --resume or name another folder."
+        )
+    where = resolve_device(device)
+    _check_devices(config, where, devices, nodes)
+    if where.type == "cpu":  # 8 % more steps of the small network in the same time
+        settle_allocator()
+    source = open_source(config, processes=devices)
+    checkpoint, light = None, None
+    if resume:
+        checkpoint, light = _found(out, config)
+    network, position = light if light else (start, None)
+    module = RestorationModule(config, source, network, where)
+    if position is not None:
+        module.position = position
+    began = position or (Position(**read_state(checkpoint)["position"]) if checkpoint else None)
+    if began and module.schedule.progress(began) >= 1:
+        raise ValueError(
+            f"The run in '{out}' is complete; give it more with --max-time or steps=, or name "
+            "another folder."
+        )
+    if main:
+        out.mkdir(parents=True, exist_ok=True)
+        write_text(out / CONFIG, config.to_yaml())
+    hardware = _hardware(where, devices * nodes)
+    _announce(module, source, began, checkpoint is not None, hardware, say)
+    stopping = Stopping(say)
+    with _quiet():
+        trainer = make_trainer(
+            module,
+            out,
+            where,
+            began,
+            devices,
+            nodes,
+            strategy,
+            hardware=hardware,
+            stopping=stopping,
+            say=say,
+        )
+        try:
+            # Our own class reads the checkpoint, and no code in it is run.
+            trainer.fit(module, ckpt_path=checkpoint)
+        except SystemExit:  # how Lightning ends after Ctrl-C
+            if not trainer.interrupted:
+                raise
+        except (ValueError, TypeError, OSError) as error:
+            if sentence := _sentence_of_worker(error):
+                raise type(error)(sentence) from error
+            raise
+        except torch.cuda.OutOfMemoryError as error:
+            phase = module.schedule.phase(module.position)
+            raise ValueError(
+                f"A batch of {phase.batch} crops of {phase.crop} pixels does not fit into the "
+                "memory of the device; make batch smaller in each of the phases."
+            ) from error
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    if stopping.asked:
+        say(
+            f"Saved after {module.position.step} steps; continue with: "
+            f"anyir train --resume --out {out}"
+        )
+        raise KeyboardInterrupt
+    say(f"{module.position.step} steps, {module.position.seen} crops")
+    say(f"Try it: anyir restore IMAGE -o OUT --model {out / WEIGHTS}")
+    return module
+
+
+def _sentence_of_worker(error: Exception) -> str:
+    """Return what went wrong in a process that reads images, without its traceback."""
+    text = str(error).strip()
+    if not text.startswith("Caught ") or "Original Traceback" not in text:
+        return ""
+    return text.splitlines()[-1].partition(": ")[2]
+
+
+def _check_devices(config: TrainingConfig, device: torch.device, devices: int, nodes: int) -> None:
+    """Refuse devices that are not there or cannot share the batches."""
+    there = {"cuda": torch.cuda.device_count(), "mps": 1}.get(device.type, devices)
+    if devices > there:
+        raise ValueError(
+            f"There are not {devices} devices of the kind '{device.type}' here, but {there}; ask "
+            "for so many at most."
+        )
+    for phase in config.phases:
+        if phase.batch % (devices * nodes):
+            raise ValueError(
+                f"A batch of {phase.batch} crops cannot be divided among {devices * nodes} "
+                "devices; choose a multiple of their number."
+            )
+
+
+def _nothing(line: str) -> None:
+    """Say nothing: the first device speaks for all."""
+
+
+def _found(out: Path, config: TrainingConfig) -> tuple[Path | None, tuple[AnyIR, Position] | None]:
+    """Find what to resume from: the exact checkpoint, or the light one."""
+    if (out / CONFIG).is_file() and read_run(out).network_config != config.network_config:
+        raise ValueError(
+            f"The run in '{out}' trains another network than this configuration; resume it without "
+            "--config, or name another folder."
+        )
+    if (out / STATE).is_file():
+        return out / STATE, None
+    network, position = read_light(out)
+    if network.config != config.network_config:
+        raise ValueError(
+            f"'{out / LIGHT}' is of another network than this configuration; name the "
+            "configuration that it was trained with."
+        )
+    return None, (network, position)
+
+
+def _hardware(device: torch.device, count: int) -> str:
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    if device.type == "cpu":
+        name += f" processor, {torch.get_num_threads()} thread(s)"
+    return f"{count} x {name}" if count > 1 else name
+
+
+def _announce(
+    module: RestorationModule,
+    source: Source,
+    began: Position | None,
+    exact: bool,
+    hardware: str,
+    say: Say,
+) -> None:
+    config = module.config
+    weights = sum(p.numel() for p in module.network.parameters())
+    lengths = {"epochs": config.epochs, "steps": config.steps, "minutes": config.minutes}
+    length = next(f"{value:g} {name}" for name, value in lengths.items() if value)
+    say(f"{config.name}: {weights:,} weights, {length}, on {hardware}")
+    say("; ".join(str(value) for value in source.facts.values()))
+    if began is not None:
+        how = "exactly" if exact else "from half-precision weights, with a fresh optimiser"
+        say(f"Resumes {how} after {began.step} steps and {began.seconds / 60:.1f} minutes")
+
+
+def _strategy(module: RestorationModule, name: str) -> str:
+    """Name how several devices work together."""
+    name = "ddp" if name == "auto" else name
+    fractions = module.network.config.gate_fractions
+    if fractions is not None and fractions[0] == 0:
+        # Without alpha nothing uses tau: devices must not wait for its gradient.
+        name += "_find_unused_parameters_true"
+    return name
+
+
+def make_trainer(
+    module: RestorationModule,
+    out: Path,
+    device: torch.device,
+    began: Position | None,
+    devices: int,
+    nodes: int,
+    strategy: str,
+    *,
+    hardware: str,
+    stopping: Stopping,
+    say: Say,
+) -> Trainer:
+    """Build Lightning's trainer for a run; see `train`."""
+    config = module.config
+    precision = config.precision
+    if precision == "auto":
+        bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        precision = "bf16-mixed" if bf16 else "32-true"
+    checkpoints = SafeCheckpointIO()
+    pairs = module.source.validation(config.validation.images, config.validation.crop)
+    callbacks: list[Callback] = [Reporting(say)]
+    if pairs is not None:
+        callbacks.append(Samples(pairs, out, say))
+    elif config.validation.images:
+        say("Nothing is held out, so nothing is validated.")
+    callbacks += [Saving(out, checkpoints, hardware, say), stopping]
+    # One CSV file per sitting: the logger would begin an existing one anew.
+    sitting = f"from-step-{began.step if began else 0:07d}"
+    several = devices * nodes > 1
+    return Trainer(
+        accelerator="gpu" if device.type == "cuda" else device.type,
+        devices=[device.index] if ":" in str(device) and devices == 1 else devices,
+        num_nodes=nodes,
+        strategy=_strategy(module, strategy) if several else strategy,
+        precision=precision,
+        logger=[
+            CSVLogger(out, name="csv", version=sitting),
+            TensorBoardLogger(out, name="tensorboard", version=""),
+        ],
+        callbacks=callbacks,
+        plugins=[checkpoints],
+        max_epochs=-1,  # one endless epoch: the module says when the run is over
+        use_distributed_sampler=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        benchmark=device.type == "cuda",  # crops of a phase are of one size
+        default_root_dir=out,
+    )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what Lightning tells of its own settings; its errors stay."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            # A handful of 1 x c x 1 x 1 weights, whose memory order means nothing.
+            warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

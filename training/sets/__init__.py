@@ -1,0 +1,1 @@
+"""Sets of image files as users have them on disk: found, paired, counted."""
