@@ -25,7 +25,11 @@ ANY_OPTION = {"ignore_unknown_options": True}
 KIND_NAMES = (
     "noise",
     "poisson_gaussian",
+    "camera_noise",
+    "grain",
+    "processed_noise",
     "micrograph",
+    "stabilised_noise",
     "rain",
     "heavy_rain",
     "haze",
