@@ -78,7 +78,7 @@ def test_empty_images_come_back_empty(micro: AnyIR, shape: tuple[int, ...], dtyp
     axes = "TZCYXS"[-len(shape) - 1 : -1] if shape[-1] != 3 else "TZYXS"[-len(shape) :]
     result, record = restore_with_record(np.zeros(shape, dtype), axes=axes, model=micro)
     assert result.shape == shape
-    assert result.dtype == np.dtype(dtype).newbyteorder("=")
+    assert result.dtype == np.dtype(dtype)
     assert (record.planes, record.intensity, record.mode) == (0, None, None)
 
 
@@ -156,9 +156,9 @@ def test_layout_in_memory_does_not_matter(
 ) -> None:
     image = picture((12, 10), dtype)
     expected = restore(image, model=micro)
-    result = restore(change(image), model=micro)
-    assert result.dtype == np.dtype(dtype)
-    assert result.dtype.isnative
+    changed = change(image)
+    result = restore(changed, model=micro)
+    assert result.dtype == changed.dtype  # with its byte order
     np.testing.assert_array_equal(result, expected)
 
 
@@ -299,7 +299,6 @@ SPOILT = np.full((8, 8), np.nan, np.float32)
         ("image.png", {}, TypeError, "not str"),
         (5, {}, TypeError, "not int"),
         (torch.zeros(8, 8), {}, TypeError, "call its numpy"),
-        (np.ma.masked_array(GOOD, GOOD == 0), {}, TypeError, "masked"),
         (GOOD.astype(bool), {}, TypeError, "mask"),
         (GOOD.astype(complex), {}, TypeError, "complex"),
         (GOOD.astype(object), {}, TypeError, "no intensities"),

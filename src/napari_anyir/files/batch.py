@@ -274,6 +274,7 @@ class _Run:
             options = {
                 **self.settings.arguments(),
                 "axes": axes,
+                "nodata": image.nodata,
                 "progress": lambda done, of: self._tell(done / max(1, of)),
                 "cancel": self.cancel,
             }

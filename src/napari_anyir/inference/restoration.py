@@ -17,7 +17,21 @@ import numpy as np
 import torch
 
 from napari_anyir import __version__
-from napari_anyir.inference.arrays.intensity import Intensity, check_dtype, check_intensity
+from napari_anyir.inference.arrays.axes import Layout
+from napari_anyir.inference.arrays.intensity import (
+    Intensity,
+    IntensityRange,
+    Sentinels,
+    check_dtype,
+    check_intensity,
+)
+from napari_anyir.inference.arrays.nodata import (
+    NoData,
+    Seen,
+    Written,
+    check_nodata,
+    is_masked,
+)
 from napari_anyir.inference.arrays.opening import as_array, make_layout
 from napari_anyir.inference.arrays.plane_reading import find_range
 from napari_anyir.inference.engine import execution
@@ -43,6 +57,7 @@ def restore(
     precision: str = "auto",
     tile: str | int | None = "auto",
     intensity: Intensity = "auto",
+    nodata: float | None = None,
     strength: float = 1.0,
     interventions: Iterable[Intervention] = (),
     progress: Progress | None = None,
@@ -74,6 +89,10 @@ def restore(
         the type's maximum (floats: 1), where results end, too. ``"range"``: the 0.1 and 99.9
         percentiles, linearly, not clipped. ``(low, high)``: these, not clipped. ``"auto"``:
         ``"dtype"`` for uint8 and for floats inside [0, 1], ``"range"`` otherwise.
+    nodata : float, optional
+        The number, possibly NaN, that says that a pixel has no value. Such pixels, and those that
+        a masked array of numpy or dask hides, are kept out of the mapping and come back as they
+        are; the network sees their nearest neighbours in their place.
     strength : float
         From 0 (the input) to 1 (the restored image); between, their mixture.
     interventions : iterable of Intervention
@@ -116,6 +135,7 @@ def restore(
         precision=precision,
         tile=tile,
         intensity=intensity,
+        nodata=nodata,
         strength=strength,
         interventions=interventions,
         progress=progress,
@@ -133,6 +153,7 @@ def restore_with_record(
     precision: str = "auto",
     tile: str | int | None = "auto",
     intensity: Intensity = "auto",
+    nodata: float | None = None,
     strength: float = 1.0,
     interventions: Iterable[Intervention] = (),
     progress: Progress | None = None,
@@ -142,7 +163,7 @@ def restore_with_record(
 
     Parameters
     ----------
-    image, axes, model, device, precision, tile, intensity, strength
+    image, axes, model, device, precision, tile, intensity, nodata, strength
         As for `restore`.
     interventions, progress, cancel
         As for `restore`.
@@ -167,7 +188,7 @@ def restore_with_record(
     >>> record.axes, record.planes
     ('ZYX', 2)
     """
-    image = as_array(image)
+    image = as_array(image, masked=True)
     if not isinstance(image, np.ndarray):
         from napari_anyir.inference.volumes.lazy import (
             restore_lazily,
@@ -186,8 +207,10 @@ def restore_with_record(
                 check_options(device, precision, tile, strength), interventions
             ),
             intensity=check_intensity(intensity),
+            nodata=check_nodata(nodata),
         )
-    result = np.empty(image.shape, check_dtype(image.dtype))
+    check_dtype(image.dtype)
+    result = np.empty(image.shape, image.dtype)
     record = restore_into(
         image,
         result,
@@ -197,11 +220,14 @@ def restore_with_record(
         precision=precision,
         tile=tile,
         intensity=intensity,
+        nodata=nodata,
         strength=strength,
         interventions=interventions,
         progress=progress,
         cancel=cancel,
     )
+    if isinstance(image, np.ma.MaskedArray):
+        return np.ma.array(result, mask=image.mask.copy(), fill_value=image.fill_value), record
     return result, record
 
 
@@ -215,6 +241,7 @@ def restore_into(
     precision: str = "auto",
     tile: str | int | None = "auto",
     intensity: Intensity = "auto",
+    nodata: float | None = None,
     strength: float = 1.0,
     interventions: Iterable[Intervention] = (),
     progress: Progress | None = None,
@@ -231,7 +258,9 @@ def restore_into(
         plane is read once, or twice where the intensity mapping has to be found first.
     target : array
         Anything of that shape and type that takes indices and assignments; not ``image`` itself.
-    axes, model, device, precision, tile, intensity, strength, interventions, progress, cancel
+    axes, model, device, precision, tile, intensity, nodata, strength, interventions
+        As for `restore`.
+    progress, cancel
         As for `restore`.
 
     Returns
@@ -257,6 +286,7 @@ def restore_into(
     options = check_options(device, precision, tile, strength, progress, cancel)
     options = with_interventions(options, interventions)
     intensity = check_intensity(intensity)
+    nodata = check_nodata(nodata)
     dtype = check_dtype(image.dtype)
     layout = make_layout(image, axes)
     fits = tuple(target.shape) == layout.shape and check_dtype(target.dtype) == dtype
@@ -269,7 +299,9 @@ def restore_into(
     working = resolve_precision(options.precision, place)
     loaded = get_model(model)
     make_observer(loaded.network, options.interventions)  # refuses what the network has not
-    mapping = find_range(image, layout, intensity) if math.prod(layout.shape) else None
+    mapping: IntensityRange | None = None
+    if math.prod(layout.shape):
+        image, target, mapping = _mapped(image, target, layout, intensity, nodata)
     run: execution.RunRecord | None = None
     if mapping is not None:
         size = layout.plane_shape[0], layout.plane_shape[1]
@@ -305,3 +337,17 @@ def restore_into(
         planes=layout.count if mapping else 0,
         seconds=time.perf_counter() - started,
     )
+
+
+def _mapped(
+    image: Any, target: Any, layout: Layout, intensity: Intensity, nodata: float | None
+) -> tuple[Any, Any, IntensityRange]:
+    """Find the mapping, and hide from all that follows what is no light."""
+    hides = nodata is not None or is_masked(image)
+    if not hides:
+        try:
+            return image, target, find_range(image, layout, intensity)
+        except Sentinels:
+            pass
+    seen = Seen(image, layout, NoData(nodata))
+    return seen, Written(target, seen), find_range(seen, layout, intensity)

@@ -75,7 +75,8 @@ def test_alpha_is_no_intensity() -> None:
     assert find_range(image, Layout("YXS", image.shape), "range").high < 1800
     image = image.astype(np.float32)
     image[..., 3] = np.nan
-    assert find_range(image, Layout("YXS", image.shape), "range").high < 1800
+    with pytest.raises(ValueError, match="600 NaN pixels"):  # which could not pass through
+        find_range(image, Layout("YXS", image.shape), "range")
 
 
 @pytest.mark.parametrize("value", [0, 7, -3])

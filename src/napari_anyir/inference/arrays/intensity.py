@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from napari_anyir.inference.arrays.nodata import has_sentinels
 from napari_anyir.inference.arrays.statistics import Statistics, check_finite
 
 Intensity = str | tuple[float, float]
@@ -47,6 +48,10 @@ class IntensityRange:
     def span(self) -> float:
         """``high - low``, positive."""
         return self.high - self.low
+
+
+class Sentinels(ValueError):
+    """Pixels of a floating-point image hold the mark of no value."""
 
 
 def check_dtype(dtype: DTypeLike) -> np.dtype[Any]:
@@ -198,11 +203,19 @@ def choose_range(
     IntensityRange(low=0.0, high=255.0, clip=True)
     """
     check_finite(statistics)
+    if dtype.kind == "f" and has_sentinels(statistics.low, statistics.high):
+        extreme = max(statistics.low, statistics.high, key=abs)
+        raise Sentinels(
+            f"The values of the image reach {extreme:.8g}, the mark of pixels without a value; "
+            "give that number as nodata."
+        )
     if isinstance(intensity, tuple):
         return IntensityRange(*intensity, clip=False)
     inside = dtype.kind == "f" and statistics.low >= 0 and statistics.high <= 1
     if intensity == "dtype" or (intensity == "auto" and (dtype == np.uint8 or inside)):
         return IntensityRange(0.0, 1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max), True)
+    if statistics.low > statistics.high:  # there is no value at all
+        return IntensityRange(0.0, 1.0, clip=False)
     low, high = statistics.percentiles()
     if low == high:
         low, high = statistics.low, statistics.high

@@ -41,13 +41,15 @@ def make_layout(image: Any, axes: str | None) -> Layout:
     return Layout(check_axes(axes, shape, image.dtype), shape)
 
 
-def as_array(image: Any) -> Any:
+def as_array(image: Any, *, masked: bool = False) -> Any:
     """Return an array that the rest of this room can read, or refuse it.
 
     Parameters
     ----------
     image : object
         What a user gave.
+    masked : bool
+        Whether masked arrays of numpy are taken, which then stay masked.
 
     Returns
     -------
@@ -60,6 +62,8 @@ def as_array(image: Any) -> Any:
         If it is none of these; the sentence says how to make one of it.
     """
     if isinstance(image, np.ma.MaskedArray):
+        if masked:
+            return image
         raise TypeError(
             "The image is masked; fill its masked pixels first, for instance with filled(0)."
         )

@@ -16,7 +16,14 @@ from napari_anyir.inference.arrays.intensity import (
     choose_range,
     needs,
 )
-from napari_anyir.inference.arrays.statistics import measure, merge, sampling_step
+from napari_anyir.inference.arrays.nodata import Seen
+from napari_anyir.inference.arrays.statistics import (
+    Statistics,
+    measure,
+    merge,
+    not_finite,
+    sampling_step,
+)
 
 _VALUES = 2**24
 """Values that are looked at in one piece."""
@@ -51,7 +58,7 @@ def read_plane(
     >>> read_plane(np.zeros((3, 5, 7)), Layout("SYX", (3, 5, 7)), ()).shape
     (5, 7, 3)
     """
-    return np.asarray(image[layout.index(plane, rows)]).transpose(layout.plane_order)
+    return np.asanyarray(image[layout.index(plane, rows)]).transpose(layout.plane_order)
 
 
 def write_plane(
@@ -115,17 +122,20 @@ def find_range(image: Any, layout: Layout, intensity: Intensity) -> IntensityRan
     need = needs(intensity, dtype)
     step = sampling_step(layout)
     bands = list(row_bands(image, layout)) if need != "nothing" else ()
-    parts = (
-        measure(
-            colours(read_plane(image, layout, plane, rows), layout),
-            step,
-            (-rows.start % step, 0),
-            percentiles=need == "percentiles",
-        )
-        for plane in layout.indices()
-        for rows in bands
-    )
-    return choose_range(intensity, dtype, merge(parts))
+    source = image.masked() if isinstance(image, Seen) else image
+
+    def parts() -> Iterator[Statistics]:
+        for plane in layout.indices():
+            for rows in bands:
+                values = read_plane(source, layout, plane, rows)
+                start = (-rows.start % step, 0)
+                yield measure(
+                    colours(values, layout), step, start, percentiles=need == "percentiles"
+                )
+                if layout.colour:  # alpha passes through, and has to be a number for that
+                    yield not_finite(values[..., 3:])
+
+    return choose_range(intensity, dtype, merge(parts()))
 
 
 def row_bands(image: Any, layout: Layout) -> Iterator[slice]:

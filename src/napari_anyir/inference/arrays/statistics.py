@@ -152,7 +152,7 @@ def measure(
     Parameters
     ----------
     values : array (..., Y, X, S)
-        The part, without alpha; S is 1 where it is grey.
+        The part, without alpha; S is 1 where it is grey. What is masked does not count.
     step : int
         See `sampling_step`.
     start : tuple of 2 int
@@ -165,6 +165,9 @@ def measure(
     Statistics
         Of the part.
     """
+    selected = values[..., start[0] :: step, start[1] :: step, :]
+    if isinstance(values, np.ma.MaskedArray):
+        values, selected = np.ma.compressed(values), np.ma.compressed(selected)
     if not values.size:
         return Statistics()
     low, high = values.min(), values.max()
@@ -183,9 +186,27 @@ def measure(
             low=float(low), high=float(high), histogram=counts.astype(np.int64), first=first
         )
     elif percentiles:
-        selected = values[..., start[0] :: step, start[1] :: step, :]
         samples = (selected.astype(values.dtype.newbyteorder("=")).ravel(),)
     return Statistics(nan, infinite, float(low), float(high), samples=samples)
+
+
+def not_finite(values: NDArray[Any]) -> Statistics:
+    """Count values that are not finite, and look at nothing else.
+
+    Parameters
+    ----------
+    values : array
+        Of any shape; what is masked does not count.
+
+    Returns
+    -------
+    Statistics
+        With these numbers alone.
+    """
+    if values.dtype.kind != "f" or not values.size:
+        return Statistics()
+    values = np.ma.compressed(values) if isinstance(values, np.ma.MaskedArray) else values
+    return Statistics(int(np.isnan(values).sum()), int(np.isinf(values).sum()))
 
 
 def check_finite(statistics: Statistics, where: str = "image") -> None:

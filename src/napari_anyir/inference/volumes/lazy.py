@@ -29,6 +29,7 @@ from napari_anyir.inference.arrays.intensity import (
     choose_range,
     needs,
 )
+from napari_anyir.inference.arrays.nodata import NoData, is_masked
 from napari_anyir.inference.arrays.plane_reading import colours
 from napari_anyir.inference.arrays.statistics import Statistics, measure, merge, sampling_step
 from napari_anyir.inference.engine.device import resolve_device
@@ -107,7 +108,13 @@ def find_range_lazily(image: da.Array, layout: Layout, intensity: Intensity) -> 
 
 
 def restore_lazily(
-    image: Any, layout: Layout, *, model: str | Path | AnyIR, options: Options, intensity: Intensity
+    image: Any,
+    layout: Layout,
+    *,
+    model: str | Path | AnyIR,
+    options: Options,
+    intensity: Intensity,
+    nodata: float | None = None,
 ) -> tuple[da.Array, Provenance]:
     """Restore a dask or zarr array when its result is computed, one block per plane.
 
@@ -119,7 +126,7 @@ def restore_lazily(
         The image.
     layout : Layout
         Where its planes are.
-    model, intensity
+    model, intensity, nodata
         As for `napari_anyir.restore`.
     options : Options
         The others.
@@ -144,14 +151,21 @@ def restore_lazily(
     side: int | None = None
     result = as_dask(image)
     if result.size:
-        planes = result.transpose(layout.order)
-        mapping = find_range_lazily(planes, layout, intensity)
+        source = planes = result.transpose(layout.order)
+        hiding = NoData(nodata) if nodata is not None or is_masked(result) else None
+        if hiding is None:
+            mapping = find_range_lazily(planes, layout, intensity)
+        else:
+            seen = source.map_blocks(hiding.mask, dtype=dtype)
+            mapping = find_range_lazily(seen, layout, intensity)
         threads = torch.get_num_threads() if options.interventions else None
         task = Task(_portable(model), loaded.sha256, options, threads)
         named = tokenize(replace(task, model=type(model).__name__))
         # Named by hand: a network inside is neither searched nor hashed, and sent only once.
         told = delayed(task, f"anyir-task-{named}", traverse=False)
         side = _planned_side(layout, loaded, options)
+        if hiding is not None:
+            planes = _filled(planes, layout, hiding, whole=side is None)
         if side is not None:
             restored = restore_lazily_in_tiles(
                 planes, layout, mapping, told, strength=options.strength, side=side
@@ -167,9 +181,14 @@ def restore_lazily(
                 dtype=dtype,
                 meta=np.empty((0,) * planes.ndim, dtype),
             )
+        if hiding is not None:
+            restored = da.map_blocks(
+                hiding.put_back, restored.rechunk(source.chunks), source, dtype=dtype,
+                meta=source._meta.astype(dtype),
+            )  # fmt: skip
         result = restored.transpose(layout.inverse)
-    elif result.dtype != dtype:
-        result = result.astype(dtype)
+    if result.dtype != image.dtype:  # in another byte order
+        result = result.astype(image.dtype)
     known = isinstance(mapping, IntensityRange)
     return result, Provenance(
         package="napari-anyir",
@@ -189,6 +208,17 @@ def restore_lazily(
         planes=layout.count if result.size else 0,
         seconds=None,
     )
+
+
+def _filled(planes: da.Array, layout: Layout, hiding: NoData, *, whole: bool) -> da.Array:
+    """Planes with something everywhere: the nearest value of the plane, or of the block."""
+    if whole:
+        planes = planes.rechunk((*(1,) * len(layout.planes), *(-1,) * len(layout.plane_shape)))
+    rows = planes.ndim - len(layout.plane_shape)
+    return da.map_blocks(
+        hiding.fill, planes, rows=rows, columns=rows + 1, dtype=planes.dtype,
+        meta=np.empty((0,) * planes.ndim, planes.dtype),
+    )  # fmt: skip
 
 
 def _planned_side(layout: Layout, loaded: LoadedModel, options: Options) -> int | None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from napari_anyir.errors import ModelError
 from napari_anyir.inference.arrays.intensity import IntensityRange, check_dtype
-from napari_anyir.inference.arrays.statistics import check_finite, measure
+from napari_anyir.inference.arrays.statistics import check_finite, not_finite
 from napari_anyir.inference.engine.device import resolve_device, resolve_precision
 from napari_anyir.inference.models import LoadedModel, get_model
 from napari_anyir.inference.options import Options
@@ -99,7 +99,7 @@ def check_plane(plane: NDArray[Any], colour: bool) -> None:
     Parameters
     ----------
     plane : array (Y, X) or (Y, X, S)
-        The plane; alpha may hold anything.
+        The plane, with alpha: it passes through, and has to be a number for that.
     colour : bool
         Whether there are samples.
 
@@ -109,8 +109,7 @@ def check_plane(plane: NDArray[Any], colour: bool) -> None:
         With their number.
     """
     if plane.dtype.kind == "f":
-        seen = plane[..., :3] if colour else plane[..., np.newaxis]
-        check_finite(measure(seen, percentiles=False), "plane")
+        check_finite(not_finite(plane), "plane")
 
 
 def restore_block(
