@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from napari_anyir.files.plan import Plan, find_images, identity, make_plan
+from napari_anyir.files.finding import find_images, identity
+from napari_anyir.files.plan import Plan, make_plan
 
 
 @pytest.fixture

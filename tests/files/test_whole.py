@@ -41,13 +41,13 @@ def test_only_leftovers_of_dead_runs_go(tmp_path: Path) -> None:
         "import sys, os; from pathlib import Path\n"
         "from napari_anyir.files.whole import RunLock\n"
         "root = Path(sys.argv[1]); lock = RunLock(root).__enter__()\n"
-        "(root / f'.anyir-{lock.name}-0-dead.png').touch(); os._exit(1)\n"
+        "(root / f'.anyir-{lock.name}-0dead.png').touch(); os._exit(1)\n"
     )
     subprocess.run([sys.executable, "-c", code, tmp_path], check=False, timeout=60)
     other = (tmp_path / "notes.txt").touch()
     assert other is None
     with RunLock(tmp_path) as alive:
-        mine = tmp_path / f".anyir-{alive.name}-0-alive.png"
+        mine = tmp_path / f".anyir-{alive.name}-0alive.png"
         mine.touch()
         assert remove_stale(tmp_path, [tmp_path]) == 1
         assert mine.exists()

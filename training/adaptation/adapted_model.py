@@ -10,6 +10,7 @@ from typing import Any
 
 from napari_anyir.errors import ModelError
 from napari_anyir.model import AnyIR
+from napari_anyir.places import expanded
 from napari_anyir.training.adaptation.method import AdaptationRecord
 from napari_anyir.training.model_files import write_model
 from napari_anyir.weights import ModelCard, find_model
@@ -54,7 +55,7 @@ def check_target(path: str | Path, *, overwrite: bool = False) -> Path:
     Traceback (most recent call last):
     ValueError: A model is saved as .safetensors, and 'mine.pt' is not; change its ending.
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     if path.suffix != ".safetensors":
         raise ValueError(
             f"A model is saved as .safetensors, and '{path}' is not; change its ending."

@@ -89,7 +89,8 @@ def adapt(
     torch_first()
     from napari_anyir.cli.tables import bar
     from napari_anyir.files import read_image
-    from napari_anyir.files.plan import find_images, make_plan
+    from napari_anyir.files.finding import find_images
+    from napari_anyir.files.plan import make_plan
     from napari_anyir.training.adaptation.adapted_model import check_target, save_adapted
     from napari_anyir.training.adaptation.method import adapt_with_record
     from napari_anyir.training.adaptation.self_supervised import Recipe
@@ -97,7 +98,7 @@ def adapt(
     check_target(output, overwrite=overwrite)
     if restore is not None:
         make_plan(inputs, restore)  # what would stand in the way is said before the work
-    paths = [path for item in inputs for path, _ in find_images(item)]
+    paths = [image.path for item in inputs for image in find_images(item)]
     images = [read_image(path) for path in paths]
     with bar("Adapting") as progress:
         task = progress.add_task("", total=None)

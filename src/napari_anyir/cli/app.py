@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -90,4 +92,8 @@ def _options(
 
 def main() -> None:
     """Run the command line with the arguments of the process."""
+    for stream in (sys.stdout, sys.stderr):
+        # A file's name that the terminal's encoding has not must not end a run.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     app(prog_name="anyir")

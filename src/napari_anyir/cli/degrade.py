@@ -103,16 +103,20 @@ def degrade(
     from napari_anyir.degradations import make
     from napari_anyir.degrading import degrade_array
     from napari_anyir.files import read_image, write_image
+    from napari_anyir.files.door import is_there, sentence
     from napari_anyir.files.plan import make_plan
 
     degradation = make(kind, **read_parameters(kind, given))
     plan = make_plan(files, output, suffix=suffix, extension=format)
-    taken = [job.target for job in plan.jobs if job.target.exists()]
+    taken = [job.target for job in plan.jobs if not job.problem and is_there(job.target)]
     if taken and not overwrite:
         raise ValueError(f"'{taken[0]}' exists already; name another folder or allow --overwrite.")
     failed: list[tuple[Path, str]] = []
     with bar("Degrading") as progress:
         for number, job in enumerate(progress.track(plan.jobs)):
+            if job.problem:
+                failed.append((job.source, job.problem))
+                continue
             try:
                 image = read_image(job.source)
                 array = degrade_array(
@@ -123,8 +127,8 @@ def degrade(
                     intensity=value_range,
                 )
                 write_image(job.target, array, image.without_pixels())
-            except (ValueError, TypeError, OSError) as error:
-                failed.append((job.source, str(error)))
+            except Exception as error:  # noqa: BLE001 - one bad file stops nothing
+                failed.append((job.source, sentence(error)))
     done = len(plan.jobs) - len(failed)
     last = seed + len(plan.jobs) - 1
     seeds = f"seed {seed}" if len(plan.jobs) == 1 else f"seeds {seed} to {last} in order of names"

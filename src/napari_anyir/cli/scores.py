@@ -41,20 +41,20 @@ def find_references(reference: Path, statuses: Sequence[FileStatus]) -> dict[int
     FileNotFoundError, ValueError
         If a file has none, or more than one.
     """
+    from napari_anyir.files.finding import find_images
     from napari_anyir.files.formats import extension_of
-    from napari_anyir.files.plan import find_images
 
     if not reference.exists():
         raise FileNotFoundError(f"There is no reference '{reference}'; check the path.")
     clean = find_images(reference)
-    if [path for path, _ in clean] == [reference]:
+    if [image.path for image in clean] == [reference]:
         if len(statuses) != 1:
             raise ValueError(
                 f"The reference '{reference}' is one image, but there are {len(statuses)}; "
                 "name a folder."
             )
         return {statuses[0].index: reference}
-    by_name = {relative.as_posix(): path for path, relative in clean}
+    by_name = {image.relative.as_posix(): image.path for image in clean}
     by_stem: dict[str, list[Path]] = {}
     for name, path in by_name.items():
         by_stem.setdefault(name.removesuffix(extension_of(name)), []).append(path)

@@ -104,11 +104,11 @@ def bar(what: str) -> Progress:
 
     place = console(error=True)
     return Progress(
-        TextColumn(what),
+        TextColumn(what, markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # names of files may look like markup
         console=place,
         transient=True,
         disable=not place.is_terminal,

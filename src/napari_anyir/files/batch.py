@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_anyir.errors import Cancelled
+from napari_anyir.errors import Cancelled, ImageFileError
 from napari_anyir.files.blocks import Filled, is_lazy
-from napari_anyir.files.door import sentence, told
+from napari_anyir.files.door import is_there, reason, sentence, told
+from napari_anyir.files.finding import identity
 from napari_anyir.files.fitting import fit, listed
 from napari_anyir.files.formats import format_of
 from napari_anyir.files.image_file import ImageFile
 from napari_anyir.files.images import read_image, write_image
-from napari_anyir.files.plan import Job, Plan, identity, make_plan
+from napari_anyir.files.plan import Job, Plan, make_plan
 from napari_anyir.files.progress import FileStatus, Settings
 from napari_anyir.files.run_log import RunLog
 from napari_anyir.files.whole import RunLock, remove_stale, size_and_time
+from napari_anyir.places import expanded
 from napari_anyir.progress import Cancel
 
 if TYPE_CHECKING:
@@ -101,19 +103,28 @@ def restore_files(
     tried = _try_settings(settings)
     made_with = {"settings": {**settings.recorded(), "model": None}, "sha256": tried.sha256}
     # The log may name results in the input folder, which are no inputs.
-    root = Path(output).expanduser()
+    root = expanded(output)
     earlier = {identity(path) for path in RunLog(root).outputs()} if root.is_dir() else set()
     plan = make_plan(inputs, output, suffix=suffix, extension=extension, earlier=earlier)
     log = RunLog(plan.root)
     todo, there = [], []
+    taken = []
     for index, job in enumerate(plan.jobs):
-        made_from = {**made_with, **_input_facts(job.source)}
         status = FileStatus(index, len(plan.jobs), job.name, job.source, job.target)
-        if log.holds(job.target, made_from):
+        problem, made_from = job.problem, dict(made_with)
+        if not problem:
+            try:
+                made_from |= _input_facts(job.source)
+            except Exception as error:  # noqa: BLE001 - one bad entry stops nothing
+                problem = f"'{job.source}' cannot be read: {reason(error)}."
+        if problem:
+            there.append(replace(status, state="failed", message=problem))
+        elif log.holds(job.target, made_from):
             there.append(replace(status, state="skipped", message="It is there already."))
         else:
             todo.append(_Task(job, status, made_from))
-    if not overwrite and (taken := [task.job.target for task in todo if task.job.target.exists()]):
+            taken += [job.target] if is_there(job.target) else []
+    if taken and not overwrite:
         what = f"'{taken[0]}' exists" if len(taken) == 1 else f"{len(taken)} results exist"
         first = "" if len(taken) == 1 else f" (the first is '{taken[0]}')"
         raise ValueError(
@@ -146,6 +157,8 @@ def _try_settings(settings: Settings) -> Provenance:
 
 
 def _input_facts(source: Path) -> dict[str, Any]:
+    if source.is_symlink() and not source.exists():
+        raise ImageFileError("it is a link to something that is not there")
     size, changed = size_and_time(source)
     return {"input": str(source.resolve()), "input_size": size, "input_time": changed}
 

@@ -16,6 +16,7 @@ from napari_anyir.files.fitting import fit, listed
 from napari_anyir.files.formats import format_of
 from napari_anyir.files.image_file import ImageFile
 from napari_anyir.files.whole import whole_file
+from napari_anyir.places import expanded
 
 __all__ = ["LAZY_ABOVE", "read_image", "write_image"]
 
@@ -58,7 +59,7 @@ def read_image(path: str | Path, *, lazy_above: int = LAZY_ABOVE) -> ImageFile:
     >>> image.axes, image.array.shape
     ('YX', (4, 6))
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     if not is_there(path):
         raise FileNotFoundError(f"There is no file '{path}'; check the path.")
     kind = format_of(path)
@@ -164,7 +165,7 @@ def write_image(
     >>> read_image(write_image(path, image.array, image)).axes
     'ZYX'
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     kind = format_of(path)
     like = like or ImageFile(array, None, kind)
     if like.axes and "S" in like.axes[:-1] and kind != "npy":

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import glob
 import os
-import sys
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from napari_anyir.files.formats import FORMATS, extension_of, format_of, is_image_name, stem_of
+from napari_anyir.files.finding import Found, find_images, identity
+from napari_anyir.files.formats import extension_of, format_of, is_image_name, stem_of
+from napari_anyir.places import expanded, longest_name
 
-__all__ = ["Job", "Plan", "find_images", "make_plan"]
+__all__ = ["Job", "Plan", "make_plan"]
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,14 @@ class Job:
         Where its result goes.
     name : str
         What to call it: its path below the input folder.
+    problem : str
+        One sentence, if it is known already that it cannot be done.
     """
 
     source: Path
     target: Path
     name: str
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,116 +50,6 @@ class Plan:
 
     root: Path
     jobs: tuple[Job, ...]
-
-
-def identity(path: Path) -> str:
-    """Spelling by which two names of one file are recognised as equal.
-
-    Parameters
-    ----------
-    path : Path
-        Any path, there or not.
-
-    Returns
-    -------
-    str
-        Absolute, without links, in lower case where the system ignores case.
-    """
-    real = os.path.normcase(os.path.realpath(path))
-    return real.casefold() if sys.platform == "darwin" else real
-
-
-def find_images(
-    item: str | Path, *, outside: Path | None = None, leave: Collection[str] = ()
-) -> list[tuple[Path, Path]]:
-    """Expand a file, a folder (with all folders in it) or a glob pattern.
-
-    Hidden files and folders are passed over. A .zarr folder is an image, not a folder of images.
-
-    Parameters
-    ----------
-    item : str or Path
-        What the user named.
-    outside : Path, optional
-        A folder inside a named one whose files are no inputs: the output folder.
-    leave : collection of str
-        Identities of files that are no inputs: earlier outputs.
-
-    Returns
-    -------
-    list of (Path, Path)
-        Image and its path relative to the named folder, sorted.
-
-    Raises
-    ------
-    FileNotFoundError
-        If nothing has that name.
-    ValueError
-        If a named file is no image by its extension, or a folder or pattern holds none.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> (folder / "day1").mkdir()
-    >>> for name in ("b.png", "notes.txt", "day1/a.tif"):
-    ...     (folder / name).touch()
-    >>> [relative.as_posix() for _, relative in find_images(folder)]
-    ['b.png', 'day1/a.tif']
-    """
-    path = Path(item).expanduser()
-    text = str(path)
-    if path.is_dir() and not is_image_name(path):
-        found = [(file, file.relative_to(path)) for file in _walk(path, outside)]
-        kind = "The folder"
-    elif path.exists():
-        format_of(path)
-        return [(path, Path(path.name))]
-    elif glob.has_magic(text):
-        base = _fixed_part(path)
-        found = [
-            (file, file.relative_to(base))
-            # Path.glob takes no absolute pattern
-            for match in sorted(map(Path, glob.glob(text, recursive=True)))  # noqa: PTH207
-            if not any(
-                part.lower().endswith(".zarr") for part in match.relative_to(base).parts[:-1]
-            )
-            for file in _images_at(match, outside)
-        ]
-        kind = "The pattern"
-    else:
-        raise FileNotFoundError(f"There is no file or folder '{item}'; check the path.")
-    found = [pair for pair in found if identity(pair[0]) not in leave]
-    if not found:
-        raise ValueError(f"{kind} '{item}' holds no images ({' '.join(FORMATS)}).")
-    return found
-
-
-def _walk(folder: Path, outside: Path | None) -> Iterator[Path]:
-    """Images in a folder and in the folders below it."""
-    for path in sorted(folder.iterdir()):
-        yield from _images_at(path, outside)
-
-
-def _images_at(path: Path, outside: Path | None) -> Iterator[Path]:
-    """An image itself, or the images in a folder; nothing for other files and hidden ones."""
-    if path.name.startswith("."):
-        return
-    if path.is_dir() != (path.suffix.lower() == ".zarr"):
-        if path.is_dir() and not (outside and identity(path) == identity(outside)):
-            yield from _walk(path, outside)
-    elif is_image_name(path):
-        yield path
-
-
-def _fixed_part(pattern: Path) -> Path:
-    """Folder of a pattern before its first wildcard."""
-    base = Path(pattern.anchor)
-    for part in pattern.relative_to(base).parts[:-1]:
-        if glob.has_magic(part):
-            break
-        base /= part
-    return base
 
 
 def make_plan(
@@ -186,7 +79,7 @@ def make_plan(
     Returns
     -------
     Plan
-        Jobs, each image once.
+        Jobs, each image once; one that cannot be done has its problem, and stops no other.
 
     Raises
     ------
@@ -213,14 +106,14 @@ def make_plan(
     if extension is not None:
         extension = "." + extension.lstrip(".")
         format_of("a" + extension)
-    output = Path(output).expanduser()
+    output = expanded(output)
     one_file = is_image_name(output) and (output.suffix.lower() == ".zarr" or not output.is_dir())
-    found: dict[str, tuple[Path, Path]] = {}
+    found: dict[str, Found] = {}
     for item in inputs:
-        for source, relative in find_images(item, outside=output, leave=earlier):
-            found.setdefault(identity(source), (source, relative))
+        for image in find_images(item, outside=output, leave=earlier):
+            found.setdefault(identity(image.path), image)
     if one_file:
-        first = Path(inputs[0]).expanduser()
+        first = expanded(inputs[0])
         if len(inputs) > 1 or not (first.exists() and is_image_name(first)):
             raise ValueError(
                 f"'{output}' names one image, which takes one image as input; name a folder."
@@ -230,18 +123,35 @@ def make_plan(
                 f"A suffix and a format name the files in a folder, but '{output}' is a file; "
                 "leave them out or name a folder."
             )
-        jobs = [Job(source, output, relative.name) for source, relative in found.values()]
+        jobs = [Job(path, output, at.name, problem) for path, at, problem in found.values()]
         root = output.parent
     else:
         if output.exists() and not output.is_dir():
             raise ValueError(f"'{output}' is a file and no image; name a folder.")
         jobs = [
-            Job(source, output / _renamed(relative, suffix, extension), relative.as_posix())
-            for source, relative in found.values()
+            Job(path, output / _renamed(at, suffix, extension), at.as_posix(), problem)
+            for path, at, problem in found.values()
         ]
         root = output
     _refuse_collisions(jobs, set(found))
-    return Plan(root, tuple(jobs))
+    return Plan(root, tuple(_with_obstacle(job, root) for job in jobs))
+
+
+def _with_obstacle(job: Job, root: Path) -> Job:
+    """Say before the work why a result could not be written under its name."""
+    if job.problem:
+        return job
+    name = job.target.name
+    limit = longest_name(job.target.parent)
+    if len(os.fsencode(name)) > limit:
+        said = f"its name would have {len(os.fsencode(name))} bytes, and {limit} are allowed there"
+        return replace(job, problem=f"The result of '{job.source}' cannot be written: {said}.")
+    if job.target.is_relative_to(root):
+        for folder in job.target.relative_to(root).parents:
+            if (root / folder) != root and (root / folder).is_symlink():
+                said = f"the link '{root / folder}' would lead it out of the output folder"
+                return replace(job, problem=f"The result of '{job.source}' is not written: {said}.")
+    return job
 
 
 def _renamed(relative: Path, suffix: str, extension: str | None) -> Path:

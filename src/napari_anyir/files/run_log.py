@@ -17,6 +17,22 @@ LOG_NAME = "anyir-log.jsonl"
 """Name of the log in an output folder: one JSON object per line and result."""
 
 
+def _entry(line: bytes) -> dict[str, Any] | None:
+    """What a line says; None if a kill cut it off, or it is not ours."""
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    name = entry.get("output") if isinstance(entry, dict) else None
+    if not isinstance(name, str) or not name or "\0" in name:
+        return None
+    return entry
+
+
+def _no_links(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
 class RunLog:
     """Results of this and earlier runs into one folder.
 
@@ -45,13 +61,15 @@ class RunLog:
         self.path = root / LOG_NAME
         self._lock = threading.Lock()
         self._entries: dict[str, dict[str, Any]] = {}
+        if self.path.is_symlink() or (self.path.exists() and not self.path.is_file()):
+            raise ValueError(
+                f"'{self.path}' is a link or no file, and links in output folders are not "
+                "followed; remove it or name another folder."
+            )
         if self.path.is_file():
-            for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
-                try:
-                    entry = json.loads(line)
+            for line in self.path.read_bytes().splitlines():
+                if (entry := _entry(line)) is not None:
                     self._entries[entry["output"]] = entry
-                except (ValueError, KeyError, TypeError):
-                    continue  # a line cut off by a kill, or not ours
 
     def _name(self, target: Path) -> str:
         return Path(os.path.relpath(target, self.root)).as_posix()
@@ -108,13 +126,17 @@ class RunLog:
             "output_time": time,
             **facts,
         }
-        line = json.dumps(entry, ensure_ascii=False) + "\n"
+        text = json.dumps(entry, ensure_ascii=False)
+        try:
+            line = text.encode()
+        except UnicodeEncodeError:  # a name that is not UTF-8, which JSON can spell all the same
+            line = json.dumps(entry).encode()
         with self._lock:
             # One write at the end of the file: lines of several runs do not mix. A line that a
             # kill cut off is closed first.
             cut = self.path.is_file() and not self._ends_with_newline()
-            with self.path.open("ab", buffering=0) as file:
-                file.write((("\n" if cut else "") + line).encode())
+            with open(self.path, "ab", buffering=0, opener=_no_links) as file:
+                file.write((b"\n" if cut else b"") + line + b"\n")
             self._entries[entry["output"]] = json.loads(line)
 
     def _ends_with_newline(self) -> bool:

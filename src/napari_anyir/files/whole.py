@@ -102,7 +102,8 @@ def whole_file(
     ('whole', 1)
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{_PART}{run or 'one'}-{secrets.token_hex(4)}-{path.name}")
+    # The name of the target is not part of it: it may be as long as the system allows.
+    part = path.with_name(f"{_PART}{run or 'one'}-{secrets.token_hex(4)}{path.suffix[:9]}")
     try:
         yield part
         if part.is_file():
@@ -188,14 +189,14 @@ def remove_stale(root: Path, folders: Iterable[Path]) -> int:
     --------
     >>> import tempfile, pathlib
     >>> root = pathlib.Path(tempfile.mkdtemp())
-    >>> (root / ".anyir-0123456789ab-00000000-a.png").touch()
+    >>> (root / ".anyir-0123456789ab-00000000.png").touch()
     >>> remove_stale(root, [root])
     1
     """
     alive: dict[str, bool] = {}
     gone = 0
     for folder in {root, *folders}:
-        for part in folder.glob(f"{_PART}*-*-*"):
+        for part in folder.glob(f"{_PART}*-*"):
             run = part.name.removeprefix(_PART).split("-", 1)[0]
             if run == "one":  # a single write_image; nobody can tell whether it still runs
                 continue

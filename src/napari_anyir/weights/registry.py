@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import platformdirs
 
 from napari_anyir.errors import ModelError
+from napari_anyir.places import expanded
 from napari_anyir.weights.card import ModelCard
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def find_model(name_or_path: str | Path = DEFAULT) -> ModelCard:
     for card in cards:
         if card.name == text:
             return card
-    path = Path(name_or_path).expanduser()
+    path = expanded(name_or_path)
     looks_like_path = path.suffix.lower() in SUFFIXES or len(path.parts) > 1
     if path.is_file():
         beside = path.with_suffix(".json")
@@ -270,7 +271,7 @@ def add_model(
     """
     from napari_anyir.weights.loading import load_network, save_network
 
-    path = Path(path).expanduser()
+    path = expanded(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no checkpoint '{path}'; check the path.")
     card = find_model(path)

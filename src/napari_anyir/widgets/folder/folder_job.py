@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_anyir.places import expanded
 from napari_anyir.widgets.kit.problems import load_torch
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def inputs_of(folder: str | Path, pattern: str) -> list[str]:
     >>> inputs_of(".", "*.tif, *.png")
     ['**/*.tif', '**/*.png']
     """
-    place = Path(folder).expanduser()
+    place = expanded(folder)
     if not str(folder).strip() or not place.is_dir():
         raise FileNotFoundError(f"There is no folder '{folder}'; choose a folder with images.")
     wishes = pattern.replace(",", " ").split()
