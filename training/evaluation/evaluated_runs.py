@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -10,15 +11,10 @@ from typing import Any
 
 from napari_anyir.model import VARIANTS
 from napari_anyir.training.evaluation.examples import NOISE_SEEDS, STORAGES
-from napari_anyir.training.evaluation.metrics import (
-    ROUNDINGS,
-    SSIMS,
-    check_choice,
-    describe_metric,
-)
+from napari_anyir.training.evaluation.metrics import ROUNDINGS, SSIMS, check_choice, describe_metric
 from napari_anyir.training.evaluation.score_files import FILE as SCORES
 from napari_anyir.training.evaluation.score_files import INPUT, OUTPUT, Mean, ScoreFile, means
-from napari_anyir.training.paper.protocols import PROTOCOLS, find_protocol
+from napari_anyir.training.paper.protocols import find_protocol
 from napari_anyir.training.writing import write_json
 
 FILE = "run.json"
@@ -256,6 +252,21 @@ TRAINING_FACTS = ("recipe", "optimiser", "finished")
 """What of a card's training goes beside the numbers: the loss and its weight are in the second."""
 
 
+def trained_as(run: Run) -> str:
+    """Name the setting that a run's weights were trained in; empty if their card does not say.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from napari_anyir.training.evaluation.evaluated_runs import Run, trained_as
+    >>> trained_as(Run(Path(), "3deg", "mine", "", {}, training={"recipe": "tab7-a"}))
+    '3deg'
+    """
+    recipe = str(run.training.get("recipe", ""))
+    # The recipes of ablations are those of three degradations with another network.
+    return "3deg" if re.match(r"tab\d+-", recipe) else recipe
+
+
 def training_notes(run: Run) -> list[str]:
     """Say how a run's weights were trained, and whether that is how the protocol has it.
 
@@ -274,7 +285,7 @@ def training_notes(run: Run) -> list[str]:
     protocol = find_protocol(run.protocol)
     needed = protocol.trained_by or (protocol.name if protocol.tasks else None)
     recipe = str(facts.get("recipe", ""))
-    if needed and recipe in PROTOCOLS and recipe != needed:
+    if needed and recipe and trained_as(run) != needed:
         notes.append(
             f"{run.protocol} is for weights trained as {needed}, and these were trained as "
             f"'{recipe}'."

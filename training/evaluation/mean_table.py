@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from napari_anyir.training.evaluation.comparability import size_note
 from napari_anyir.training.evaluation.evaluated_runs import Run, set_means, training_notes
 from napari_anyir.training.evaluation.score_files import INPUT, OUTPUT, Mean
 from napari_anyir.training.paper.protocols import find_protocol
@@ -177,6 +178,8 @@ def _notes(run: Run, measured: dict[str, tuple[Mean, Mean]], absent: list[str]) 
             f"Paper: {row} in Tab. {number}; a difference is given where at least 95 % of the set "
             "were measured."
         )
+        if note := size_note(run, paper_row(run.protocol, run.variant)):
+            notes.append(note)
         table, named = paper_table(number), paper_row(run.protocol, run.variant)
         printed, again = (
             table.value(named, f"{AVERAGE} psnr"),

@@ -12,12 +12,15 @@ from PIL import Image as Pillow
 
 from napari_anyir.training.evaluation.evaluated_runs import Run
 from napari_anyir.training.evaluation.mean_table import MeanTable, mean_table
-from napari_anyir.training.report.figures import draw_psnr, draw_samples
+from napari_anyir.training.report.figures import draw_psnr, draw_quality, draw_samples
 from napari_anyir.training.report.measured_results import Evidence, label_of
 from napari_anyir.training.report.report_tables import NOT_RUN, ReportTable, report_tables
 from napari_anyir.training.writing import replace_file, write_text
 
 PAGE, TEXT = "report.html", "report.md"
+
+FIGURES = "figures"
+"""Folder of results that holds a folder of Fig. 9 to 13 for each model and image."""
 
 WIDEST = 1500
 """Pixels across a strip on the page."""
@@ -30,7 +33,10 @@ h1, h2, h3 { line-height: 1.2; margin-top: 2em; }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
 th, td { padding: .2em .7em; text-align: right; border-bottom: 1px solid #e2e2e2;
          white-space: nowrap; }
-th.name, td.name { text-align: left; }
+th { white-space: normal; vertical-align: bottom; max-width: 9em; }
+th.name, td.name { text-align: left; position: sticky; left: 0; background: #fff; }
+tr.ours td.name { background: #e8f1fb; }
+tr.difference td.name { background: #f4f8fd; }
 tr.ours { background: #e8f1fb; font-weight: 600; }
 tr.difference { background: #f4f8fd; font-style: italic; }
 td.absent { color: #8a8a8a; font-weight: 400; }
@@ -82,7 +88,9 @@ def write_report(results: Path, out: Path) -> Path:
     charts = {
         "psnr": draw_psnr([run for run, _ in measured], out / "pictures" / "psnr.png"),
         "samples": draw_samples(out / "pictures" / "samples.png"),
+        "quality": draw_quality(evidence, out / "pictures" / "quality.png"),
     }
+    strips = [*_copy_figures(results, out), *strips]
     pixels = _pixel_table(evidence.samples)
     if pixels is not None:
         write_text(out / "tables" / "degradations.csv", pixels.csv())
@@ -107,6 +115,19 @@ def _copy_strips(runs: Sequence[Run], out: Path) -> list[tuple[str, Path]]:
             replace_file(target, partial(picture.save, format="PNG"))
             strips.append((_caption(run, source), target))
     return strips
+
+
+def _copy_figures(results: Path, out: Path) -> list[tuple[str, Path]]:
+    """Copy Fig. 9 to 13 where ``anyir report --measure figures`` drew them."""
+    figures = []
+    for source in sorted((results / FIGURES).rglob("figure-*.png")):
+        target = out / "pictures" / f"{source.parent.name}-{source.name}"
+        with Pillow.open(source) as opened:
+            picture = opened.convert("RGB")
+        replace_file(target, partial(picture.save, format="PNG"))
+        number = source.stem.removeprefix("figure-").lstrip("0")
+        figures.append((f"Fig. {number}, {source.parent.name.replace('-', ' ')}.", target))
+    return figures
 
 
 def _caption(run: Run, source: Path) -> str:
@@ -158,6 +179,11 @@ def _pixel_table(samples: Mapping[str, Any]) -> MeanTable | None:
 
 MeasuredRuns = Sequence[tuple[Run, MeanTable]]
 
+FIGURE_4 = (
+    "Average PSNR over weights (Tab. 1, 2) and over multiply-adds (Tab. 6), as the paper prints "
+    "them; ours where they were measured."
+)
+
 FIGURE_14 = (
     "Samples of an epoch by task (Fig. 14), as the paper's sets have them: the protocol, and "
     "balanced (Tab. 12)."
@@ -176,6 +202,8 @@ def _markdown(
         return f"![{caption}]({path.relative_to(out).as_posix()})\n\n{caption}\n"
 
     parts = ["# The paper's tables, ours beside them\n", *(table.markdown() for table in tables)]
+    if charts["quality"]:
+        parts += ["## Fig. 4: Quality over cost\n", picture(FIGURE_4, charts["quality"])]
     parts.append("## Fig. 14: Training samples\n")
     if charts["samples"]:
         parts.append(picture(FIGURE_14, charts["samples"]))
@@ -212,8 +240,12 @@ def _html(
     body = ["<h1>The paper's tables, ours beside them</h1>"]
     for table in tables:
         body.append(f'<h2 id="tab{table.number}">Tab. {table.number}: {escape(table.title)}</h2>')
-        rows = [(row.kind, row.cells) for row in table.rows]
-        body += [_html_table(table.columns, rows), *map(_note, table.notes)]
+        rows = [(row.kind, table.paired(row.cells)) for row in table.rows]
+        heads = table.paired(table.columns, head=True)
+        body += [_html_table(heads, rows), *map(_note, table.notes)]
+    if charts["quality"]:
+        body.append('<h2 id="fig4">Fig. 4: Quality over cost</h2>')
+        body.append(picture(FIGURE_4, charts["quality"]))
     body.append('<h2 id="fig14">Fig. 14: Training samples</h2>')
     if charts["samples"]:
         body.append(picture(FIGURE_14, charts["samples"]))
@@ -256,6 +288,6 @@ def _html_table(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]
 
 
 def _cell(tag: str, text: str, index: int) -> str:
-    kind = "name" if index == 0 else "absent" if text == NOT_RUN else ""
+    kind = "name" if index == 0 else "absent" if text.startswith(NOT_RUN) else ""
     start = f'<{tag} class="{kind}">' if kind else f"<{tag}>"
     return f"{start}{escape(text)}</{tag}>"

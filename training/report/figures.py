@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_anyir.training.evaluation.comparability import config_of, count_weights, is_ablation
 from napari_anyir.training.evaluation.evaluated_runs import Run, set_means
 from napari_anyir.training.measurement.sample_statistics import epoch_counts
-from napari_anyir.training.report.measured_results import label_of
+from napari_anyir.training.paper.table_files import AVERAGE, paper_table
+from napari_anyir.training.report.measured_results import Evidence, label_of, set_cells
 from napari_anyir.training.writing import replace_file
 
 if TYPE_CHECKING:
@@ -71,14 +73,153 @@ def draw_psnr(runs: Sequence[Run], path: Path) -> Path | None:
         axes.set_yticks(at, [name for name, _, _ in rows], fontsize=8)
         axes.invert_yaxis()
         finite = [v for numbers in values for v in numbers if math.isfinite(v)]
-        axes.set_xlim(0, 1.15 * max(finite, default=1))
-        axes.set_xlabel("PSNR (dB)", fontsize=8)
+        floor, end = bar_limits(finite)
+        axes.set_xlim(floor, end)
+        axes.set_xlabel(f"PSNR (dB), from {floor:g}" if floor else "PSNR (dB)", fontsize=8)
         axes.set_title(f"{run.protocol}: {label_of(run)}", fontsize=9)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(fontsize=8, frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
         axes.title.set_horizontalalignment("left")
         axes.title.set_position((0, 1))
     return _save(figure, path)
+
+
+def bar_limits(values: Sequence[float]) -> tuple[float, float]:
+    """Choose where bars of PSNR begin and end, so that differences between them are seen.
+
+    Parameters
+    ----------
+    values : sequence of float
+        In dB.
+
+    Returns
+    -------
+    floor, end : float
+        The floor is a multiple of 5 at least 3 dB below the least, and never below 0.
+
+    Examples
+    --------
+    >>> from napari_anyir.training.report.figures import bar_limits
+    >>> bar_limits([24.8, 32.4])[0], bar_limits([7.7, 19.3])[0]
+    (20.0, 0.0)
+    """
+    if not values:
+        return 0.0, 1.0
+    floor = max(0.0, 5.0 * math.floor((min(values) - 3) / 5))
+    return floor, max(values) + 0.15 * (max(values) - floor)
+
+
+def draw_quality(evidence: Evidence, path: Path) -> Path:
+    """Draw Fig. 4: the paper's average PSNR over the cost of each network, and ours.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        Complete evaluations of it are drawn beside the paper's.
+    path : Path
+        PNG to write.
+
+    Returns
+    -------
+    Path
+        The same.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
+
+    figure = Figure((13, 4.4), layout="constrained")
+    drawn: list[tuple[Any, list[tuple[Any, ...]]]] = []
+    panels = ((1, "parameters", "weights (millions)"), (2, "parameters", "weights (millions)"))
+    for axes, (number, column, label) in zip(
+        figure.subplots(1, 3), (*panels, (6, "flops", "multiply-adds (billions)")), strict=True
+    ):
+        table = paper_table(number)
+        paper = [
+            (str(row[0]), table.value(str(row[0]), column), table.value(str(row[0]), _AVERAGE))
+            for row in table.rows
+        ]
+        axes.set_xscale("log")
+        points = [*(p for p in paper if None not in p), *_measured(evidence, number)]
+        for name, cost, quality in points:
+            marker = "*" if _colour(name) != _OTHERS else "o"
+            size = 70 if marker == "*" else 28
+            axes.scatter([cost], [quality], s=size, marker=marker, c=_colour(name), linewidths=0)
+        axes.set_xlabel(label, fontsize=8)
+        axes.set_ylabel("average PSNR (dB)", fontsize=8)
+        axes.set_title(f"Tab. {number}: {table.title.split(' (')[0]}", fontsize=9)
+        axes.grid(alpha=0.25)
+        axes.tick_params(labelsize=8)
+        axes.margins(x=0.18, y=0.1)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if number != 1 else (1,)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
+        drawn.append((axes, points))
+    figure.draw_without_rendering()
+    for axes, points in drawn:
+        _name_points(axes, points)
+    return _save(figure, path)
+
+
+_AVERAGE = f"{AVERAGE} psnr"
+_MEASURED_COLOUR, _OTHERS = "#c2410c", "#6b7480"
+
+
+_SMALLER = "AnyIR-T"
+_PLACES = (
+    *((6, 4, "left"), (6, -10, "left"), (-6, 4, "right"), (-6, -10, "right")),
+    *((0, 9, "center"), (0, -16, "center"), (6, 14, "left"), (6, -20, "left")),
+)
+"""Where the name of a point may stand: offset in points, and which end of it is there."""
+
+
+def _colour(name: str) -> str:
+    if name.startswith("ours"):
+        return _MEASURED_COLOUR
+    return OUTPUT_COLOUR if name.startswith("AnyIR") else _OTHERS
+
+
+def _name_points(axes: Any, points: Sequence[tuple[Any, ...]]) -> None:
+    """Write names beside points, each in the first place where it covers nothing."""
+    where = [axes.transData.transform((cost, quality)) for _, cost, quality in points]
+    taken: list[Any] = []
+    for name, cost, quality in points:
+        # The smaller of the two has the larger at its right.
+        places = sorted(_PLACES, key=lambda one: one[2] != "right") if name == _SMALLER else _PLACES
+        for x, y, end in places:
+            text = axes.annotate(
+                name,
+                (cost, quality),
+                (x, y),
+                textcoords="offset points",
+                ha=end,
+                fontsize=7,
+                color=_colour(name),
+            )
+            box = text.get_window_extent()
+            inside = axes.bbox.x0 < box.x0 and box.x1 < axes.bbox.x1 + 20
+            covers = any(box.overlaps(other) for other in taken) or any(
+                box.contains(*place) for place in where
+            )
+            if inside and not covers:
+                break
+            if (x, y, end) != places[-1]:
+                text.remove()
+        taken.append(box)
+
+
+def _measured(evidence: Evidence, number: int) -> list[tuple[Any, ...]]:
+    """Name, cost and average PSNR of complete evaluations of published networks."""
+    points = []
+    for run in evidence.of({1: "3deg", 2: "5deg", 6: "3deg"}[number]):
+        mean = set_cells(run).get(_AVERAGE)
+        counted = evidence.complexity.get(run.variant)
+        cost = count_weights(config_of(run)) / 1e6
+        if number == 6:
+            cost = counted.multiply_adds / 1e9 if counted else 0.0
+        if mean is not None and cost and not is_ablation(run):
+            points.append((f"ours: {label_of(run)}", cost, mean.value))
+    return points
 
 
 def draw_samples(path: Path) -> Path:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from napari_anyir.model import VARIANTS, AnyIR, AnyIRConfig
+from napari_anyir.model import VARIANTS, AnyIRConfig
+from napari_anyir.training.evaluation.comparability import (
+    config_of,
+    count_weights,
+    is_ablation,
+    switches_of,
+)
 from napari_anyir.training.evaluation.evaluated_runs import Run, find_runs, set_means
 from napari_anyir.training.evaluation.mean_table import average
 from napari_anyir.training.evaluation.score_files import Mean
@@ -43,17 +46,6 @@ ABLATIONS: dict[int, dict[str, AnyIRConfig]] = {
     },
 }
 """Networks in the rows of Tab. 7, 8 and 10, all trained as ``3deg``."""
-
-SWITCHES = (
-    "split",
-    "gate",
-    "gate_activation",
-    "gate_norm",
-    "gate_fractions",
-    "fusion",
-    "repeat",
-)
-"""Fields of a configuration in which an ablation differs from the published network."""
 
 
 @dataclass(frozen=True)
@@ -136,41 +128,10 @@ class Evidence:
         """Evaluations of networks of just this configuration."""
         return [run for run in self.of(*protocols) if config_of(run) == config]
 
-
-def config_of(run: Run) -> AnyIRConfig:
-    """Configuration of a run's network; how its frequency branch is computed does not count.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from napari_anyir.training.report.measured_results import config_of
-    >>> from napari_anyir.training.evaluation.evaluated_runs import Run
-    >>> literal = {**VARIANTS["tiny"].to_dict(), "frequency": "fft"}
-    >>> config_of(Run(Path(), "3deg", "mine", "", literal)) == VARIANTS["tiny"]
-    True
-    """
-    return replace(AnyIRConfig.from_dict(run.config), frequency="sum")
-
-
-def is_ablation(run: Run) -> bool:
-    """Whether a run's network differs from the published one in more than its size."""
-    config, usual = config_of(run), VARIANTS["tiny"]
-    return any(getattr(config, name) != getattr(usual, name) for name in SWITCHES)
-
-
-@lru_cache(maxsize=64)
-def count_weights(config: AnyIRConfig) -> int:
-    """Count the weights of a network that need not be built for it.
-
-    Examples
-    --------
-    >>> from napari_anyir.training.report.measured_results import count_weights
-    >>> count_weights(VARIANTS["small"])
-    8513436
-    """
-    with torch.device("meta"):
-        network = AnyIR(config)
-    return sum(parameter.numel() for parameter in network.parameters())
+    def of_switches(self, config: AnyIRConfig, *protocols: str) -> list[Run]:
+        """Evaluations of networks of any size with the switches of this configuration."""
+        wanted = switches_of(config)
+        return [run for run in self.of(*protocols) if switches_of(config_of(run)) == wanted]
 
 
 def label_of(run: Run) -> str:

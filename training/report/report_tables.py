@@ -8,8 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from napari_anyir.model import VARIANTS
+from napari_anyir.training.evaluation.comparability import is_ablation, setting_note, size_note
 from napari_anyir.training.measurement.timing import PROMPTIR, Timing
-from napari_anyir.training.paper.table_files import AVERAGE, PaperTable, paper_tables
+from napari_anyir.training.paper.protocols import find_protocol
+from napari_anyir.training.paper.table_files import (
+    AVERAGE,
+    PaperTable,
+    paper_row,
+    paper_tables,
+)
 from napari_anyir.training.paper.table_files import Cell as Printed
 from napari_anyir.training.report.measured_results import (
     ABLATIONS,
@@ -87,12 +94,52 @@ class ReportTable:
     def markdown(self) -> str:
         """Return the table as Markdown; ours in bold, differences in italics."""
         marks = {"paper": "", "ours": "**", "difference": "*"}
-        lines = [f"## Tab. {self.number}: {self.title}", "", _line(self.columns)]
-        lines.append("|" + "---|" * len(self.columns))
+        heads = self.paired(self.columns, head=True)
+        lines = [f"## Tab. {self.number}: {self.title}", "", _line(heads)]
+        lines.append("|" + "---|" * len(heads))
         for row in self.rows:
-            mark = marks[row.kind]
-            lines.append(_line([f"{mark}{cell}{mark}" if cell else "" for cell in row.cells]))
+            mark, cells = marks[row.kind], self.paired(row.cells)
+            lines.append(_line([f"{mark}{cell}{mark}" if cell else "" for cell in cells]))
         return "\n".join([*lines, "", *(f"{note}\n" for note in self.notes)])
+
+    def paired(self, cells: Sequence[str], *, head: bool = False) -> list[str]:
+        """Set PSNR and SSIM of a set into one cell, so that wide tables need no scrolling.
+
+        Parameters
+        ----------
+        cells : sequence of str
+            One for each of the columns.
+        head : bool
+            Whether these are the heads.
+
+        Returns
+        -------
+        list of str
+            Cells such as ``"31.70 / 0.982"``.
+
+        Examples
+        --------
+        >>> from napari_anyir.training.report.report_tables import ReportTable
+        >>> table = ReportTable(1, "", ("method", "CSD PSNR", "CSD SSIM"), (), ())
+        >>> table.paired(table.columns, head=True), table.paired(("nano", "30.1", "0.91"))
+        (['method', 'CSD PSNR / SSIM'], ['nano', '30.1 / 0.91'])
+        """
+        shown: list[str] = []
+        skip = False
+        for at, (column, cell) in enumerate(zip(self.columns, cells, strict=True)):
+            if skip:
+                skip = False
+                continue
+            name = column.removesuffix(" PSNR")
+            skip = name != column and self.columns[at + 1 : at + 2] == (f"{name} SSIM",)
+            if not skip:
+                shown.append(cell)
+            elif head:
+                shown.append(f"{column} / SSIM")
+            else:
+                both = list(dict.fromkeys((cell, cells[at + 1])))
+                shown.append(both[0] if len(both) == 1 else " / ".join(one or "-" for one in both))
+        return shown
 
     def csv(self) -> str:
         """Return the table as CSV, with a column that says whose numbers a line has."""
@@ -184,6 +231,10 @@ SET_PROTOCOLS = {
 }
 
 
+SETTINGS = {1: "3deg", 2: "5deg", 3: "cdd11", 4: "3deg", 5: "5deg"}
+"""How the paper trained what Tab. 1 to 5 measure."""
+
+
 def report_tables(evidence: Evidence) -> list[ReportTable]:
     """Make all tables of the paper.
 
@@ -233,13 +284,13 @@ def _ours(number: int, row: Row, evidence: Evidence) -> list[Ours]:
         return found + [Ours(variant or "any model", {})] * absent
     if number in ABLATIONS:
         config = ABLATIONS[number][method]
-        runs = evidence.of_config(config, "3deg")
+        runs = evidence.of_switches(config, "3deg")
         return [Ours(label_of(run), set_cells(run)) for run in runs] or [Ours("tiny", {})]
     if number == 12:
         protocol = {"AnyIR (original)": "3deg", "AnyIR (new)": "3deg-balanced"}.get(method)
         if protocol is None:
             return []
-        runs = evidence.of_config(VARIANTS["tiny"], protocol)
+        runs = evidence.of_switches(VARIANTS["tiny"], protocol)
         return [Ours(label_of(run), set_cells(run)) for run in runs] or [Ours("tiny", {})]
     if number in (6, 9, 11):
         return _counted(number, row, variant, evidence)
@@ -276,6 +327,7 @@ def _notes(table: PaperTable, evidence: Evidence) -> tuple[str, ...]:
     ssims = sorted({run.switches.describe() for run in evidence.of(*protocols)})
     if any(column.endswith(" ssim") for column in table.columns) and ssims:
         notes += [f"Ours: {words}" for words in ssims]
+    notes += _warnings(table, evidence)
     if table.number in (6, 9, 11):
         notes.append(
             "Ours at 1 x 3 x 224 x 224: multiply-adds by torch.utils.flop_counter, halved; memory "
@@ -285,6 +337,26 @@ def _notes(table: PaperTable, evidence: Evidence) -> tuple[str, ...]:
     if table.number == 8:
         notes.append("These networks have a hidden width of 2c, as the shares need whole widths.")
     return tuple(notes)
+
+
+def _warnings(table: PaperTable, evidence: Evidence) -> list[str]:
+    """Tell of cells whose model is of another size, or was trained in another setting."""
+    number = table.number
+    notes: list[str] = []
+    for protocol in SET_PROTOCOLS.get(number, ()):
+        needed = find_protocol(protocol).trained_by or SETTINGS[number]
+        for run in evidence.of(protocol):
+            if not is_ablation(run):
+                row = paper_row(run.protocol, run.variant)
+                notes += [size_note(run, row), setting_note(run, needed)]
+    for config in ABLATIONS.get(number, {}).values():
+        for run in evidence.of_switches(config, "3deg"):
+            notes += [size_note(run, "AnyIR-T"), setting_note(run, "3deg")]
+    if number == 12:
+        for protocol in ("3deg", "3deg-balanced"):
+            for run in evidence.of_switches(VARIANTS["tiny"], protocol):
+                notes += [size_note(run, "AnyIR-T"), setting_note(run, protocol)]
+    return list(dict.fromkeys(filter(None, notes)))
 
 
 def _times(table: PaperTable, evidence: Evidence) -> ReportTable:

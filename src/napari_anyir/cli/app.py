@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from napari_anyir import __version__
 from napari_anyir.cli import (
     adapt,
+    analyse,
     data,
     degrade,
     demo,
@@ -62,6 +63,7 @@ app = typer.Typer(
 )
 app.command("restore")(restore.restore)
 app.command("features")(features.features)
+app.command("analyse")(analyse.analyse)
 app.add_typer(models.app, name="models")
 app.command("demo")(demo.demo)
 app.add_typer(data.app, name="data")

@@ -20,6 +20,7 @@ class Measure(StrEnum):
     complexity = "complexity"
     time = "time"
     samples = "samples"
+    figures = "figures"
 
 
 def report(
@@ -33,8 +34,8 @@ def report(
     measure: Annotated[
         list[Measure] | None,
         typer.Option(
-            help="Measure first: complexity (Tab. 6, 9, 11), time (Tab. 13, needs --data) or "
-            "samples (Fig. 14). May be given again.",
+            help="Measure first: complexity (Tab. 6, 9, 11), time (Tab. 13, needs --data), "
+            "samples (Fig. 14) or figures (Fig. 9 to 13, of a bundled sample). May be given again.",
             show_default=False,
         ),
     ] = None,
@@ -69,6 +70,8 @@ def report(
     timed = {"--data": data, "--model": model, "--limit": limit}
     if Measure.time not in wanted:
         idle = [name for name, value in timed.items() if value]
+        if Measure.figures in wanted and "--model" in idle:
+            idle.remove("--model")
         if Measure.samples in wanted and "--data" in idle:
             idle.remove("--data")
         if idle:
@@ -107,5 +110,20 @@ def report(
                 progress=lambda what: progress.update(task, description=what),
             )
             typer.echo(f"Time: {shown(timing.write_timings(timings, results))}")
+    if Measure.figures in wanted:
+        from napari_anyir.cli.analyse import write_figures
+        from napari_anyir.samples import FOLDER, SAMPLES
+
+        sample = SAMPLES["rain"]
+        for name in model or ["default"]:
+            folder = results / "figures" / f"{sample.key}-{Path(name).stem}"
+            write_figures(
+                FOLDER / sample.degraded,
+                folder,
+                reference=FOLDER / sample.clean,
+                model=name,
+                device=device,
+            )
+            typer.echo(f"Figures: {shown(folder)}")
     page = write_report(results, output)
     typer.echo(f"Report: {shown(page)}, {shown(page.with_name('report.md'))}")

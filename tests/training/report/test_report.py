@@ -8,11 +8,13 @@ from PIL import Image as Pillow
 
 from napari_anyir.model import VARIANTS, AnyIRConfig
 from napari_anyir.training.evaluation.evaluated_runs import Count, Run, Switches
+from napari_anyir.training.evaluation.mean_table import mean_table
 from napari_anyir.training.evaluation.score_files import Score
 from napari_anyir.training.measurement.complexity import Complexity, write_complexity
 from napari_anyir.training.measurement.timing import Timing, write_timings
 from napari_anyir.training.paper.protocols import find_protocol
 from napari_anyir.training.report.document import write_report
+from napari_anyir.training.report.figures import bar_limits
 from napari_anyir.training.report.measured_results import ABLATIONS, Evidence
 from napari_anyir.training.report.report_tables import report_tables
 
@@ -196,7 +198,7 @@ def test_the_report_on_disk(tmp_path):
     assert "&lt;mine&gt;" in text
     assert "<mine>" not in text
     names = [picture["src"] for picture in found.pictures]
-    assert len(names) == 3  # Fig. 14, PSNR, the strip
+    assert len(names) == 4  # Fig. 4, Fig. 14, PSNR, the strip
     for picture in found.pictures:
         assert picture["alt"]
         with Pillow.open(tmp_path / "out" / picture["src"]) as image:
@@ -220,3 +222,64 @@ def test_broken_results_are_told(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match="is a file"):
         write_report(tmp_path, tmp_path / "file")
+
+
+def test_ablations_of_any_size_land_in_their_rows_with_a_warning(tmp_path):
+    nano = VARIANTS["nano"].to_dict()
+    config = AnyIRConfig.from_dict({**nano, "fusion": "none", "split": "half"})
+    evaluated(tmp_path, "3deg", config, psnr=25.0, name="small-c")
+    table = table_of(tmp_path, 7)
+    at = next(i for i, row in enumerate(table.rows) if row.cells[0] == "(c)")
+    assert table.rows[at + 1].cells[0] == "ours: small-c"
+    assert "27.00" in table.rows[at + 1].cells
+    assert any("'small-c' is another size than AnyIR-T" in note for note in table.notes)
+
+
+def test_a_model_of_another_size_or_setting_is_warned_of(tmp_path):
+    run = evaluated(tmp_path, "3deg", VARIANTS["nano"], name="mine")
+    run = Run(**{**vars(run), "training": {"recipe": "bundled-nano"}})
+    run.write()
+    notes = " ".join(table_of(tmp_path, 1).notes)
+    assert "Warning: 'mine' is another size than AnyIR-T: 0.70 M weights, not 5.74 M." in notes
+    assert "Warning: 'mine' was trained as 'bundled-nano', not as 3deg." in notes
+    told = " ".join(mean_table(run).notes)
+    assert "another size" in told
+    assert "these were trained as 'bundled-nano'" in told
+    right = evaluated(tmp_path / "b", "3deg", VARIANTS["tiny"], name="mine")
+    Run(**{**vars(right), "training": {"recipe": "3deg"}}).write()
+    assert "Warning" not in " ".join(table_of(tmp_path / "b", 1).notes)
+
+
+def test_wide_tables_pair_their_metrics_and_keep_every_number(tmp_path):
+    evaluated(tmp_path, "cdd11", VARIANTS["tiny"])
+    table = table_of(tmp_path, 3)
+    heads = table.paired(table.columns, head=True)
+    assert len(table.columns) > 24 > len(heads)
+    for row in table.rows:
+        shown = table.paired(row.cells)
+        assert len(shown) == len(heads)
+        if row.kind == "paper":
+            assert set(" / ".join(shown).split(" / ")) == set(row.cells)
+    assert all(line.count("|") == len(heads) + 1 for line in table.markdown().split("\n")[2:6])
+
+
+def test_bars_begin_where_differences_are_seen():
+    assert bar_limits([24.8, 32.4])[0] == 20
+    assert bar_limits([38.0, 39.3])[0] == 35
+    assert bar_limits([7.7, 19.3])[0] == 0
+    floor, end = bar_limits([26.0, 31.46])
+    assert floor < 26 < 31.46 < end
+
+
+def test_figures_and_the_chart_of_quality_are_in_the_report(tmp_path):
+    evaluated(tmp_path / "results", "3deg", VARIANTS["tiny"])
+    folder = tmp_path / "results" / "figures" / "rain-nano"
+    folder.mkdir(parents=True)
+    Pillow.fromarray(np.zeros((40, 60, 3), np.uint8)).save(folder / "figure-09.png")
+    page = write_report(tmp_path / "results", tmp_path / "out")
+    sources = [picture["src"] for picture in Page(page.read_text()).pictures]
+    assert "pictures/quality.png" in sources
+    assert "pictures/rain-nano-figure-09.png" in sources
+    assert "Fig. 9, rain nano." in (tmp_path / "out" / "report.md").read_text()
+    with Pillow.open(tmp_path / "out" / "pictures" / "quality.png") as chart:
+        assert chart.width > 1000

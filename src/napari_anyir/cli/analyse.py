@@ -1,0 +1,136 @@
+"""``anyir analyse``: the paper's Fig. 9 to 13 of an image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from napari_anyir.cli.options import (
+    Device,
+    Intensity,
+    Model,
+    parse_intensity,
+    shown,
+    torch_first,
+)
+
+__all__ = ["analyse", "write_figures"]
+
+
+def analyse(
+    image: Annotated[
+        Path,
+        typer.Argument(metavar="IN", help="One image file; of a stack the first plane."),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="OUT", help="Folder for the figures.", show_default=False
+        ),
+    ],
+    figures: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--figure",
+            help="Number of the paper's figure, 9 to 13; may be given again. Default: all, Fig. 10 "
+            "with --reference only.",
+            show_default=False,
+        ),
+    ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(help="The clean image, for the error map of Fig. 10.", show_default=False),
+    ] = None,
+    block: Annotated[str, typer.Option(help="Block such as encoder1.0.")] = "decoder1.0",
+    model: Model = "default",
+    device: Device = "auto",
+    intensity: Intensity = "auto",
+) -> None:
+    """Draw the paper's figures 9 to 13 of an image of your own, with their numbers as CSV.
+
+    Fig. 9 channel activations, 10 error map beside the gate, 11 singular values, 12 PCA of half
+    and skip split, 13 t-SNE of attention and gate.
+    """
+    value_range = parse_intensity(intensity)
+    torch_first()
+    written = write_figures(
+        image, output, figures, reference, block, model, device=device, intensity=value_range
+    )
+    typer.echo(f"{len(written)} figures with their numbers in {shown(output)}")
+
+
+def write_figures(
+    image: Path,
+    output: Path,
+    figures: list[int] | None = None,
+    reference: Path | None = None,
+    block: str = "decoder1.0",
+    model: str = "default",
+    *,
+    device: str = "auto",
+    intensity: Any = "auto",
+) -> list[Path]:
+    """Draw figures of an image file into a folder.
+
+    Parameters
+    ----------
+    image, output, figures, reference, block, model, device, intensity
+        As for the command.
+
+    Returns
+    -------
+    list of Path
+        The pictures, ``figure-09.png`` and so on; the numbers lie beside them as CSV.
+
+    Raises
+    ------
+    ValueError
+        If a figure is unknown or an image does not suit.
+    ImportError
+        If matplotlib, or for Fig. 13 scikit-learn, is missing.
+    """
+    from napari_anyir import feature_maps
+    from napari_anyir.analysis.paper_figures import FIGURES, needed_parts, paper_figures
+    from napari_anyir.files import read_image
+    from napari_anyir.files.whole import whole_file
+    from napari_anyir.inference.arrays.opening import make_layout
+    from napari_anyir.inference.arrays.plane_reading import read_plane
+
+    numbers = figures or [number for number in FIGURES if number != 10 or reference is not None]
+    if unknown := [number for number in numbers if number not in FIGURES]:
+        raise ValueError(
+            f"Figure {unknown[0]} cannot be made of one image; choose of "
+            f"{', '.join(map(str, FIGURES))}."
+        )
+    if 10 in numbers and reference is None:
+        raise ValueError("Figure 10 needs the clean image, too: give it with --reference.")
+
+    def plane_of(path: Path) -> Any:
+        file = read_image(path)
+        layout = make_layout(file.array, file.axes)
+        return read_plane(file.array, layout, (0,) * len(layout.planes))
+
+    plane = plane_of(image)
+    clean = None if reference is None else plane_of(reference)
+    maps = feature_maps(
+        plane,
+        [block],
+        needed_parts(numbers),
+        reduce=None,
+        model=model,
+        device=device,
+        intensity=intensity,
+        axes="YXS" if plane.ndim == 3 else "YX",
+    )
+    made = paper_figures(maps, numbers, block, image=plane, reference=clean, intensity=intensity)
+    output.mkdir(parents=True, exist_ok=True)
+    pictures = []
+    for number, analysis in made.items():
+        for suffix in (".csv", ".png"):
+            path = output / f"figure-{number:02}{suffix}"
+            with whole_file(path) as part:
+                analysis.save(part)
+        pictures.append(path)
+    return pictures
