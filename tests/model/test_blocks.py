@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from napari_anyir.model import AnyIRConfig
-from napari_anyir.model.blocks import DAB, NUMBERS, PARTS, Attention, Fusion, GatedDA
+from napari_anyir.model.blocks import DAB, NUMBERS, Attention, Fusion, GatedDA
+from napari_anyir.model.config import PARTS
 
 
 def config(**fields):

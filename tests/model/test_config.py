@@ -1,6 +1,6 @@
 import pytest
 
-from napari_anyir.model import VARIANTS, AnyIRConfig
+from napari_anyir.model import VARIANTS, AnyIRConfig, build_model
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -48,3 +48,16 @@ def test_refuses_unknown_and_missing_fields():
 def test_gate_widths_of_table_8(fractions, widths):
     config = AnyIRConfig(dim=28, blocks=(1, 1, 1, 1), refinement=0, gate_fractions=fractions)
     assert config.gate_widths(14) == widths
+
+
+@pytest.mark.parametrize("variant", list(VARIANTS))
+def test_stages_are_those_of_the_network(variant):
+    config = VARIANTS[variant]
+    network = build_model(config)
+    for stage in config.stages():
+        blocks = getattr(network, stage.name)
+        assert len(blocks) == stage.count == len(stage.blocks)
+        for block in blocks:
+            assert block.fusion.project.in_channels == stage.channels
+            assert len(block.attention.temperature) == stage.heads
+    assert [stage.level for stage in config.stages()] == [0, 1, 2, 3, 2, 1, 0, 0]

@@ -82,7 +82,6 @@ class Cropping:
         if high < side or wide < side:
             missing = ((0, side - high), (0, side - wide), (0, 0))
             crops = [np.pad(crop, missing, mode="reflect") for crop in crops]
-        mirrored: NDArray[np.int64] | tuple[int, int]
         if self.always:
             symmetry = int(generator.integers(1, 8))
             turns, mirrored = symmetry % 4, [symmetry // 4, 0]

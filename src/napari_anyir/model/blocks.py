@@ -20,19 +20,6 @@ from napari_anyir.model.config import AnyIRConfig
 
 Observer = Callable[[str, Tensor], Tensor]
 
-PARTS = (
-    "alpha",
-    "beta",
-    "gamma",
-    "attention",
-    "gated",
-    "spatial",
-    "frequency",
-    "fused",
-    "output",
-)
-"""Feature maps that a DAB shows to an observer, in the order in which they are computed."""
-
 NUMBERS = ("tau_adj", "lambda")
 """Small tensors that a DAB shows beside its maps: (B, |alpha|, 1, 1) and a scalar."""
 

@@ -13,6 +13,71 @@ SIZE_MULTIPLE = 2 ** (LEVELS - 1)
 """Height and width must be a multiple of this; the network pads by reflection."""
 
 
+STAGES = {
+    "encoder1": 0,
+    "encoder2": 1,
+    "encoder3": 2,
+    "latent": 3,
+    "decoder3": 2,
+    "decoder2": 1,
+    "decoder1": 0,
+    "refinement": 0,
+}
+"""Stages of DABs in the order of computation, and the level of the U-shape on which each lies."""
+
+PARTS = (
+    "alpha",
+    "beta",
+    "gamma",
+    "attention",
+    "gated",
+    "spatial",
+    "frequency",
+    "fused",
+    "output",
+)
+"""Feature maps that a DAB shows to an observer, in the order in which they are computed."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """DABs of one size, one after the other.
+
+    Parameters
+    ----------
+    name : str
+        One of `STAGES`.
+    level : int
+        Level of the U-shape, from 0, the finest, to 3.
+    scale : int
+        Pixels of the image per pixel of the stage, in height and in width.
+    count : int
+        Number of DABs; may be 0.
+    channels : int
+        Channels C of each.
+    heads : int
+        Attention heads of each.
+
+    Examples
+    --------
+    >>> from napari_anyir.model import VARIANTS
+    >>> VARIANTS["nano"].stages()[3]
+    Stage(name='latent', level=3, scale=8, count=3, channels=128, heads=8)
+    """
+
+    name: str
+    level: int
+    scale: int
+    count: int
+    channels: int
+    heads: int
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """Addresses of the DABs, such as ``encoder1.0``."""
+        return tuple(f"{self.name}.{index}" for index in range(self.count))
+
+
 @dataclass(frozen=True)
 class AnyIRConfig:
     """Everything that fixes the shape and the arithmetic of an AnyIR network.
@@ -110,6 +175,30 @@ class AnyIRConfig:
     def channels(self) -> tuple[int, int, int, int]:
         """Channels of the four levels."""
         return (self.dim, 2 * self.dim, 4 * self.dim, 8 * self.dim)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Describe the stages: what network, strips, checkpoints and drawings are laid out by.
+
+        Returns
+        -------
+        tuple of Stage
+            All eight, in the order of computation.
+
+        Examples
+        --------
+        >>> from napari_anyir.model import VARIANTS
+        >>> [(stage.name, stage.channels) for stage in VARIANTS["nano"].stages()][-2:]
+        [('decoder1', 32), ('refinement', 32)]
+        """
+        described = []
+        for name, level in STAGES.items():
+            # Level 1 keeps both halves of the decoder's concatenation: no projection, 2C channels.
+            wide = level + (name in ("decoder1", "refinement"))
+            count = self.refinement if name == "refinement" else self.blocks[level]
+            described.append(
+                Stage(name, level, 2**level, count, self.channels[wide], self.heads[level])
+            )
+        return tuple(described)
 
     def gate_widths(self, channels: int) -> tuple[int, int, int]:
         """Widths of alpha, beta and gamma in a GatedDA.

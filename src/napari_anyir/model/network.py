@@ -99,30 +99,33 @@ class AnyIR(nn.Module):
     def __init__(self, config: AnyIRConfig) -> None:
         super().__init__()
         self.config = config
-        dims, counts, heads = config.channels, config.blocks, config.heads
+        dims = config.channels
+        stages = {stage.name: stage for stage in config.stages()}
 
-        def stage(level: int, count: int, channels: int) -> nn.ModuleList:
-            return nn.ModuleList(DAB(channels, heads[level], config) for _ in range(count))
+        def blocks(name: str) -> nn.ModuleList:
+            stage = stages[name]
+            return nn.ModuleList(
+                DAB(stage.channels, stage.heads, config) for _ in range(stage.count)
+            )
 
         self.embed = _convolution(3, dims[0])
-        self.encoder1 = stage(0, counts[0], dims[0])
+        self.encoder1 = blocks("encoder1")
         self.down1 = _convolution(dims[0], dims[0] // 2)
-        self.encoder2 = stage(1, counts[1], dims[1])
+        self.encoder2 = blocks("encoder2")
         self.down2 = _convolution(dims[1], dims[1] // 2)
-        self.encoder3 = stage(2, counts[2], dims[2])
+        self.encoder3 = blocks("encoder3")
         self.down3 = _convolution(dims[2], dims[2] // 2)
-        self.latent = stage(3, counts[3], dims[3])
+        self.latent = blocks("latent")
         self.reduce_latent = pointwise(dims[3], dims[2])
         self.up3 = _convolution(dims[2], 2 * dims[2])
         self.reduce3 = pointwise(dims[1] + dims[2], dims[2])
-        self.decoder3 = stage(2, counts[2], dims[2])
+        self.decoder3 = blocks("decoder3")
         self.up2 = _convolution(dims[2], 2 * dims[2])
         self.reduce2 = pointwise(2 * dims[1], dims[1])
-        self.decoder2 = stage(1, counts[1], dims[1])
+        self.decoder2 = blocks("decoder2")
         self.up1 = _convolution(dims[1], 2 * dims[1])
-        # Level 1 keeps both halves of the concatenation: no projection, 2C channels, 1 head.
-        self.decoder1 = stage(0, counts[0], dims[1])
-        self.refinement = stage(0, config.refinement, dims[1])
+        self.decoder1 = blocks("decoder1")
+        self.refinement = blocks("refinement")
         self.output = _convolution(dims[1], 3)
         self.register_state_dict_post_hook(_say_config)
 
@@ -144,19 +147,9 @@ class AnyIR(nn.Module):
         >>> [name for name, scale, block in build_model("nano").named_blocks()][:3]
         ['encoder1.0', 'encoder2.0', 'encoder2.1']
         """
-        stages = (
-            ("encoder1", 1),
-            ("encoder2", 2),
-            ("encoder3", 4),
-            ("latent", 8),
-            ("decoder3", 4),
-            ("decoder2", 2),
-            ("decoder1", 1),
-            ("refinement", 1),
-        )
-        for stage, scale in stages:
-            for index, block in enumerate(getattr(self, stage)):
-                yield f"{stage}.{index}", scale, block
+        for stage in self.config.stages():
+            for name, block in zip(stage.blocks, getattr(self, stage.name), strict=True):
+                yield name, stage.scale, block
 
     def _run(self, stage: str, x: Tensor, observer: BlockObserver | None) -> Tensor:
         for index, block in enumerate(getattr(self, stage)):

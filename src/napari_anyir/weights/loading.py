@@ -16,6 +16,7 @@ from torch import Tensor
 
 from napari_anyir.errors import ModelError
 from napari_anyir.model import AnyIR, AnyIRConfig
+from napari_anyir.model.config import LEVELS, STAGES
 from napari_anyir.weights import authors
 from napari_anyir.weights.card import ModelCard
 
@@ -171,7 +172,7 @@ def infer_config(
         return max(found, default=-1) + 1
 
     dim = shape("embed.weight")[0]
-    stages = ("encoder1", "encoder2", "encoder3", "latent")
+    stages = list(STAGES)[:LEVELS]  # the way down
     blocks = tuple(count(stage) for stage in stages)
     heads = tuple(
         int(shape(f"{stage}.0.attention.temperature")[0]) if blocks[level] else 2**level

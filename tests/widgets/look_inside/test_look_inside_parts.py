@@ -15,7 +15,7 @@ import napari_anyir
 from napari_anyir import Cancelled
 from napari_anyir.inference.inside.network_parts import block_scales, shown_parts
 from napari_anyir.model import VARIANTS, AnyIR, AnyIRConfig
-from napari_anyir.model.blocks import PARTS as NETWORK_PARTS
+from napari_anyir.model.config import PARTS as NETWORK_PARTS
 from napari_anyir.weights import ModelCard
 from napari_anyir.widgets.layers.marks import INSIDE
 from napari_anyir.widgets.layers.shown_plane import read_shown_plane, volume_intensity

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from napari_anyir.inference.exact.fast_dab import HALO, Window
 from napari_anyir.model import AnyIRConfig
+from napari_anyir.model.config import LEVELS
 
 WIDER = 4
 """Width of a window over its height."""
@@ -179,8 +180,11 @@ def level_shapes(
     sequence of (channels, height, width, side)
         For each level.
     """
-    first, second, third, fourth = config.channels
+    widest = {
+        stage.level: (stage.channels, stage.scale)
+        for stage in sorted(config.stages(), key=lambda stage: stage.channels)
+    }
     return [
         (channels, height // scale, width // scale, window_side(channels))
-        for channels, scale in ((2 * first, 1), (second, 2), (third, 4), (fourth, 8))
+        for channels, scale in (widest[level] for level in range(LEVELS))
     ]

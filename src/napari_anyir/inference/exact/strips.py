@@ -18,19 +18,9 @@ from napari_anyir.inference.exact.maps import Maps, level_shapes
 from napari_anyir.inference.exact.scratch import Scratch
 from napari_anyir.inference.exact.workers import MOST_WORKERS, Team
 from napari_anyir.model import AnyIR, pad_to_multiple
+from napari_anyir.model.config import LEVELS
 from napari_anyir.progress import Cancel, Progress, Watch
 
-_STAGES = (
-    "encoder1",
-    "encoder2",
-    "encoder3",
-    "latent",
-    "decoder3",
-    "decoder2",
-    "decoder1",
-    "refinement",
-)
-_CONVOLUTIONS = 8  # embed, three down, three up, output: one pass each
 _BEHIND = 3  # bands: a window is measured when its own band and its neighbours are written
 _QUARTERS = [
     (slice(None), slice(row, None, 2), slice(column, None, 2))
@@ -81,8 +71,8 @@ class StripNetwork:
         self.features = features
         with torch.inference_mode():
             self.stages = {
-                name: [PreparedDAB(block, self.device) for block in getattr(model, name)]
-                for name in _STAGES
+                stage.name: [PreparedDAB(dab, self.device) for dab in getattr(model, stage.name)]
+                for stage in model.config.stages()
             }
 
             def weight(name: str) -> Tensor:
@@ -161,10 +151,8 @@ class StripNetwork:
             for _, rows, columns, side in shapes
         ]
         blocks = [
-            len(self.stages["encoder1"] + self.stages["decoder1"] + self.stages["refinement"]),
-            len(self.stages["encoder2"] + self.stages["decoder2"]),
-            len(self.stages["encoder3"] + self.stages["decoder3"]),
-            len(self.stages["latent"]),
+            sum(stage.count for stage in self.config.stages() if stage.level == level)
+            for level in range(LEVELS)
         ]
         # A convolution is counted where it reads: embed, down, up and output.
         convolutions = (3, 2, 2, 1)

@@ -16,7 +16,7 @@ from napari_anyir.inference.inside.channels import Reduction, reduce_tensor, red
 from napari_anyir.inference.inside.interventions import Intervention, make_observer
 from napari_anyir.inference.inside.network_parts import block_scales, part_widths
 from napari_anyir.model import AnyIR
-from napari_anyir.model.blocks import PARTS
+from napari_anyir.model.config import PARTS
 from napari_anyir.progress import Cancel, Progress
 
 
@@ -35,7 +35,7 @@ class FeatureMap:
     block : str
         Address such as ``decoder1.0``.
     part : str
-        One of `napari_anyir.model.blocks.PARTS`.
+        One of `napari_anyir.model.config.PARTS`.
     array : ndarray of float32
         (C, H', W') with ``H' = ceil(H / scale)``, or the channels that a reduction left.
     scale : int

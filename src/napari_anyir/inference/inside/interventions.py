@@ -34,7 +34,8 @@ from torch import Tensor
 
 from napari_anyir.inference.inside.network_parts import choose_blocks, shown_parts
 from napari_anyir.model import AnyIR
-from napari_anyir.model.blocks import NUMBERS, PARTS
+from napari_anyir.model.blocks import NUMBERS
+from napari_anyir.model.config import PARTS
 from napari_anyir.model.network import BlockObserver
 
 Action = Literal["off", "mean"] | float

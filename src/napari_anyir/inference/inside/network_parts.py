@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
-from napari_anyir.model import AnyIR, AnyIRConfig
-from napari_anyir.model.blocks import PARTS
+from napari_anyir.model.config import PARTS, AnyIRConfig
+
+if TYPE_CHECKING:
+    from napari_anyir.model import AnyIR
 
 
 def part_widths(config: AnyIRConfig, channels: int) -> dict[str, int]:
@@ -52,7 +55,7 @@ def shown_parts(config: AnyIRConfig) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        A subset of `napari_anyir.model.blocks.PARTS`.
+        A subset of `napari_anyir.model.config.PARTS`.
 
     Examples
     --------

@@ -6,22 +6,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from napari_anyir.inference.inside.network_parts import shown_parts
+from napari_anyir.model.config import AnyIRConfig
 from napari_anyir.widgets.kit.problems import load_torch
 
 if TYPE_CHECKING:
     from napari_anyir.weights import ModelCard
-
-STAGES = {
-    "encoder1": 0,
-    "encoder2": 1,
-    "encoder3": 2,
-    "latent": 3,
-    "decoder3": 2,
-    "decoder2": 1,
-    "decoder1": 0,
-    "refinement": 0,
-}
-"""The eight stages in the order of computation, and the level on which each lies."""
 
 PARTS = {
     "alpha": "α′: local detail, weighted by the image's statistics (Alg. 1)",
@@ -149,26 +139,16 @@ def structure_of(card: ModelCard) -> Structure | None:
     >>> structure_of(find_model("nano")).blocks[0]
     Block(name='encoder1.0', scale=1, channels=16)
     """
-    config = card.config
-    if not {"dim", "blocks", "refinement"} <= set(config):
+    try:
+        config = AnyIRConfig.from_dict(card.config)
+    except (TypeError, ValueError):
         return None
-    dim, counts = int(config["dim"]), [int(count) for count in config["blocks"]]
-    blocks = []
-    for stage, level in STAGES.items():
-        count = int(config["refinement"]) if stage == "refinement" else counts[level]
-        # Decoder level 1 and the refinement keep both halves of the concatenation: 2C channels.
-        wide = 1 if stage in ("decoder1", "refinement") else level
-        blocks += [Block(f"{stage}.{i}", 2**level, dim * 2**wide) for i in range(count)]
-    without = set()
-    if config.get("gate", "gated_da") == "none":
-        without |= {"alpha", "beta", "gamma"}
-    elif config.get("gate_fractions") is not None:
-        names = ("alpha", "beta", "gamma")
-        shares = zip(names, config["gate_fractions"], strict=True)
-        without |= {name for name, share in shares if not share}
-    if config.get("fusion", "spatial_frequency") == "none":
-        without |= {"spatial", "frequency"}
-    return Structure(tuple(blocks), tuple(part for part in PARTS if part not in without))
+    blocks = tuple(
+        Block(name, stage.scale, stage.channels)
+        for stage in config.stages()
+        for name in stage.blocks
+    )
+    return Structure(blocks, shown_parts(config))
 
 
 @dataclass(frozen=True)
@@ -195,7 +175,6 @@ class StructureJob:
     def __call__(self, progress: Any, cancel: Any) -> Structure:
         """Read blocks and parts off the network."""
         load_torch()
-        from napari_anyir.inference.inside.network_parts import shown_parts
         from napari_anyir.inference.models import get_model
 
         network = get_model(self.model).network

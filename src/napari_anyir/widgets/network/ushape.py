@@ -10,20 +10,13 @@ from qtpy.QtCore import QEvent, QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QFontMetricsF, QPainter, QPalette, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
+from napari_anyir.model.config import LEVELS, STAGES
 from napari_anyir.widgets.kit.qt import Signal
-from napari_anyir.widgets.network.model_structure import STAGES, Structure
+from napari_anyir.widgets.network.model_structure import Structure
 from napari_anyir.widgets.network.ushape_layout import Rectangle, place_blocks
 
-TITLES = {
-    "encoder1": "encoder 1",
-    "encoder2": "encoder 2",
-    "encoder3": "encoder 3",
-    "latent": "latent",
-    "decoder3": "decoder 3",
-    "decoder2": "decoder 2",
-    "decoder1": "decoder 1",
-    "refinement": "refinement",
-}
+RIGHT = tuple(STAGES)[LEVELS:]
+"""Stages on the way up, on the right-hand side."""
 
 ACCENT = "#3d8bfd"
 """Colour of chosen blocks; the highlight of napari's themes is hardly seen beside their grey."""
@@ -254,7 +247,7 @@ class UShape(QWidget):
             return f"{name}: {block.channels} channels at {size}{chosen}"
         stage = self.stage_at(x, y)
         if stage is not None and not self._single:
-            return f"Choose all blocks of {TITLES[stage]}, or none of them"
+            return f"Choose all blocks of {title_of(stage)}, or none of them"
         return ""
 
     # ---------------------------------------------------------------- drawing
@@ -279,9 +272,8 @@ class UShape(QWidget):
         metrics = QFontMetricsF(font)
         for stage, box in self._titles.items():
             painter.setPen(ink)
-            title = metrics.elidedText(TITLES[stage], Qt.TextElideMode.ElideRight, box[2])
-            right = stage in ("decoder1", "decoder2", "decoder3", "refinement")
-            side = Qt.AlignmentFlag.AlignRight if right else Qt.AlignmentFlag.AlignLeft
+            title = metrics.elidedText(title_of(stage), Qt.TextElideMode.ElideRight, box[2])
+            side = Qt.AlignmentFlag.AlignRight if stage in RIGHT else Qt.AlignmentFlag.AlignLeft
             painter.drawText(QRectF(*box), side | Qt.AlignmentFlag.AlignVCenter, title)
         accent = QColor(ACCENT)
         empty = QColor(ink)
@@ -325,10 +317,32 @@ class UShape(QWidget):
             else:
                 _arrow(painter, start[1] + QPointF(2, 0), end[0] - QPointF(2, 0), colour)
         painter.setPen(QPen(colour, 1.0, Qt.PenStyle.DashLine))
-        for level in ("1", "2", "3"):
+        for level in range(1, LEVELS):
             start, end = self._ends(f"encoder{level}"), self._ends(f"decoder{level}")
             if start is not None and end is not None:
                 painter.drawLine(start[1] + QPointF(6, 0), end[0] - QPointF(6, 0))
+
+
+def title_of(stage: str) -> str:
+    """Write a stage's name as it is drawn.
+
+    Parameters
+    ----------
+    stage : str
+        One of `napari_anyir.model.config.STAGES`.
+
+    Returns
+    -------
+    str
+        The name, with its number apart.
+
+    Examples
+    --------
+    >>> title_of("encoder1"), title_of("latent")
+    ('encoder 1', 'latent')
+    """
+    name = stage.rstrip("0123456789")
+    return f"{name} {stage.removeprefix(name)}".strip()
 
 
 def _hit(boxes: dict[str, Rectangle], x: float, y: float) -> str | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from napari_anyir.widgets.network.model_structure import STAGES, Structure
+from napari_anyir.model.config import LEVELS, STAGES
+from napari_anyir.widgets.network.model_structure import Structure
 
-LEVELS = 4
 LABEL = 15.0
 """Height of a stage's name, in pixels."""
 
