@@ -114,7 +114,7 @@ def restore_files(
         problem, made_from = job.problem, dict(made_with)
         if not problem:
             try:
-                made_from |= _input_facts(job.source)
+                made_from |= _input_facts(job)
             except Exception as error:  # noqa: BLE001 - one bad entry stops nothing
                 problem = f"'{job.source}' cannot be read: {reason(error)}."
         if problem:
@@ -156,11 +156,12 @@ def _try_settings(settings: Settings) -> Provenance:
     return record
 
 
-def _input_facts(source: Path) -> dict[str, Any]:
-    if source.is_symlink() and not source.exists():
+def _input_facts(job: Job) -> dict[str, Any]:
+    if job.source.is_symlink() and not job.source.exists():
         raise ImageFileError("it is a link to something that is not there")
-    size, changed = size_and_time(source)
-    return {"input": str(source.resolve()), "input_size": size, "input_time": changed}
+    sizes, times = zip(*map(size_and_time, (job.source, *job.parts)), strict=True)
+    source = str(job.source.resolve())
+    return {"input": source, "input_size": sum(sizes), "input_time": max(times)}
 
 
 class _Run:
@@ -295,6 +296,10 @@ class _Run:
             with told(task.job.target, "written"):  # what the format cannot hold costs no work
                 like, notes = fit(format_of(task.job.target), like, tuple(array.shape), array.dtype)
             notes = (*image.notes, *notes)
+            if parts := task.job.parts:
+                names = ", ".join(part.name for part in parts[:3])
+                more = f" and {len(parts) - 3} more" if len(parts) > 3 else ""
+                notes = (f"it is one image in several files, with {names}{more}", *notes)
             status = replace(status, message=listed(notes))
             if is_lazy(array):
                 # Restoring is writing here, plane by plane: that belongs in this thread.

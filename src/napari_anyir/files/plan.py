@@ -9,6 +9,7 @@ from pathlib import Path
 
 from napari_anyir.files.finding import Found, find_images, identity
 from napari_anyir.files.formats import extension_of, format_of, is_image_name, stem_of
+from napari_anyir.files.tiff_sets import others_of_sets
 from napari_anyir.places import expanded, longest_name
 
 __all__ = ["Job", "Plan", "make_plan"]
@@ -28,12 +29,15 @@ class Job:
         What to call it: its path below the input folder.
     problem : str
         One sentence, if it is known already that it cannot be done.
+    parts : tuple of Path
+        Other named files that hold a part of the same image, as those of an OME-TIFF set do.
     """
 
     source: Path
     target: Path
     name: str
     problem: str = ""
+    parts: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,8 @@ def make_plan(
     for item in inputs:
         for image in find_images(item, outside=output, leave=earlier):
             found.setdefault(identity(image.path), image)
+    sources = set(found)
+    found, parts = _one_per_set(found)
     if one_file:
         first = expanded(inputs[0])
         if len(inputs) > 1 or not (first.exists() and is_image_name(first)):
@@ -123,17 +129,21 @@ def make_plan(
                 f"A suffix and a format name the files in a folder, but '{output}' is a file; "
                 "leave them out or name a folder."
             )
-        jobs = [Job(path, output, at.name, problem) for path, at, problem in found.values()]
+        jobs = [
+            Job(path, output, at.name, problem, parts.get(path, ()))
+            for path, at, problem in found.values()
+        ]
         root = output.parent
     else:
         if output.exists() and not output.is_dir():
             raise ValueError(f"'{output}' is a file and no image; name a folder.")
         jobs = [
-            Job(path, output / _renamed(at, suffix, extension), at.as_posix(), problem)
+            Job(path, output / name, at.as_posix(), problem, parts.get(path, ()))
             for path, at, problem in found.values()
+            for name in (_renamed(at, suffix, extension),)
         ]
         root = output
-    _refuse_collisions(jobs, set(found))
+    _refuse_collisions(jobs, sources)
     return Plan(root, tuple(_with_obstacle(job, root) for job in jobs))
 
 
@@ -152,6 +162,17 @@ def _with_obstacle(job: Job, root: Path) -> Job:
                 said = f"the link '{root / folder}' would lead it out of the output folder"
                 return replace(job, problem=f"The result of '{job.source}' is not written: {said}.")
     return job
+
+
+def _one_per_set(
+    found: dict[str, Found],
+) -> tuple[dict[str, Found], dict[Path, tuple[Path, ...]]]:
+    """Leave one file of every OME-TIFF set, which gives the whole image, and name its others."""
+    others = others_of_sets(image.path for image in found.values() if not image.problem)
+    parts: dict[Path, tuple[Path, ...]] = {}
+    for other, first in others.items():
+        parts[first] = (*parts.get(first, ()), other)
+    return {key: image for key, image in found.items() if image.path not in others}, parts
 
 
 def _renamed(relative: Path, suffix: str, extension: str | None) -> Path:

@@ -25,7 +25,7 @@ from napari_anyir.files.tiff_metadata import (
     tags_to_write,
 )
 from napari_anyir.files.tiff_pages import Pages, complaints, read_series
-from napari_anyir.files.tiff_sets import OmeSet, find_set
+from napari_anyir.files.tiff_sets import OmeSet, find_set, is_tiff_name
 
 __all__ = ["read_tiff"]
 
@@ -64,7 +64,7 @@ def read_tiff(path: Path, *, lazy_above: int) -> ImageFile:
     described: dict[str, Any] = {}
     if (together := find_set(path)) is not None:
         _check_set(together)
-        if together.master.suffix.lower() not in (".tif", ".tiff", ".btf", ".tf8", ".tf2"):
+        if not is_tiff_name(together.master):
             described["omexml"] = together.master.read_text(encoding="utf-8")
             path = together.files[0]
         else:
@@ -81,7 +81,7 @@ def read_tiff(path: Path, *, lazy_above: int) -> ImageFile:
             page = series.keyframe
             samples = Samples.of(page)
             axes = _known_letters(series.axes, samples)
-            array = _stored(path, series, axes, lazy_above)
+            array = _stored(path, series, axes, lazy_above, described.get("omexml"))
             seen = axes
             array, axes, samples, more = to_be_seen(
                 array, axes, page, samples, imagej=tif.is_imagej
@@ -141,11 +141,11 @@ def _called(series: Any) -> str:
     return f"{' x '.join(map(str, series.shape))} {photometric_of(series.keyframe)} {series.dtype}"
 
 
-def _stored(path: Path, series: Any, axes: str, lazy_above: int) -> Any:
+def _stored(path: Path, series: Any, axes: str, lazy_above: int, omexml: str | None = None) -> Any:
     """Samples as they lie in the file; YCbCr as RGB."""
     array: Any = None
     if series.nbytes > lazy_above:
-        array = _lazy(path, series, axes)
+        array = _lazy(path, series, axes, omexml)
     if array is None:
         array = read_series(series, path)
     return array
@@ -167,7 +167,7 @@ def _known_letters(axes: str, samples: Samples) -> str:
     return axes
 
 
-def _lazy(path: Path, series: Any, axes: str) -> Any:
+def _lazy(path: Path, series: Any, axes: str, omexml: str | None) -> Any:
     """Pixels as a dask array of one plane per chunk, or None if pages and axes do not match."""
     import dask.array as da
 
@@ -176,7 +176,7 @@ def _lazy(path: Path, series: Any, axes: str) -> Any:
     if series.dataoffset is not None and photometric_of(series.keyframe) != "YCBCR":
         source = Mapped(path, dtype, series.shape, series.dataoffset)
     else:
-        source = Pages.of(path, series)
+        source = Pages.of(path, series, omexml)
         if source is None:
             return None
     page = series.keyframe

@@ -112,6 +112,10 @@ def read_page(page: Any) -> NDArray[Any]:
             return array
         if _name(page.keyframe.compression) not in ("JPEG", "OJPEG"):  # tifffile makes RGB of these
             raise ImageFileError("its colours are YCbCr of an unusual kind; save it as RGB")
+    handle = page.parent.filehandle
+    closed = handle.closed  # the other files of a set
+    if closed:
+        handle.open()
     try:
         return np.asarray(page.asarray())
     except (ValueError, ImportError, NotImplementedError) as error:
@@ -123,6 +127,9 @@ def read_page(page: Any) -> NDArray[Any]:
                 "pip install 'napari-anyir[codecs]'"
             ) from error
         return array
+    finally:
+        if closed:
+            handle.close()
 
 
 def _lacks_codec(error: Exception) -> bool:
@@ -175,6 +182,8 @@ class Pages:
         Shape of one page: the last axes of ``shape``.
     dtype : numpy.dtype
         Type of the pixels.
+    omexml : str, optional
+        Description of a set of files that stands in a file without pixels.
 
     Examples
     --------
@@ -187,18 +196,24 @@ class Pages:
     """
 
     def __init__(
-        self, path: Path, shape: tuple[int, ...], page_shape: tuple[int, ...], dtype: Any
+        self,
+        path: Path,
+        shape: tuple[int, ...],
+        page_shape: tuple[int, ...],
+        dtype: Any,
+        omexml: str | None = None,
     ) -> None:
         self.path = path
         self.shape = shape
         self.dtype = np.dtype(dtype)
+        self.omexml = omexml
         self.ndim = len(shape)
         self._stacked = len(shape) - len(page_shape)
         self._file: Any = None
         self._lock = threading.Lock()
 
     @classmethod
-    def of(cls, path: Path, series: Any) -> Pages | None:
+    def of(cls, path: Path, series: Any, omexml: str | None = None) -> Pages | None:
         """Pages of a series; None where pages and axes do not match, as in broken OME-TIFF.
 
         Parameters
@@ -207,6 +222,8 @@ class Pages:
             The file.
         series : tifffile.TiffPageSeries
             Its first series.
+        omexml : str, optional
+            See above.
 
         Returns
         -------
@@ -219,10 +236,16 @@ class Pages:
             return None
         if math.prod(series.shape[:stacked]) != len(series.pages) or None in list(series.pages):
             return None
-        return cls(path, tuple(series.shape), page, series.dtype)
+        return cls(path, tuple(series.shape), page, series.dtype, omexml)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.path, self.shape, self.shape[self._stacked :], self.dtype)
+        return type(self), (
+            self.path,
+            self.shape,
+            self.shape[self._stacked :],
+            self.dtype,
+            self.omexml,
+        )
 
     def __del__(self) -> None:
         if getattr(self, "_file", None) is not None:
@@ -239,7 +262,8 @@ class Pages:
         inner = index[self._stacked :]
         with self._lock:  # one file position for all
             if self._file is None:
-                self._file = tifffile.TiffFile(self.path)
+                described = {"omexml": self.omexml} if self.omexml else {}
+                self._file = tifffile.TiffFile(self.path, **described)
             series = self._file.series[0]
             pages = [read_page(series.pages[int(i)])[inner] for i in np.ravel(wanted)]
         return np.stack(pages).reshape(*np.shape(wanted), *pages[0].shape)

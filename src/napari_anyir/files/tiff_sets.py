@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -10,7 +11,7 @@ import tifffile
 
 from napari_anyir.errors import ImageFileError
 
-__all__ = ["OmeSet", "find_set"]
+__all__ = ["OmeSet", "find_set", "is_tiff_name", "others_of_sets"]
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,58 @@ def find_set(path: Path) -> OmeSet | None:
     return OmeSet(master, files)
 
 
+def is_tiff_name(path: Path) -> bool:
+    """Whether a name ends like that of a TIFF.
+
+    Parameters
+    ----------
+    path : Path
+        A file name.
+
+    Returns
+    -------
+    bool
+        False for a description without pixels.
+    """
+    return path.suffix.lower() in (".tif", ".tiff", ".btf", ".tf8", ".tf2")
+
+
+def others_of_sets(paths: Iterable[Path]) -> dict[Path, Path]:
+    """Find files whose image another file of the list gives already.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        Images of any format, in order.
+
+    Returns
+    -------
+    dict of Path to Path
+        Such a file to the first of its set.
+
+    Examples
+    --------
+    >>> others_of_sets([Path("a.png"), Path("b.png")])
+    {}
+    """
+    first: dict[Path, Path] = {}
+    others: dict[Path, Path] = {}
+    for path in paths:
+        if not is_tiff_name(path) or not path.is_file():
+            continue
+        real = path.resolve()
+        if real in first:
+            others[path] = first[real]
+            continue
+        try:
+            found = find_set(path)
+        except ImageFileError:  # its reader says why
+            found = None
+        if found is not None:
+            first |= {file.resolve(): path for file in (*found.files, found.master)}
+    return others
+
+
 def _beside(path: Path, name: str) -> Path:
     if Path(name).name != name or name in ("", ".", ".."):
         raise ImageFileError(f"its OME-XML names '{name}' outside of its folder")
@@ -102,7 +155,7 @@ def _beside(path: Path, name: str) -> Path:
 
 
 def _description(path: Path) -> str | bytes | None:
-    if path.suffix.lower() in (".tif", ".tiff", ".btf", ".tf8", ".tf2"):
+    if is_tiff_name(path):
         return tifffile.tiffcomment(path)
     return path.read_bytes()
 
