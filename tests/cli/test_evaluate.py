@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ pytest.importorskip("yaml")
 
 from napari_anyir.cli import app
 from napari_anyir.cli.evaluate import parse_crop
+from napari_anyir.weights import add_model
 
 
 @pytest.fixture
@@ -89,3 +91,31 @@ def test_crop_option(root: Path) -> None:
         assert result.exit_code == 0, result.output
         (table,) = out.rglob("per-image.csv")
         assert {row["height"] for row in csv.DictReader(table.open())} == {height}
+
+
+def test_other_networks_stand_beside_ours(
+    root: Path, foreign: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAPARI_ANYIR_MODELS", str(root.parent / "models"))
+    foreign.save("Restormer", root.parent / "restormer.pth")
+    add_model(root.parent / "restormer.pth")
+    result = run(root, "--protocol", "derain", "--model", "restormer")
+    assert result.exit_code == 0, result.output
+    folder = root.parent / "out" / "derain"
+    lines = (folder / "side-by-side.md").read_text().splitlines()
+    assert lines[0] == (
+        "| set | images | PSNR in | PSNR nano | PSNR restormer | SSIM nano | SSIM restormer |"
+    )
+    cells = lines[2].split(" | ")
+    for column, model in ((3, "nano"), (4, "restormer")):
+        rows = list(csv.DictReader((folder / model / "per-image.csv").open()))
+        mean = np.mean([float(row["psnr"]) for row in rows if row["method"] == "output"])
+        assert cells[column] == f"{mean:.2f}"
+    assert "restormer: a Restormer network." in lines
+    # A paper's row of AnyIR has no place beside another network.
+    assert "paper" not in (folder / "restormer" / "table.md").read_text()
+    report = CliRunner().invoke(
+        app,
+        ["report", "-r", str(root.parent / "out"), "-o", str(root.parent / "report")],
+    )
+    assert report.exit_code == 0, report.output

@@ -254,7 +254,7 @@ def adapt_with_record(
     recipe = recipe or Recipe()
     sources = open_sources(image, axes, intensity)
     loaded = get_model(model)
-    run = SelfSupervised(loaded.network, sources, recipe, seed, resolve_device(device))
+    run = SelfSupervised(loaded.anyir, sources, recipe, seed, resolve_device(device))
     run.train(steps=steps, until=started + 60 * minutes, progress=progress, cancel=cancel)
     record = AdaptationRecord(
         model=loaded.name,
@@ -274,7 +274,7 @@ def adapt_with_record(
         planes=sum(source.layout.count for source in sources),
         recipe=recipe,
     )
-    network = copy.deepcopy(loaded.network).cpu()
+    network = copy.deepcopy(loaded.anyir).cpu()
     if run.helped:
         network.load_state_dict(run.best)
     return network.eval().requires_grad_(False), record

@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from napari_anyir.model import VARIANTS
+from napari_anyir.model import VARIANTS, AnyIRConfig
 from napari_anyir.training.evaluation.examples import NOISE_SEEDS, STORAGES
 from napari_anyir.training.evaluation.metrics import ROUNDINGS, SSIMS, check_choice, describe_metric
 from napari_anyir.training.evaluation.score_files import FILE as SCORES
 from napari_anyir.training.evaluation.score_files import INPUT, OUTPUT, Mean, ScoreFile, means
 from napari_anyir.training.paper.protocols import find_protocol
 from napari_anyir.training.writing import write_json
+from napari_anyir.weights.card import ANYIR
 
 FILE = "run.json"
+
+AUTHORS = {"gate_norm": "batch", "gate_activation": "sigmoid", "repeat": "interleave"}
+"""Switches in which the authors' checkpoints differ from `napari_anyir.model.VARIANTS`."""
 
 COMPLETE = 0.95
 """Share of a set's images with which its mean is held against the paper's: some copies of SOTS
@@ -138,7 +142,7 @@ class Run:
     sha256 : str
         Hash of its weights.
     config : mapping
-        Fields of its `napari_anyir.model.AnyIRConfig`.
+        Fields of its `napari_anyir.model.AnyIRConfig`, or of a network from elsewhere.
     switches : Switches
         How it was measured.
     counts : mapping of str to Count
@@ -168,10 +172,27 @@ class Run:
     training: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def architecture(self) -> str:
+        """Whose network it is: ``"AnyIR"``, or what spandrel calls another."""
+        return str(self.config.get("architecture", ANYIR))
+
+    @property
     def variant(self) -> str:
-        """Name of the variant of this configuration; empty for an ablation or another size."""
-        same = (name for name, known in VARIANTS.items() if known.to_dict() == dict(self.config))
-        return next(same, "")
+        """Name of the variant of this configuration; empty for an ablation or another size.
+
+        The switches of the authors' own checkpoints are those of the published network, too.
+        """
+        if not self.ours:
+            return ""
+        config = AnyIRConfig.from_dict(self.config)
+        if all(getattr(config, name) == value for name, value in AUTHORS.items()):
+            config = replace(config, gate_norm="layer", gate_activation="gelu", repeat="tile")
+        return next((name for name, known in VARIANTS.items() if known == config), "")
+
+    @property
+    def ours(self) -> bool:
+        """Whether the network is AnyIR."""
+        return self.architecture == ANYIR
 
     @property
     def label(self) -> str:

@@ -95,7 +95,7 @@ def mean_table(run: Run) -> MeanTable:
     names = [name for name in tests if name in measured]
     every = run.means()
     extra = sorted({method for one in every.values() for method in one} - {INPUT, OUTPUT})
-    printed = run.protocol in TABLES
+    printed = run.protocol in TABLES and run.ours
     columns = ["set", "images", "PSNR in", "PSNR", "SSIM in", "SSIM"]
     if printed:
         columns += ["PSNR paper", "PSNR diff.", "SSIM paper", "SSIM diff."]
@@ -171,7 +171,7 @@ def _paper_cells(run: Run, name: str, after: Mean, *, fair: bool) -> list[str]:
 
 def _notes(run: Run, measured: dict[str, tuple[Mean, Mean]], absent: list[str]) -> list[str]:
     notes = [run.switches.describe(), *training_notes(run)]
-    if run.protocol in TABLES:
+    if run.protocol in TABLES and run.ours:
         number = 12 if run.protocol == "3deg-balanced" else TABLES[run.protocol]
         row = "AnyIR (new)" if number == 12 else paper_row(run.protocol, run.variant)
         notes.append(

@@ -121,8 +121,9 @@ class Evidence:
         return cls(runs, read_complexity(results), read_timings(results), values)
 
     def of(self, *protocols: str) -> list[Run]:
-        """Evaluations on any of these protocols."""
-        return [run for run in self.runs if run.protocol in protocols]
+        """Evaluations of AnyIR networks on any of these protocols."""
+        runs = [run for run in self.runs if run.protocol in protocols]
+        return [run for run in runs if run.ours]
 
     def of_config(self, config: AnyIRConfig, *protocols: str) -> list[Run]:
         """Evaluations of networks of just this configuration."""

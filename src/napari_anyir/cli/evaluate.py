@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_anyir.cli.options import Device, Model, parse_tile, shown, torch_first
+from napari_anyir.cli.options import Device, parse_tile, shown, torch_first
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 __all__ = ["evaluate", "need_training"]
 
@@ -64,6 +68,10 @@ def parse_crop(text: str) -> int | None:
     )
 
 
+def _show(bars: Progress, task: TaskID, done: int, total: int, what: str) -> None:
+    bars.update(task, completed=done, total=total, description=what)
+
+
 def evaluate(
     protocol: Annotated[
         str,
@@ -76,7 +84,15 @@ def evaluate(
     data: Annotated[
         Path, typer.Option(metavar="ROOT", help="Folder of the test sets.", show_default=False)
     ],
-    model: Model = "default",
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="Name of a model, or path of a checkpoint; several are put side by side.",
+            show_default="default",
+        ),
+    ] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="RESULTS", help="Folder of all results.")
     ] = Path("results"),
@@ -126,9 +142,13 @@ def evaluate(
 ) -> None:
     """Measure a model on a protocol of the paper: PSNR and SSIM, ours, the paper's, the difference.
 
-    Results are per-image.csv, means.csv and table.md in RESULTS/PROTOCOL/MODEL. A run that was
-    stopped goes on where it was. Sets that are not there are skipped; exit status 1 if none is.
+    Results are per-image.csv, means.csv and table.md in RESULTS/PROTOCOL/MODEL; of several models
+    also side-by-side.md in RESULTS/PROTOCOL. A run that was stopped goes on where it was. Sets that
+    are not there are skipped; exit status 1 if none is.
     """
+    models = model or ["default"]
+    if name and len(models) > 1:
+        raise typer.BadParameter("--name is for one model; leave it out for several.")
     options: dict[str, Any] = {
         "ssim": ssim,
         "noise_seed": noise_seed,
@@ -141,6 +161,7 @@ def evaluate(
         options["crop"] = parse_crop(crop)
     torch_first()
     try:
+        from napari_anyir.training.evaluation.comparison import write_comparison
         from napari_anyir.training.evaluation.evaluate import Options
         from napari_anyir.training.evaluation.evaluate import evaluate as measure
         from napari_anyir.training.evaluation.evaluated_runs import default_switches
@@ -150,29 +171,39 @@ def evaluate(
     from napari_anyir.cli.tables import bar, print_table
 
     switches = replace(default_switches(protocol), **options)
-    with bar("Evaluating") as progress:
-        task = progress.add_task("", total=None)
-        run, missing = measure(
-            protocol,
-            data,
-            model,
-            out,
-            switches,
-            Options(only, limit, images, classical, overwrite, device),
-            name=name,
-            progress=lambda done, of, what: progress.update(
-                task, completed=done, total=of, description=what
-            ),
+    runs = []
+    for one in models:
+        with bar("Evaluating") as progress:
+            task = progress.add_task("", total=None)
+            run, missing = measure(
+                protocol,
+                data,
+                one,
+                out,
+                switches,
+                Options(only, limit, images, classical, overwrite, device),
+                name=name,
+                progress=partial(_show, progress, task),
+            )
+        runs.append(run)
+        table = mean_table(run)
+        write_table(run, table)
+        print_table(
+            table.columns,
+            table.rows,
+            title=f"{run.protocol}: {run.label} on {run.device}",
+            caption="\n".join(table.notes),
+            numbers=table.columns[1:],
         )
-    table = mean_table(run)
-    write_table(run, table)
-    print_table(
-        table.columns,
-        table.rows,
-        title=f"{run.protocol}: {run.label} on {run.device}",
-        caption="\n".join(table.notes),
-        numbers=table.columns[1:],
-    )
+    if len(runs) > 1:
+        table = write_comparison(runs, out / runs[0].protocol)
+        print_table(
+            table.columns,
+            table.rows,
+            title=f"{runs[0].protocol}: side by side",
+            caption="\n".join(table.notes),
+            numbers=table.columns[1:],
+        )
     if missing:
         typer.echo(
             f"Skipped, for they are not below '{shown(data)}': {', '.join(missing)}; "

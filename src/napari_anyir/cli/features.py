@@ -160,7 +160,7 @@ def _default_parts(model: str) -> list[str]:
     from napari_anyir.inference.inside.network_parts import shown_parts
     from napari_anyir.inference.models import get_model
 
-    there = shown_parts(get_model(model).network.config)
+    there = shown_parts(get_model(model).anyir.config)
     return [part for part in ROWS if part in there]
 
 

@@ -74,6 +74,7 @@ def info(
         ["size", f"{_megabytes(card)} MB"],
         ["SHA-256", card.sha256 or "not on a card"],
         ["licence", card.licence or "not stated"],
+        ["architecture", card.architecture],
         ["weights", f"{card.parameters:,}" if card.parameters else "not stated"],
         ["limits", card.limits or "not stated"],
         ["tiles", card.tiling],
@@ -129,9 +130,7 @@ def verify(
 
 @app.command()
 def add(
-    checkpoint: Annotated[
-        Path, typer.Argument(help="A .safetensors, .pt, .pth or .ckpt file of an AnyIR network.")
-    ],
+    checkpoint: Annotated[Path, typer.Argument(help="A .safetensors, .pt, .pth or .ckpt file.")],
     name: Annotated[
         str | None,
         typer.Option(help="What to call it. Default: as the file.", show_default=False),
@@ -147,7 +146,8 @@ def add(
 ) -> None:
     """Copy a checkpoint into your model folder, so that --model and napari know it by name.
 
-    AnyIR networks of this package and of the paper's authors, plain or as Lightning writes them.
+    AnyIR networks of this package and of the paper's authors, plain or as Lightning writes them;
+    with the extra 'spandrel' also Restormer, NAFNet, SwinIR, SCUNet, DRUNet and other people's.
     """
     torch_first()
     from napari_anyir.weights import add_model

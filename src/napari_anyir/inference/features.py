@@ -120,7 +120,7 @@ def feature_maps(
     [(5, 30, 41), (16, 30, 41)]
     """
     reduce = check_reduction(reduce)
-    network = get_model(model).network
+    network = get_model(model).anyir
     chosen = choose_blocks(network, blocks)
     if parts is None:
         shown = choose_parts(
@@ -188,7 +188,7 @@ def gate_numbers(
     >>> [number.block for number in numbers][:2]
     ['encoder1.0', 'encoder2.0']
     """
-    network = get_model(model).network
+    network = get_model(model).anyir
     chosen = choose_blocks(network, blocks)
     changes = _check_changes(network, interventions)
     plane = _take_plane(image, axes, index, intensity)

@@ -13,6 +13,8 @@ import torch
 
 from napari_anyir.model import AnyIR
 from napari_anyir.weights import find_model, load_model, verify_model
+from napari_anyir.weights.foreign import ForeignNetwork
+from napari_anyir.weights.opening import Network, only_anyir
 
 KEPT = 2
 """Networks kept: the one in use and the one before it."""
@@ -24,7 +26,7 @@ class LoadedModel:
 
     Parameters
     ----------
-    network : AnyIR
+    network : AnyIR or ForeignNetwork
         In evaluation mode.
     name : str
         Its card's name, or ``"custom"`` for a network that the caller made.
@@ -32,21 +34,32 @@ class LoadedModel:
         Hash of its file, or of its tensors.
     """
 
-    network: AnyIR
+    network: Network
     name: str
     sha256: str
+
+    @property
+    def anyir(self) -> AnyIR:
+        """The network, for what looks into its blocks.
+
+        Raises
+        ------
+        ModelError
+            If it is another network, which can restore and nothing more.
+        """
+        return only_anyir(self.network, self.name)
 
 
 _kept: OrderedDict[tuple[Path, str], LoadedModel] = OrderedDict()
 _lock = threading.Lock()
 
 
-def hash_weights(network: AnyIR) -> str:
+def hash_weights(network: Network) -> str:
     """Hash a network's tensors, names and values.
 
     Parameters
     ----------
-    network : AnyIR
+    network : AnyIR or ForeignNetwork
         The network.
 
     Returns
@@ -62,7 +75,7 @@ def hash_weights(network: AnyIR) -> str:
     return digest.hexdigest()
 
 
-def get_model(model: str | Path | AnyIR) -> LoadedModel:
+def get_model(model: str | Path | Network) -> LoadedModel:
     """Load a model, or take it from those kept.
 
     Parameters
@@ -88,7 +101,7 @@ def get_model(model: str | Path | AnyIR) -> LoadedModel:
     >>> get_model("nano") is get_model("nano")
     True
     """
-    if isinstance(model, AnyIR):
+    if isinstance(model, AnyIR | ForeignNetwork):
         return LoadedModel(model, "custom", hash_weights(model))
     if not isinstance(model, str | os.PathLike):
         raise TypeError(

@@ -35,8 +35,8 @@ from napari_anyir.inference.arrays.nodata import (
 from napari_anyir.inference.arrays.opening import as_array, make_layout
 from napari_anyir.inference.arrays.plane_reading import find_range
 from napari_anyir.inference.engine import execution
-from napari_anyir.inference.engine.device import resolve_device, resolve_precision
-from napari_anyir.inference.engine.run_plan import working_precision
+from napari_anyir.inference.engine.device import resolve_device
+from napari_anyir.inference.engine.run_plan import network_precision, working_precision
 from napari_anyir.inference.inside.interventions import Intervention, make_observer
 from napari_anyir.inference.models import get_model
 from napari_anyir.inference.options import check_options, with_interventions
@@ -45,14 +45,14 @@ from napari_anyir.inference.volumes.volume import restore_volume
 from napari_anyir.progress import Cancel, Progress
 
 if TYPE_CHECKING:
-    from napari_anyir.model import AnyIR
+    from napari_anyir.weights.opening import Network
 
 
 def restore(
     image: Any,
     *,
     axes: str | None = None,
-    model: str | Path | AnyIR = "default",
+    model: str | Path | Network = "default",
     device: str = "auto",
     precision: str = "auto",
     tile: str | int | None = "auto",
@@ -75,7 +75,7 @@ def restore(
         RGB or RGBA). Default: what `guess_axes` says. Every plane is restored by itself, channels
         one by one; alpha passes through; grey planes are shown to the network as three equal
         colours, and the mean of its three answers is taken.
-    model : str, Path or AnyIR
+    model : str, Path or network
         A name that `list_models` shows, a checkpoint's path, or a network of `load_model`.
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
@@ -148,7 +148,7 @@ def restore_with_record(
     image: Any,
     *,
     axes: str | None = None,
-    model: str | Path | AnyIR = "default",
+    model: str | Path | Network = "default",
     device: str = "auto",
     precision: str = "auto",
     tile: str | int | None = "auto",
@@ -236,7 +236,7 @@ def restore_into(
     target: Any,
     *,
     axes: str | None = None,
-    model: str | Path | AnyIR = "default",
+    model: str | Path | Network = "default",
     device: str = "auto",
     precision: str = "auto",
     tile: str | int | None = "auto",
@@ -296,9 +296,10 @@ def restore_into(
             "the image."
         )
     place = resolve_device(options.device)
-    working = resolve_precision(options.precision, place)
     loaded = get_model(model)
-    make_observer(loaded.network, options.interventions)  # refuses what the network has not
+    working = network_precision(options.precision, loaded.network.config, place)
+    if options.interventions:
+        make_observer(loaded.anyir, options.interventions)  # refuses what the network has not
     mapping: IntensityRange | None = None
     if math.prod(layout.shape):
         image, target, mapping = _mapped(image, target, layout, intensity, nodata)

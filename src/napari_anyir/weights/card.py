@@ -10,6 +10,34 @@ from typing import Any
 
 from napari_anyir.errors import ModelError
 
+ANYIR = "AnyIR"
+"""The architecture of this package's own networks."""
+
+
+def not_anyir(name: str, architecture: str) -> str:
+    """Say in a sentence that a model can restore and nothing more.
+
+    Parameters
+    ----------
+    name, architecture : str
+        Of the model.
+
+    Returns
+    -------
+    str
+        For a `napari_anyir.ModelError` of what looks into the blocks of AnyIR.
+
+    Examples
+    --------
+    >>> from napari_anyir.weights.card import not_anyir
+    >>> not_anyir("mine", "SCUNet").split(";")[0]
+    "'mine' is a SCUNet network, and this knows AnyIR only"
+    """
+    return (
+        f"'{name}' is a {architecture} network, and this knows AnyIR only; choose an AnyIR model, "
+        "such as nano."
+    )
+
 
 @dataclass(frozen=True)
 class ModelCard:
@@ -24,7 +52,8 @@ class ModelCard:
     summary : str
         One line: what the model does, and for whom.
     config : mapping
-        Fields of `napari_anyir.model.AnyIRConfig`; empty when only the tensors can tell.
+        Fields of `napari_anyir.model.AnyIRConfig`, or of a `ForeignConfig` for another
+        architecture; empty when only the tensors can tell.
     sha256 : str
         Hash of the checkpoint, hexadecimal; empty for a file without a card.
     licence : str
@@ -43,6 +72,8 @@ class ModelCard:
         Whether float16 keeps the results within 0.02 dB; bfloat16 does not.
     tiling : str
         Advice: the network looks at all pixels, so the whole image is best.
+    architecture : str
+        ``"AnyIR"``, or which of the networks that spandrel knows.
 
     Examples
     --------
@@ -65,6 +96,7 @@ class ModelCard:
     size_multiple: int = 8
     half_precision: bool = True
     tiling: str = "Attention and gates see all pixels: whole images or exact strips are best."
+    architecture: str = ANYIR
 
     @classmethod
     def read(cls, path: Path) -> ModelCard:

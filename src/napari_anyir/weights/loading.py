@@ -23,12 +23,14 @@ from napari_anyir.weights.card import ModelCard
 # What trainers wrap around a state dictionary and around the names in it.
 CONTAINERS = (
     "params_ema",
+    "params-ema",
     "average",
     "state_dict",
     "model_state_dict",
     "model",
     "params",
     "network",
+    "net",
 )
 # Where a file holds both, the averaged weights before those of the last step.
 PREFIXES = ("average.", "ema.", "module.", "_orig_mod.", "network.", "model.", "net.")
@@ -59,6 +61,33 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     ModelError
         If the file is damaged or holds no tensors.
     """
+    tensors, config = read_tensors(path)
+    tensors = strip_prefixes(tensors)
+    if authors.is_theirs(tensors):
+        return authors.from_theirs(tensors), {**authors.SWITCHES, **config}
+    return tensors, config
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read the tensors of a checkpoint of any network, under the names that they have there.
+
+    Parameters
+    ----------
+    path : Path
+        As for `read_checkpoint`.
+
+    Returns
+    -------
+    tensors : dict of str to Tensor
+        At least one.
+    config : dict
+        As from `read_checkpoint`.
+
+    Raises
+    ------
+    ModelError
+        If the file is damaged or holds no tensors.
+    """
     config: dict[str, Any] = {}
     try:
         if path.suffix.lower() == ".safetensors":
@@ -83,9 +112,6 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         ) from error
     if not tensors:
         raise ModelError(f"'{path.name}' holds no weights; name a checkpoint of an AnyIR network.")
-    tensors = _strip_prefixes(tensors)
-    if authors.is_theirs(tensors):
-        return authors.from_theirs(tensors), {**authors.SWITCHES, **config}
     return tensors, config
 
 
@@ -104,7 +130,26 @@ def _find_tensors(content: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, {}
 
 
-def _strip_prefixes(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def strip_prefixes(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Take the prefixes away that trainers put before all names.
+
+    Parameters
+    ----------
+    tensors : dict of str to Tensor
+        A state dictionary.
+
+    Returns
+    -------
+    dict of str to Tensor
+        What lay beside an AnyIR network in it, such as a loss, is left out.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from napari_anyir.weights.loading import strip_prefixes
+    >>> list(strip_prefixes({"module.net.a": torch.ones(1)}))
+    ['a']
+    """
     while prefix := _prefix(tensors):
         tensors = {
             name.removeprefix(prefix): value

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -21,7 +20,7 @@ from napari_anyir.weights.card import ModelCard
 if TYPE_CHECKING:
     import torch
 
-    from napari_anyir.model import AnyIR
+    from napari_anyir.weights.opening import Network
 
 DEFAULT = "default"
 """Stands for the best bundled model: the first name of `PREFERENCE` that is there."""
@@ -204,7 +203,7 @@ def verify_model(card: ModelCard) -> str:
     return found
 
 
-def load_model(name_or_path: str | Path = DEFAULT, device: str | torch.device = "cpu") -> AnyIR:
+def load_model(name_or_path: str | Path = DEFAULT, device: str | torch.device = "cpu") -> Network:
     """Load a network with its weights.
 
     Parameters
@@ -216,8 +215,8 @@ def load_model(name_or_path: str | Path = DEFAULT, device: str | torch.device = 
 
     Returns
     -------
-    AnyIR
-        A `torch.nn.Module` in evaluation mode, float32.
+    AnyIR or ForeignNetwork
+        A `torch.nn.Module` in evaluation mode, float32, from (B, 3, H, W) to the same.
 
     Raises
     ------
@@ -232,11 +231,11 @@ def load_model(name_or_path: str | Path = DEFAULT, device: str | torch.device = 
     >>> napari_anyir.load_model("nano").training
     False
     """
-    from napari_anyir.weights.loading import load_network
+    from napari_anyir.weights.opening import open_network
 
     card = find_model(name_or_path)
     verify_model(card)
-    return load_network(card).to(device)
+    return open_network(card).to(device)
 
 
 _NAME = r"[\w.=+-]+"  # "epoch=78-step=342702" is how Lightning names a file
@@ -269,7 +268,7 @@ def add_model(
     FileNotFoundError
         If the file is not there.
     """
-    from napari_anyir.weights.loading import load_network, save_network
+    from napari_anyir.weights.opening import copy_network
 
     path = expanded(path)
     if not path.is_file():
@@ -284,25 +283,42 @@ def add_model(
         )
     if name in {known.name for known in list_models()}:
         raise ModelError(f"There is already a model '{name}'; choose another name.")
-    network = load_network(card)
     folder = user_folder()
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{name}.safetensors"
     temporary = target.with_name(target.name + ".part")
-    if path.suffix.lower() == ".safetensors":
-        shutil.copyfile(path, temporary)
-    else:
-        save_network(network, temporary)
-    temporary.replace(target)
+    try:
+        network = copy_network(card, temporary)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
     values = {
         **vars(card),
+        **_facts(network),
         "name": name,
         "file": target,
         "sha256": sha256(target),
-        "config": network.config.to_dict(),
         "parameters": sum(p.numel() for p in network.parameters()),
-        "summary": card.summary if card.sha256 else f"Added from '{path.name}'.",
     }
+    if not card.sha256:
+        values["summary"] = f"{values['architecture']}, added from '{path.name}'."
     added = ModelCard(**values)
     added.write(folder / f"{name}.json")
     return added
+
+
+def _facts(network: Network) -> dict[str, Any]:
+    """Return what a network says of itself for its card."""
+    from napari_anyir.model import AnyIRConfig
+
+    config = network.config
+    if isinstance(config, AnyIRConfig):
+        return {"config": config.to_dict()}
+    return {
+        "config": config.to_dict(),
+        "architecture": config.architecture,
+        "size_multiple": config.size_multiple,
+        "half_precision": config.half,
+        "tiling": "Whole images where memory allows; how it bears tiles is not known here.",
+        "limits": "Not an AnyIR network: it restores, but what looks inside knows AnyIR only.",
+    }

@@ -21,6 +21,8 @@ from napari_anyir.inference.engine.tiles import TiledRun
 from napari_anyir.inference.exact.strips import StripNetwork
 from napari_anyir.model import AnyIR
 from napari_anyir.progress import Cancel, Progress, Watch
+from napari_anyir.weights.foreign import ForeignNetwork
+from napari_anyir.weights.opening import Network
 
 __all__ = ["Cancel", "Progress", "RunRecord", "run"]
 
@@ -50,14 +52,14 @@ class RunRecord:
     seconds: float
 
 
-Prepared = TypeVar("Prepared", AnyIR, StripNetwork)
+Prepared = TypeVar("Prepared", bound=torch.nn.Module | StripNetwork)
 
 _placed: weakref.WeakKeyDictionary[
-    AnyIR, dict[Hashable, tuple[tuple[int, ...], AnyIR | StripNetwork]]
+    torch.nn.Module, dict[Hashable, tuple[tuple[int, ...], torch.nn.Module | StripNetwork]]
 ] = weakref.WeakKeyDictionary()
 
 
-def _weights_version(model: AnyIR) -> tuple[int, ...]:
+def _weights_version(model: torch.nn.Module) -> tuple[int, ...]:
     """Numbers that change when a weight is written to or replaced."""
     return tuple(
         number
@@ -66,7 +68,7 @@ def _weights_version(model: AnyIR) -> tuple[int, ...]:
     )
 
 
-def _prepared(model: AnyIR, key: Hashable, prepare: Callable[[], Prepared]) -> Prepared:
+def _prepared(model: torch.nn.Module, key: Hashable, prepare: Callable[[], Prepared]) -> Prepared:
     """Return what was prepared for a key before, unless the weights have changed since."""
     copies = _placed.setdefault(model, {})
     version = _weights_version(model)
@@ -75,12 +77,17 @@ def _prepared(model: AnyIR, key: Hashable, prepare: Callable[[], Prepared]) -> P
     return copies[key][1]  # type: ignore[return-value]
 
 
-def _on_device(model: AnyIR, device: torch.device, precision: str) -> AnyIR:
+Placed = TypeVar("Placed", bound=torch.nn.Module)
+
+
+def _on_device(model: Placed, device: torch.device, precision: str) -> Placed:
     """Return a copy of the model on a device; the caller's stays where and as it is."""
 
-    def prepare() -> AnyIR:
+    def prepare() -> Placed:
         placed = copy.deepcopy(model).eval().requires_grad_(False)
         placed = placed.to(device=device, dtype=PRECISIONS[precision])
+        if isinstance(placed, ForeignNetwork):
+            return placed  # not all of them take their numbers in another memory order
         # nn.Module.to takes a memory format by keyword, which its overloads do not say.
         placed.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return placed
@@ -97,16 +104,18 @@ def _for_strips(model: AnyIR, device: torch.device, precision: str) -> StripNetw
     return _prepared(model, ("strips", device, precision), prepare)
 
 
-def _run_whole(model: AnyIR, images: Tensor, device: torch.device, precision: str) -> Tensor:
+def _run_whole(model: Network, images: Tensor, device: torch.device, precision: str) -> Tensor:
     placed = _on_device(model, device, precision)
     with torch.inference_mode():
         prepared = images.to(device=device, dtype=PRECISIONS[precision])
-        result = placed(prepared.contiguous(memory_format=torch.channels_last))
+        if isinstance(placed, AnyIR):
+            prepared = prepared.contiguous(memory_format=torch.channels_last)
+        result: Tensor = placed(prepared)
         return result.to(device="cpu", dtype=torch.float32)
 
 
 def run(
-    model: AnyIR,
+    model: Network,
     images: Tensor,
     *,
     device: torch.device,
@@ -119,7 +128,7 @@ def run(
 
     Parameters
     ----------
-    model : AnyIR
+    model : AnyIR or ForeignNetwork
         Any device, any precision; it is not changed.
     images : Tensor
         (B, 3, H, W), float32, on the CPU, in the network's range [0, 1].
@@ -171,7 +180,7 @@ def run(
     watch.check()
 
     def attempt(part: Tensor, precision: str, progress: Progress | None) -> Tensor:
-        if plan.inner == "whole":
+        if plan.inner == "whole" or isinstance(model, ForeignNetwork):
             return _run_whole(model, part, device, precision)
         network = _for_strips(model, device, precision)
         return network(part, progress=progress, cancel=cancel)

@@ -12,11 +12,14 @@ import torch
 
 from napari_anyir.model import AnyIRConfig
 from napari_anyir.model.config import SIZE_MULTIPLE
+from napari_anyir.weights.foreign import ForeignConfig
 
 GIGABYTE = 1e9
 
 
-def pass_bytes(config: AnyIRConfig, height: int, width: int, itemsize: int = 4) -> int:
+def pass_bytes(
+    config: AnyIRConfig | ForeignConfig, height: int, width: int, itemsize: int = 4
+) -> int:
     """Memory that one observed forward pass takes at its peak.
 
     The peak lies in the blocks at full resolution with twice the channels of the first level, which
@@ -25,8 +28,8 @@ def pass_bytes(config: AnyIRConfig, height: int, width: int, itemsize: int = 4) 
 
     Parameters
     ----------
-    config : AnyIRConfig
-        The network's sizes.
+    config : AnyIRConfig or ForeignConfig
+        The network's sizes, or what was measured of a network from elsewhere.
     height, width : int
         Size of the plane, before padding.
     itemsize : int
@@ -44,6 +47,8 @@ def pass_bytes(config: AnyIRConfig, height: int, width: int, itemsize: int = 4) 
     >>> round(pass_bytes(VARIANTS["tiny"], 1024, 1024) / 1e9, 1)
     3.5
     """
+    if isinstance(config, ForeignConfig):
+        return config.pass_bytes(height, width, itemsize)
     pixels = (-(-height // SIZE_MULTIPLE) * SIZE_MULTIPLE) * (
         -(-width // SIZE_MULTIPLE) * SIZE_MULTIPLE
     )

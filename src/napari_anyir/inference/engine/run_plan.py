@@ -13,6 +13,7 @@ from napari_anyir.inference.exact.maps import WIDER, level_shapes, spare_rows
 from napari_anyir.inference.exact.workers import MOST_WORKERS
 from napari_anyir.model import AnyIRConfig
 from napari_anyir.model.config import SIZE_MULTIPLE
+from napari_anyir.weights.foreign import ForeignConfig
 
 SHARE = 0.8
 """Of the free memory that a run may plan with; the rest is for what an estimate does not see."""
@@ -83,7 +84,7 @@ def strip_bytes(
 
 
 def plan_run(
-    config: AnyIRConfig,
+    config: AnyIRConfig | ForeignConfig,
     shape: tuple[int, ...],
     device: torch.device,
     precision: str,
@@ -93,8 +94,8 @@ def plan_run(
 
     Parameters
     ----------
-    config : AnyIRConfig
-        The network's sizes.
+    config : AnyIRConfig or ForeignConfig
+        The network's sizes; one from elsewhere is never run in strips.
     shape : tuple of int
         (B, 3, H, W).
     device : torch.device
@@ -131,7 +132,7 @@ def plan_run(
     room = None if free is None else int(SHARE * free)
 
     def takes(mode: str, rows: int, columns: int, count: int = 1) -> int:
-        if mode == "strips":
+        if mode == "strips" and isinstance(config, AnyIRConfig):
             return strip_bytes(config, rows, columns, itemsize, workers)
         return count * pass_bytes(config, rows, columns, itemsize)
 
@@ -140,8 +141,9 @@ def plan_run(
 
     # On a processor strips are the faster way; elsewhere they are the way when memory is short.
     # Their sums need float64, which Apple's GPUs lack.
-    exact = "strips" if cpu else "whole"
-    if device.type == "cuda" and not fits("whole", height, width, batch):
+    ours = isinstance(config, AnyIRConfig)
+    exact = "strips" if cpu and ours else "whole"
+    if device.type == "cuda" and ours and not fits("whole", height, width, batch):
         exact = "strips"
     if tile is None:
         return Plan(exact, None, exact)
@@ -163,9 +165,45 @@ def plan_run(
     return Plan("tiles", side, exact)
 
 
+def network_precision(name: str, config: AnyIRConfig | ForeignConfig, device: torch.device) -> str:
+    """Choose the precision by the device, and by what a network from elsewhere works in.
+
+    Parameters
+    ----------
+    name : str
+        ``"auto"`` or one of `napari_anyir.inference.engine.device.PRECISIONS`.
+    config : AnyIRConfig or ForeignConfig
+        The network.
+    device : torch.device
+        Where.
+
+    Returns
+    -------
+    str
+        One of `napari_anyir.inference.engine.device.PRECISIONS`.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or the network does not work in it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from napari_anyir.inference.engine.run_plan import network_precision
+    >>> from napari_anyir.weights.foreign import ForeignConfig
+    >>> network_precision("auto", ForeignConfig("Restormer"), torch.device("cpu"))
+    'float32'
+    """
+    preferred = resolve_precision(name, device)
+    if isinstance(config, ForeignConfig):
+        return config.precision(name, preferred)
+    return preferred
+
+
 def working_precision(
     name: str,
-    config: AnyIRConfig,
+    config: AnyIRConfig | ForeignConfig,
     size: tuple[int, int],
     device: torch.device,
     tile: str | int | None = "auto",
@@ -180,7 +218,7 @@ def working_precision(
     ----------
     name : str
         ``"auto"`` or one of `napari_anyir.inference.engine.device.PRECISIONS`.
-    config : AnyIRConfig
+    config : AnyIRConfig or ForeignConfig
         The network's sizes.
     size : tuple of int
         (H, W) of a plane.
@@ -207,7 +245,7 @@ def working_precision(
     >>> working_precision("auto", VARIANTS["nano"], (64, 64), torch.device("cpu"))
     'float32'
     """
-    working = resolve_precision(name, device)
+    working = network_precision(name, config, device)
     if name != "auto" or device.type != "cpu" or tile != "auto":
         return working
     shape = (1, 3, *size)

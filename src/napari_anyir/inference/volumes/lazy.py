@@ -44,7 +44,7 @@ from napari_anyir.inference.volumes.tiled_planes import tile_side
 from napari_anyir.weights import DEFAULT, find_model, list_models
 
 if TYPE_CHECKING:
-    from napari_anyir.model import AnyIR
+    from napari_anyir.weights.opening import Network
 
 _MERGED = 16
 """Statistics put together by one task: histograms of 16 bits weigh half a megabyte each."""
@@ -111,7 +111,7 @@ def restore_lazily(
     image: Any,
     layout: Layout,
     *,
-    model: str | Path | AnyIR,
+    model: str | Path | Network,
     options: Options,
     intensity: Intensity,
     nodata: float | None = None,
@@ -146,7 +146,8 @@ def restore_lazily(
     dtype = check_dtype(image.dtype)
     intensity = check_intensity(intensity)
     loaded = get_model(model)
-    make_observer(loaded.network, options.interventions)  # refuses what the network has not
+    if options.interventions:
+        make_observer(loaded.anyir, options.interventions)  # refuses what the network has not
     mapping: Any = None
     side: int | None = None
     result = as_dask(image)
@@ -233,7 +234,7 @@ def _planned_side(layout: Layout, loaded: LoadedModel, options: Options) -> int 
     return tile_side(layout, loaded, device, working, options)
 
 
-def _portable(model: str | Path | AnyIR) -> str | Path | AnyIR:
+def _portable(model: str | Path | Network) -> str | Path | Network:
     """Say where a worker finds a model: by name, or by a path that means the same anywhere."""
     if not isinstance(model, str | os.PathLike):
         return model

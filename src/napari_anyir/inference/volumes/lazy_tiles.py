@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from napari_anyir.inference.arrays.axes import Layout
 from napari_anyir.inference.arrays.intensity import IntensityRange, check_dtype
 from napari_anyir.inference.arrays.pixels import from_network, to_network
-from napari_anyir.inference.engine.device import resolve_device, resolve_precision
+from napari_anyir.inference.engine.device import resolve_device
+from napari_anyir.inference.engine.run_plan import network_precision
 from napari_anyir.inference.volumes.plane_tasks import Task, check_plane, load_network, turn
 from napari_anyir.inference.volumes.tiled_planes import TileGrid, TileRunner
 
@@ -55,7 +56,7 @@ def restore_window(
     check_plane(window, colour)
     loaded = load_network(task)
     device = resolve_device(task.options.device)
-    precision = resolve_precision(task.options.precision, device)
+    precision = network_precision(task.options.precision, loaded.network.config, device)
     with turn(task):
         runner = TileRunner(loaded, max(window.shape[:2]), device, precision)
         return runner(to_network(window, mapping))

@@ -105,7 +105,7 @@ def restore_planes(
     record: execution.RunRecord
     if interventions:
         restored, record = run_changed(
-            loaded.network,
+            loaded.anyir,
             images,
             interventions,
             device=device,

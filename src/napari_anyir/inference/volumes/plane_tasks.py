@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from napari_anyir.errors import ModelError
 from napari_anyir.inference.arrays.intensity import IntensityRange, check_dtype
 from napari_anyir.inference.arrays.statistics import check_finite, not_finite
-from napari_anyir.inference.engine.device import resolve_device, resolve_precision
+from napari_anyir.inference.engine.device import resolve_device
+from napari_anyir.inference.engine.run_plan import network_precision
 from napari_anyir.inference.models import LoadedModel, get_model
 from napari_anyir.inference.options import Options
 from napari_anyir.inference.volumes.plane_restoration import restore_planes
 
 if TYPE_CHECKING:
-    from napari_anyir.model import AnyIR
+    from napari_anyir.weights.opening import Network
 
 # A plane's features fill memory and its arithmetic fills the processor: one plane per process.
 _turn = threading.Lock()
@@ -34,7 +35,7 @@ class Task:
 
     Parameters
     ----------
-    model : str, Path or AnyIR
+    model : str, Path or network
         Where the worker takes the network from.
     sha256 : str
         Hash that it must have there.
@@ -45,7 +46,7 @@ class Task:
         whole plane at once. None is as many as the worker has.
     """
 
-    model: str | Path | AnyIR
+    model: str | Path | Network
     sha256: str
     options: Options
     threads: int | None = None
@@ -152,7 +153,7 @@ def restore_block(
             mapping,
             loaded,
             device=device,
-            precision=resolve_precision(task.options.precision, device),
+            precision=network_precision(task.options.precision, loaded.network.config, device),
             tile=task.options.tile,
             strength=task.options.strength,
             interventions=task.options.interventions,

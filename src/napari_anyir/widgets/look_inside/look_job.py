@@ -175,7 +175,7 @@ class LookJob:
         from napari_anyir.inference.inside.collecting import map_shapes
         from napari_anyir.inference.models import get_model
 
-        network = get_model(self.model).network
+        network = get_model(self.model).anyir
         height, width = (self.plane.region.shape[axis] for axis in self.plane.displayed)
         reduce: Any = None if self.show in (ONE, ALL) else self.show
         shapes = map_shapes(network, height, width, self.blocks, self.parts, reduce)

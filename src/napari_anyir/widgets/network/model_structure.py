@@ -6,8 +6,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from napari_anyir.errors import ModelError
 from napari_anyir.inference.inside.network_parts import shown_parts
 from napari_anyir.model.config import AnyIRConfig
+from napari_anyir.weights.card import ANYIR, not_anyir
 from napari_anyir.widgets.kit.problems import load_torch
 
 if TYPE_CHECKING:
@@ -174,10 +176,15 @@ class StructureJob:
 
     def __call__(self, progress: Any, cancel: Any) -> Structure:
         """Read blocks and parts off the network."""
+        from napari_anyir.weights import find_model
+
+        card = find_model(self.model)
+        if card.architecture != ANYIR:  # said at once, before its package is loaded
+            raise ModelError(not_anyir(card.name, card.architecture))
         load_torch()
         from napari_anyir.inference.models import get_model
 
-        network = get_model(self.model).network
+        network = get_model(self.model).anyir
         blocks = tuple(
             Block(name, scale, int(block.fusion.project.in_channels))
             for name, scale, block in network.named_blocks()
