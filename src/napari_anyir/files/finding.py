@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from napari_anyir.files.door import is_there, reason
-from napari_anyir.files.formats import FORMATS, format_of, is_image_name
+from napari_anyir.files.formats import FORMATS, extension_of, format_of, is_image_name, stem_of
 from napari_anyir.places import expanded
 
 __all__ = ["Found", "find_images", "identity"]
@@ -99,7 +99,7 @@ def find_images(
         kind = "The folder"
     elif is_there(path):
         format_of(path)
-        return [Found(path, Path(path.name))]
+        return [Found(path, Path(_name_of(path)))]
     elif glob.has_magic(text):
         base = _fixed_part(path)
         places = (
@@ -117,6 +117,15 @@ def find_images(
     if not found:
         raise ValueError(f"{kind} '{item}' holds no images ({' '.join(FORMATS)}).")
     return list(found.values())
+
+
+def _name_of(path: Path) -> str:
+    """Name of a result; an image inside of a .zarr is called after both."""
+    for outer in path.parents:
+        if outer.suffix.lower() == ".zarr" and path.suffix.lower() not in FORMATS:
+            inner = "_".join(path.relative_to(outer).parts)
+            return f"{stem_of(outer)}_{inner}{extension_of(outer)}"
+    return path.name
 
 
 _Place = tuple[Path, str]  # an image, or what could not be looked at and why

@@ -90,7 +90,8 @@ def is_image_name(path: str | Path) -> bool:
     (True, False, False)
     """
     path = Path(path)
-    return path.suffix.lower() in FORMATS and not path.name.startswith(".")
+    known = path.suffix.lower() in FORMATS or _is_in_zarr(path)
+    return known and not path.name.startswith(".")
 
 
 def format_of(path: str | Path) -> str:
@@ -117,7 +118,15 @@ def format_of(path: str | Path) -> str:
     'tiff'
     """
     extension = Path(path).suffix.lower()
+    if extension not in FORMATS and _is_in_zarr(Path(path)):
+        return "zarr"
     if extension not in FORMATS:
         named = f"the extension '{extension}' is" if extension else "a name without extension is"
         raise ValueError(f"'{path}': {named} not that of an image; use one of {' '.join(FORMATS)}.")
     return FORMATS[extension]
+
+
+def _is_in_zarr(path: Path) -> bool:
+    """Whether a folder lies in a .zarr, as each of several images in one does."""
+    within = any(parent.suffix.lower() == ".zarr" for parent in path.parents)
+    return within and path.is_dir()

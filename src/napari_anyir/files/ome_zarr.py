@@ -1,7 +1,9 @@
-"""Read and write OME-Zarr (NGFF 0.4 and 0.5), chunk by chunk."""
+"""Read OME-Zarr (NGFF 0.1 to 0.6) and write it (0.4 and 0.5), chunk by chunk."""
 
 from __future__ import annotations
 
+import base64
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,8 @@ import numpy as np
 from napari_anyir.errors import ImageFileError
 from napari_anyir.files.blocks import is_lazy, store
 from napari_anyir.files.door import Guarded
-from napari_anyir.files.image_file import ImageFile, full_unit
+from napari_anyir.files.image_file import ImageFile
+from napari_anyir.files.ngff import letters_of_names, read_multiscale
 
 __all__ = ["read_ome_zarr", "write_ome_zarr"]
 
@@ -20,6 +23,7 @@ _BLOCK = 2048  # side of the blocks that are restored at a time, when a plane is
 _SMALLEST = 256  # a pyramid ends when both sides are at most this
 # NGFF 0.4 asks for nested folders, one per axis.
 _SLASHES = {"chunk_key_encoding": {"name": "v2", "separator": "/"}}
+_OWN = "napari-anyir"
 _TYPES = {"Z": "space", "Y": "space", "X": "space", "C": "channel", "T": "time"}
 
 
@@ -65,72 +69,121 @@ def read_ome_zarr(path: Path, *, lazy_above: int) -> ImageFile:
     except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
         raise ImageFileError(f"its content is not that of a Zarr ({error})") from error
     if isinstance(node, zarr.Array):
-        return ImageFile(
-            _pixels(node, path, lazy_above), None, "zarr", path, metadata={"plain": True}
-        )
-    group, attributes = _image_group(node)
-    described = attributes["multiscales"][0]
+        return _plain_array(node, path, lazy_above)
+    group, attributes, name = _image_group(node, path)
+    many = attributes["multiscales"]
+    described = many[0]
     level = described["datasets"][0]
     try:
         array = group[level["path"]]
     except KeyError as error:
         raise ImageFileError(f"its level '{level['path']}' is missing") from error
-    names = [_name_of(axis) for axis in described.get("axes", "tczyx"[-array.ndim :])]
-    axes = "".join(name.upper() for name in names)
-    if set(axes) - set("TZCYX") or len(axes) != array.ndim:
-        raise ImageFileError(f"its axes {names} are not among t, z, c, y, x")
-    scale, translation = _transforms(described, level, axes)
-    units = {
-        letter: full_unit(axis["unit"])
-        for letter, axis in zip(axes, described.get("axes", ()), strict=False)
-        if isinstance(axis, Mapping) and axis.get("unit")
-    }
+    if not isinstance(array, zarr.Array):
+        raise ImageFileError(f"its level '{level['path']}' is no array")
+    found = read_multiscale(described, array.ndim)
+    version = str(described.get("version") or attributes.get("version") or "")
+    own = _unpacked(group.attrs.asdict().get(_OWN))
     metadata = {
         "version": "0.5" if array.metadata.zarr_format == 3 else "0.4",
         "name": described.get("name", ""),
-        "translation": translation,
+        "translation": dict(found.translation),
         "omero": attributes.get("omero"),
+        **own,
     }
-    return ImageFile(_pixels(array, path, lazy_above), axes, "zarr", path, scale, units, metadata)
+    notes = [*found.notes]
+    if name:
+        notes.append(f"its only image is '{name}'")
+    if version >= "0.6":
+        notes.append(f"its version {version} is written as 0.5")
+    if len(many) > 1:
+        notes.append(f"of its {len(many)} multiscales the first is read")
+    if "labels" in group:
+        notes.append("its labels are left out; copy its folder 'labels' if they are wanted")
+    if getattr(array, "shards", None):
+        notes.append("its chunks are not put into shards again")
+    nodata = metadata.pop("nodata", None)
+    return ImageFile(
+        _pixels(array, path, lazy_above),
+        found.axes,
+        "zarr",
+        path,
+        found.scale,
+        found.units,
+        metadata,
+        nodata=nodata,
+        notes=tuple(notes),
+    )
 
 
-def _image_group(node: Any) -> tuple[Any, Mapping[str, Any]]:
-    """Group that holds the image, and its attributes."""
+def _plain_array(array: Any, path: Path, lazy_above: int) -> ImageFile:
+    """An array without a description, with the axes that it may name."""
+    attributes = array.attrs.asdict()
+    names = getattr(array.metadata, "dimension_names", None)
+    names = names or attributes.get("_ARRAY_DIMENSIONS") or ()  # as xarray names them
+    letters = letters_of_names(names)
+    metadata = {
+        "plain": True,
+        "zarr_format": array.metadata.zarr_format,
+        "dimension_names": list(names) or None,
+        "attributes": attributes,
+    }
+    axes = letters if letters and len(letters) == array.ndim else None
+    return ImageFile(_pixels(array, path, lazy_above), axes, "zarr", path, metadata=metadata)
+
+
+def _image_group(node: Any, path: Path) -> tuple[Any, Mapping[str, Any], str]:
+    """Group that holds the image, its attributes, and its name below the path."""
     attributes = node.attrs.asdict()
     attributes = attributes.get("ome", attributes)
-    if "multiscales" in attributes:
-        return node, attributes
+    if attributes.get("multiscales"):
+        return node, attributes, ""
     if "plate" in attributes or "well" in attributes:
-        raise ImageFileError("it is a plate or a well; name one of the images in it")
-    if "bioformats2raw.layout" in attributes:
-        series = sorted(name for name in node.group_keys() if name.isdigit())
-        if len(series) == 1:
-            return _image_group(node[series[0]])
+        inner = "A/1/0" if "plate" in attributes else "0"
         raise ImageFileError(
-            f"it holds {len(series)} images; name one of them, for instance its '0'"
+            f"it is a plate or a well; name one of the images in it, such as '{path / inner}'"
         )
-    raise ImageFileError("it holds no image that follows OME-Zarr 0.4 or 0.5 (no 'multiscales')")
+    series = []
+    for name, group in node.groups():
+        below = group.attrs.asdict()
+        if below.get("ome", below).get("multiscales"):
+            series.append(name)
+    series.sort(key=lambda name: (len(name), name) if name.isdigit() else (10**6, name))
+    if len(series) == 1:
+        found, below, _ = _image_group(node[series[0]], path / series[0])
+        return found, below, series[0]
+    if series:
+        raise ImageFileError(
+            f"it holds {len(series)} images; name one of them, such as '{path / series[0]}'"
+        )
+    raise ImageFileError("it holds no image that follows OME-Zarr (no 'multiscales')")
 
 
-def _name_of(axis: Any) -> str:
-    return str(axis["name"] if isinstance(axis, Mapping) else axis)
+def _packed(like: ImageFile) -> dict[str, Any]:
+    """What other formats know and OME-Zarr has no place for, as attributes of our own."""
+    packed: dict[str, Any] = {
+        name: base64.b64encode(like.metadata[name]).decode()
+        for name in ("icc_profile", "exif", "xmp")
+        if like.metadata.get(name)
+    }
+    if like.metadata.get("text"):
+        packed["text"] = dict(like.metadata["text"])
+    if like.nodata is not None:
+        packed["nodata"] = str(like.nodata)  # JSON has no NaN
+    return packed
 
 
-def _transforms(
-    described: Mapping[str, Any], level: Mapping[str, Any], axes: str
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Scale and translation of the full size: those of the level, then those of all levels."""
-    scale = dict.fromkeys(axes, 1.0)
-    offset = dict.fromkeys(axes, 0.0)
-    for source in (level, described):
-        for step in source.get("coordinateTransformations", ()):
-            for letter, value in zip(axes, step.get(step["type"], ()), strict=False):
-                if step["type"] == "scale":
-                    scale[letter] *= value
-                    offset[letter] *= value
-                elif step["type"] == "translation":
-                    offset[letter] += value
-    return scale, {letter: value for letter, value in offset.items() if value}
+def _unpacked(packed: Any) -> dict[str, Any]:
+    """The inverse of `_packed`; what is broken is left out."""
+    found: dict[str, Any] = {}
+    for name, value in packed.items() if isinstance(packed, Mapping) else ():
+        with contextlib.suppress(ValueError, TypeError):
+            if name in ("icc_profile", "exif", "xmp"):
+                found[name] = base64.b64decode(value, validate=True)
+            elif name == "text" and isinstance(value, Mapping):
+                found[name] = {str(key): str(text) for key, text in value.items()}
+            elif name == "nodata":
+                found[name] = float(value)
+    return found
 
 
 def _pixels(array: Any, path: Path, lazy_above: int) -> Any:
@@ -169,7 +222,10 @@ def write_ome_zarr(path: Path, array: Any, like: ImageFile) -> None:
     zarr = _zarr()
     keep = like.metadata if like.format == "zarr" else {}
     if keep.get("plain"):
-        _write_level(zarr.create_array, array, store=path, zarr_format=3)
+        form = keep.get("zarr_format", 3)
+        named = {"dimension_names": keep.get("dimension_names")} if form == 3 else {}
+        created = {"store": path, "zarr_format": form, **named}
+        _write_level(zarr.create_array, array, attributes=keep.get("attributes"), **created)
         return
     axes, array = _in_order(array, like.axes)
     version = keep.get("version", "0.4")
@@ -196,6 +252,8 @@ def write_ome_zarr(path: Path, array: Any, like: ImageFile) -> None:
         attributes = {"ome": {"version": version, **attributes}}
     else:
         multiscale["version"] = version
+    if packed := _packed(like):
+        attributes[_OWN] = packed
     group.attrs.update(attributes)
 
 

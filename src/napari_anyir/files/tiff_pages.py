@@ -262,7 +262,7 @@ class Pages:
         inner = index[self._stacked :]
         with self._lock:  # one file position for all
             if self._file is None:
-                described = {"omexml": self.omexml} if self.omexml else {}
+                described: dict[str, Any] = {"omexml": self.omexml} if self.omexml else {}
                 self._file = tifffile.TiffFile(self.path, **described)
             series = self._file.series[0]
             pages = [read_page(series.pages[int(i)])[inner] for i in np.ravel(wanted)]
