@@ -49,7 +49,7 @@ def test_a_sample_is_opened_and_restored(window, qtbot, finish) -> None:
     finish(widget.runner)
     timer.stop()
 
-    result = window.layers["noise restored"]
+    result = window.layers["noise (nano)"]
     assert result.rgb
     clean = SAMPLES["noise"].read()[1][:96, :128].astype(float)
     before = np.square(noisy.data - clean).mean()
@@ -73,7 +73,7 @@ def test_a_sample_is_opened_and_restored(window, qtbot, finish) -> None:
     drawn = picture.max(axis=-1) > 0  # the canvas around the image is black
     assert drawn.mean() > 0.1
     assert abs(picture[drawn].mean() - result.data[result.data.max(axis=-1) > 0].mean()) < 6
-    assert window.layers["noise restored"].visible
+    assert window.layers["noise (nano)"].visible
 
 
 def test_the_dock_fits_a_small_laptop(window, qtbot) -> None:
@@ -110,11 +110,13 @@ def test_comparisons_and_axes_survive_new_layers(window, qtbot, finish) -> None:
     _, restore = window.window.add_plugin_dock_widget("napari-anyir", "Restore image")
     finish(restore.form._probe)
     restore.form.axes_edit.setText("TYX")
+    restore.form.axes_edit.textEdited.emit("TYX")
     _, compare = window.window.add_plugin_dock_widget("napari-anyir", "Compare layers")
     compare.set_mode("&Wipe")
     compare.wipe_slider.setValue(20)
     assert compare.mode_buttons["&Wipe"].isChecked()
     window.add_image(noise, name="c")
+    restore.form.layer_box.choose(window.layers["b"])
     assert restore.form.axes == "TYX"
     compare.set_mode(None)
     finish(compare.runner)

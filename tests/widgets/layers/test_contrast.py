@@ -41,7 +41,7 @@ def test_a_result_can_be_drawn_with_all_its_values(widget, viewer, finish, dtype
     source = narrow(viewer, dtype)
     widget.run()
     finish(widget.runner)
-    result = viewer.layers["photo restored"]
+    result = viewer.layers["photo (nano)"]
     low, high = result.contrast_limits_range
     if dtype == "uint8":
         assert (low, high) == (0, 255)
@@ -58,7 +58,7 @@ def test_a_wider_slider_of_the_source_is_kept(widget, viewer, finish, dtype: str
     source.contrast_limits_range = (-9.0, 60000.0)
     widget.run()
     finish(widget.runner)
-    assert viewer.layers["photo restored"].contrast_limits_range == [-9.0, 60000.0]
+    assert viewer.layers["photo (nano)"].contrast_limits_range == [-9.0, 60000.0]
 
 
 def test_a_lazy_result_keeps_the_slider_of_its_source_and_is_not_read(
@@ -69,7 +69,7 @@ def test_a_lazy_result_keeps_the_slider_of_its_source_and_is_not_read(
     source.contrast_limits_range = (0, 500)
     widget.run()
     finish(widget.runner)
-    assert viewer.layers["photo restored"].contrast_limits_range == [0, 500]
+    assert viewer.layers["photo (nano)"].contrast_limits_range == [0, 500]
 
 
 def test_a_degraded_image_too(qtbot, viewer, finish) -> None:

@@ -122,7 +122,7 @@ def test_the_finest_level_is_restored() -> None:
 def test_names_are_never_taken_twice() -> None:
     viewer = ViewerModel()
     for _ in range(4):
-        name = unique_name("a restored", {layer.name for layer in viewer.layers})
+        name = unique_name("a (nano)", {layer.name for layer in viewer.layers})
         viewer.add_image(np.zeros((4, 4)), name=name)
     names = [layer.name for layer in viewer.layers]
-    assert names == ["a restored", "a restored [1]", "a restored [2]", "a restored [3]"]
+    assert names == ["a (nano)", "a (nano) 2", "a (nano) 3", "a (nano) 4"]

@@ -85,12 +85,12 @@ def test_filling_the_cache_can_be_watched_and_stopped() -> None:
 def test_the_result_can_be_computed_at_once(widget, viewer, finish) -> None:
     viewer.add_image(counted([]), contrast_limits=(0, 255), name="lazy")
     assert not widget.form.when_box.isHidden()
-    assert "shown plane" in widget.form.estimate(1)
+    assert "shown plane" in widget.form._duration(1)
     widget.form.when_box.setCurrentIndex(1)
     assert widget.form.free_box.isHidden()
     widget.run()
     finish(widget.runner)
-    result = viewer.layers["lazy restored"].data
+    result = viewer.layers["lazy (nano)"].data
     assert isinstance(result, np.ndarray)
     expected = napari_anyir.restore(PIXELS, axes="ZYX", model="nano", device="cpu")
     np.testing.assert_array_equal(result, expected)

@@ -69,15 +69,15 @@ def test_the_widget_tells_the_time_once_a_run_has_taught_it(qtbot, finish) -> No
     assert widget.estimate_label.text() == ""  # the devices are not known yet
     widget.form.find_devices()
     finish(widget.form._probe)
-    assert widget.estimate_label.text() == UNKNOWN
+    assert widget.estimate_label.text().startswith(UNKNOWN)
     widget.run()
     finish(widget.runner)
-    assert widget.estimate_label.text().endswith("on this computer.")
-    assert widget.estimate_label.text() != UNKNOWN
-    taught = widget.form.estimate(128 * 128 * 10_000)
+    assert widget.estimate_label.text().startswith(("About", "Less"))
+    assert "on this computer." in widget.estimate_label.text()
+    taught = widget.form._duration(128 * 128 * 10_000)
     assert taught.split()[-4] in ("min", "h")
     widget.form.precision_box.setCurrentText("float32")
-    assert widget.estimate_label.text() == UNKNOWN
+    assert widget.estimate_label.text().startswith(UNKNOWN)
 
 
 def test_a_preview_is_enough_to_tell_it(qtbot, finish) -> None:

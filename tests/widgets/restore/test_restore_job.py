@@ -72,8 +72,8 @@ def test_results_overwrite_no_layer(viewer: ViewerModel, noise) -> None:
     results = [restore_into(viewer, plan(layer, "YX", settings=NANO)) for _ in range(2)]
     assert [layer.name for layer in viewer.layers] == [
         "coins",
-        "coins restored",
-        "coins restored [1]",
+        "coins (nano)",
+        "coins (nano) 2",
     ]
     assert results[0] is not results[1]
 

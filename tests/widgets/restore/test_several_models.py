@@ -52,10 +52,10 @@ def test_each_model_gives_a_layer_and_they_stand_side_by_side(widget, viewer, fi
     widget.run()
     finish(widget.runner)
     names = [layer.name for layer in viewer.layers]
-    assert names == ["coins", "coins restored (nano)", "coins restored (random)"]
+    assert names == ["coins", "coins (nano)", "coins (random)"]
     source = viewer.layers["coins"].data
     for model in ("nano", "random"):
-        layer = viewer.layers[f"coins restored ({model})"]
+        layer = viewer.layers[f"coins ({model})"]
         assert layer.metadata["napari_anyir"]["model"] == model
         expected = napari_anyir.restore(source, axes="YX", model=model, device="cpu")
         np.testing.assert_array_equal(layer.data, expected)
@@ -81,7 +81,7 @@ def test_the_grid_is_put_back_by_its_button_and_by_the_next_run(widget, viewer, 
     widget.run()
     finish(widget.runner)
     assert not grid(viewer).enabled
-    assert all(layer.visible for layer in viewer.layers)
+    assert [layer.name for layer in viewer.layers if not layer.visible] == []
 
 
 def test_strength_and_script_act_on_all_results_of_the_last_run(
@@ -89,7 +89,7 @@ def test_strength_and_script_act_on_all_results_of_the_last_run(
 ) -> None:
     widget.run()
     finish(widget.runner)
-    layers = [viewer.layers[f"coins restored ({name})"] for name in ("nano", "random")]
+    layers = [viewer.layers[f"coins ({name})"] for name in ("nano", "random")]
     full = [layer.data.copy() for layer in layers]
     widget.strength_slider.setValue(40)
     qtbot.waitUntil(lambda: all(x.metadata["napari_anyir"]["strength"] == 0.4 for x in layers))
@@ -119,9 +119,9 @@ def test_strength_and_script_act_on_all_results_of_the_last_run(
     widget.form.more_button.set_names([])
     widget.run()
     finish(widget.runner)
-    assert [layer.name for layer in widget.results.layers] == ["coins restored"]
+    assert [layer.name for layer in widget.results.layers] == ["coins (nano)"]
     widget.strength_slider.setValue(0)
-    qtbot.waitUntil(lambda: np.array_equal(viewer.layers["coins restored"].data, source))
+    qtbot.waitUntil(lambda: np.array_equal(viewer.layers["coins (nano)"].data, source))
     np.testing.assert_array_equal(layers[1].data, full[1])
 
 
@@ -146,7 +146,7 @@ def test_compare_shows_and_measures_all_of_them(widget, viewer, finish, qtbot) -
     qtbot.addWidget(compare)
     finish(compare.runner)
     rows = [compare.table.item(row, 0).text() for row in range(compare.table.rowCount())]
-    assert sorted(rows) == ["coins", "coins restored (nano)", "coins restored (random)"]
+    assert sorted(rows) == ["coins", "coins (nano)", "coins (random)"]
     compare.mode_buttons["A&ll results"].click()
     shown = [index for index, layer in enumerate(viewer.layers) if layer.visible]
     assert len(shown) == 3

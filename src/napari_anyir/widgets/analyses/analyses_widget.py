@@ -30,6 +30,7 @@ from napari_anyir.widgets.analyses.figure_view import FigureView, FigureWindow
 from napari_anyir.widgets.kit import last_choices
 from napari_anyir.widgets.kit.job_row import JobRow
 from napari_anyir.widgets.kit.layer_box import LayerBox
+from napari_anyir.widgets.kit.layer_pin import PinnedBox
 from napari_anyir.widgets.kit.leaving import Leaving
 from napari_anyir.widgets.layers import image_layers
 from napari_anyir.widgets.layers.comparison import check_pair
@@ -86,7 +87,7 @@ class AnalysesWidget(QWidget):
             self.kind_box.setItemData(
                 self.kind_box.count() - 1, kind.tip, Qt.ItemDataRole.ToolTipRole
             )
-        self.layer_box = LayerBox(self._viewer)
+        self.layer_box = LayerBox(self._viewer, follows=True)
         self.layer_box.setToolTip("The image that the network sees; of a stack, the shown plane.")
         self.reference_box = LayerBox(self._viewer, none="none")
         self.reference_box.setToolTip("The truth, against which the error is measured.")
@@ -116,7 +117,7 @@ class AnalysesWidget(QWidget):
         self._form.setVerticalSpacing(4)
         self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self._form.addRow("A&nalysis", self.kind_box)
-        self._form.addRow("&Layer", self.layer_box)
+        self._form.addRow("&Layer", PinnedBox(self.layer_box))
         self._form.addRow("&Reference", self.reference_box)
         self._form.addRow("&Model", self.model_choice)
         self.setMinimumWidth(300)  # napari cuts the title of a narrower dock
@@ -131,7 +132,7 @@ class AnalysesWidget(QWidget):
     def _connect(self) -> None:
         self.kind_box.currentIndexChanged.connect(self._kind_chosen)
         self.model_choice.structure_changed.connect(self._structure_changed)
-        self.model_choice.failed.connect(self.status_label.setText)
+        self.model_choice.failed.connect(self.status_label.complain)
         self.ushape.changed.connect(self._choices_changed)
         self.layer_box.layer_changed.connect(self._layer_chosen)
         self.reference_box.layer_changed.connect(self._choices_changed)
@@ -325,7 +326,7 @@ class AnalysesWidget(QWidget):
             button.setEnabled(self.analysed is not None)
 
     def _complain(self, text: str) -> None:
-        self.status_label.setText(text)
+        self.status_label.complain(text)
         show_error(text)
 
     def showEvent(self, event: Any) -> None:

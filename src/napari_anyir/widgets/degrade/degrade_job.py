@@ -11,6 +11,7 @@ import numpy as np
 from napari_anyir.widgets.kit.problems import load_torch
 from napari_anyir.widgets.layers import image_layers, regions
 from napari_anyir.widgets.layers.contrast import slider_range
+from napari_anyir.widgets.layers.placing import manner
 from napari_anyir.widgets.restore.restore_job import check_layer_axes, placement
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ def plan_degradation(
         seed,
         strength,
         layer.name,
-        placement(layer, letters, region),
+        {**placement(layer, letters, region), **manner(layer)},
         None if layer.rgb else slider_range(layer),
     )
 

@@ -31,19 +31,24 @@ from napari_anyir.widgets.degrade.degrade_job import (
     plan_degradation,
 )
 from napari_anyir.widgets.kit import last_choices
-from napari_anyir.widgets.kit.activity import end_progress, show_progress
+from napari_anyir.widgets.kit.activity import clear_progress, end_progress, show_progress
 from napari_anyir.widgets.kit.form_parts import small_label
 from napari_anyir.widgets.kit.layer_box import LayerBox
+from napari_anyir.widgets.kit.layer_pin import PinnedBox
 from napari_anyir.widgets.kit.leaving import Leaving
 from napari_anyir.widgets.kit.worker import Runner
 from napari_anyir.widgets.layers import image_layers
 from napari_anyir.widgets.layers.contrast import widen_slider
+from napari_anyir.widgets.layers.placing import add_above
 from napari_anyir.widgets.layers.viewer import unwrapped
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 Kinds = dict[str, dict[str, dict[str, Any]]]
+
+
+HINT = "Two equal numbers fix a value; others are a range to draw from."
 
 
 class RangeField(QWidget):
@@ -117,7 +122,7 @@ class DegradeWidget(QWidget):
         self._update()
 
     def _build(self) -> None:
-        self.layer_box = LayerBox(self._viewer)
+        self.layer_box = LayerBox(self._viewer, follows=True)
         self.layer_box.setToolTip("The clean image. It is not changed: results are new layers.")
         self.kind_box = QComboBox()
         self.kind_box.setToolTip("What to do to the image.")
@@ -144,7 +149,7 @@ class DegradeWidget(QWidget):
         form = QFormLayout()
         form.setVerticalSpacing(4)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("&Layer", self.layer_box)
+        form.addRow("&Layer", PinnedBox(self.layer_box))
         form.addRow("&Kind", self.kind_box)
         self._parameters = QFormLayout()
         self._parameters.setContentsMargins(0, 0, 0, 0)
@@ -175,10 +180,10 @@ class DegradeWidget(QWidget):
 
     def _connect(self) -> None:
         self.loader.returned.connect(self._loaded)
-        self.loader.failed.connect(self.status_label.setText)
+        self.loader.failed.connect(self.status_label.complain)
         self.runner.progressed.connect(self._progressed)
         self.runner.returned.connect(self._returned)
-        self.runner.failed.connect(self.status_label.setText)
+        self.runner.failed.connect(self.status_label.complain)
         self.runner.finished.connect(self._finished)
         self.kind_box.currentTextChanged.connect(self._kind_chosen)
         self.layer_box.layer_changed.connect(self._layer_chosen)
@@ -214,7 +219,7 @@ class DegradeWidget(QWidget):
                 dims=self._viewer.dims if self.plane_box.isChecked() else None,
             )
         except (TypeError, ValueError) as error:
-            self.status_label.setText(str(error))
+            self.status_label.complain(str(error))
             show_error(str(error))
             return
         last_choices.save("degrade", self._values())
@@ -269,7 +274,7 @@ class DegradeWidget(QWidget):
                     item.set_value(values.get(name))
                 elif isinstance(values.get(name), str):
                     item.setCurrentText(values[name])
-        self.status_label.setText("Two equal numbers fix a value; others are a range to draw from.")
+        self.status_label.setText(HINT)
         self._update()
 
     def _kind_chosen(self, kind: str) -> None:
@@ -292,6 +297,9 @@ class DegradeWidget(QWidget):
         layer = self.layer_box.layer
         stack = layer is not None and layer.ndim > 2
         self.plane_box.setEnabled(stack)
+        if not self.runner.running and self._kinds:  # what was said was of another layer
+            self.status_label.setText(HINT)
+            clear_progress(self.progress_bar)
         self._update()
 
     def _layer_removed(self, event: Any) -> None:
@@ -306,7 +314,8 @@ class DegradeWidget(QWidget):
             return
         names = {layer.name for layer in self._viewer.layers}
         data, values, _ = degraded_layer(self._job, pixels, names)
-        layer = self._viewer.add_image(data, **values)
+        source = self._source() if self._source is not None else None
+        layer = add_above(self._viewer, source, data, values)
         widen_slider(layer, self._job.slider)
         self._done = True
         self.status_label.setText(f"Added {values['name']!r}, seed {self._job.seed}.")

@@ -183,7 +183,7 @@ class FolderWidget(QWidget):
         self.runner.told.connect(self._file_changed)
         self.runner.progressed.connect(self._progressed)
         self.runner.returned.connect(self._returned)
-        self.runner.failed.connect(self.status_label.setText)
+        self.runner.failed.connect(self.status_label.complain)
         self.runner.finished.connect(self._finished)
         self.run_button.clicked.connect(self.run)
         self.cancel_button.clicked.connect(self.cancel)
@@ -246,7 +246,7 @@ class FolderWidget(QWidget):
                 self.overwrite_box.isChecked(),
             )
         except (ValueError, FileNotFoundError) as error:
-            self.status_label.setText(str(error))
+            self.status_label.complain(str(error))
             show_error(str(error))
             return
         last_choices.save("folder", self._values())

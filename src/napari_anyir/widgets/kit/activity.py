@@ -9,6 +9,9 @@ from typing import Any
 from napari.utils.progress import cancelable_progress
 from qtpy.QtWidgets import QProgressBar
 
+EARLIEST = 20
+"""A time left is told once one part in so many is done."""
+
 
 def progress_text(done: int, total: int, planes: int, seconds: float) -> str:
     """Say how far a run is and how long it will still take.
@@ -31,15 +34,16 @@ def progress_text(done: int, total: int, planes: int, seconds: float) -> str:
     --------
     >>> progress_text(30, 100, planes=10, seconds=6.0)
     'Plane 4 of 10, 30 %, about 14 s left.'
-    >>> progress_text(1, 200, planes=1, seconds=0.5)
+    >>> progress_text(1, 200, planes=1, seconds=9.5)
     '0 %.'
     """
     if not total:
         return ""
     parts = [f"Plane {plane_of(done, total, planes)} of {planes}"] if planes > 1 else []
     parts.append(f"{100 * done // total} %")
-    # The first second goes into loading torch and the weights and says nothing of the rest.
-    if done and seconds > 1:
+    # What loading torch and the weights takes says nothing of the rest, and weighs too much at
+    # first: a run of 15 s once promised 19 minutes.
+    if done * EARLIEST >= total and seconds > 1:
         left = seconds * (total - done) / done
         parts.append(f"about {left / 60:.0f} min left" if left > 90 else f"about {left:.0f} s left")
     return f"{', '.join(parts)}."
@@ -152,6 +156,18 @@ def end_progress(bar: QProgressBar, *, whole: bool) -> None:
     elif not bar.maximum():  # it was busy and had not begun to count
         bar.setRange(0, 1)
         bar.setValue(0)
+
+
+def clear_progress(bar: QProgressBar) -> None:
+    """Take a widget's bar back to its beginning: what it showed was of something else.
+
+    Parameters
+    ----------
+    bar : QProgressBar
+        The bar.
+    """
+    bar.setRange(0, 1)
+    bar.setValue(0)
 
 
 MOVE_EVERY = 1.0

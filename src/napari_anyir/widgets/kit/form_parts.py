@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QPalette
 from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
-    QLabel,
-    QSizePolicy,
     QWidget,
 )
 
+from napari_anyir.widgets.kit.notices import ERROR_STYLE, Notice
 from napari_anyir.widgets.kit.qt import Signal
+
+__all__ = [
+    "ERROR_STYLE",
+    "INTENSITIES",
+    "PRECISIONS",
+    "TILES",
+    "AdvancedFields",
+    "choose",
+    "small_label",
+]
 
 TILES = {
     "automatic": "auto",
@@ -32,21 +39,11 @@ INTENSITIES = {
     "0.1 to 99.9 percentile": "range",
     "from ... to ...": "custom",
 }
-ERROR_STYLE = "color: #d0514b;"
 
 
-def small_label(text: str = "") -> QLabel:
+def small_label(text: str = "") -> Notice:
     """Make a line that explains the field above it."""
-    label = QLabel(text)
-    label.setWordWrap(True)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    # A word-wrapped label otherwise asks for the width of its whole text.
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-    font = label.font()
-    font.setPointSizeF(max(7.0, font.pointSizeF() * 0.9))
-    label.setFont(font)
-    label.setForegroundRole(QPalette.ColorRole.PlaceholderText)
-    return label
+    return Notice(text)
 
 
 def choose(box: QComboBox, text: str) -> None:

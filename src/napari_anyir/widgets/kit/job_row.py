@@ -55,7 +55,7 @@ class JobRow(QWidget):
         layout.addWidget(self.label)
         self.runner.progressed.connect(self._progressed)
         self.runner.returned.connect(self._returned)
-        self.runner.failed.connect(self.label.setText)
+        self.runner.failed.connect(self.label.complain)
         self.runner.finished.connect(self._finished)
 
     @property

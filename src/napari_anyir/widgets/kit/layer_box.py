@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
 
 from napari_anyir.widgets.kit.qt import Signal
 from napari_anyir.widgets.layers.marks import is_source
+from napari_anyir.widgets.layers.placing import is_adding
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -32,6 +33,9 @@ class LayerBox(QComboBox):
         differences or previews.
     none : str, optional
         Text of a first entry that stands for no layer, which is chosen at first.
+    follows : bool
+        Whether the choice follows the layer that is selected in napari's list, until somebody
+        chooses another one here; `napari_anyir.widgets.kit.layer_pin.PinnedBox` shows that.
     parent : QWidget, optional
         The parent.
 
@@ -39,9 +43,12 @@ class LayerBox(QComboBox):
     ----------
     layer_changed : Signal
         Another layer, or none, was chosen by the user or by a removal.
+    pinned_changed : Signal
+        Somebody has chosen a layer here, or the choice follows the list again.
     """
 
     layer_changed = Signal()
+    pinned_changed = Signal()
 
     def __init__(
         self,
@@ -49,9 +56,11 @@ class LayerBox(QComboBox):
         accepts: Callable[[Any], bool] = is_source,
         *,
         none: str | None = None,
+        follows: bool = False,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
+        self._pinned = False
         self._viewer = viewer
         self._accepts = accepts
         self._none = none
@@ -73,6 +82,22 @@ class LayerBox(QComboBox):
         if none is None and active in self._layers:
             self.choose(active)
         self.currentIndexChanged.connect(self._chosen)
+        if follows:
+            viewer.layers.selection.events.active.connect(self._follow)
+            self.activated.connect(lambda _index: self.pin(True))  # only by hand
+
+    @property
+    def pinned(self) -> bool:
+        """Whether somebody has chosen the layer here, so that it does not follow the list."""
+        return self._pinned
+
+    def pin(self, pinned: bool) -> None:
+        """Keep the chosen layer, or follow the list again."""
+        changed, self._pinned = pinned != self._pinned, pinned
+        if not pinned:
+            self._follow()
+        if changed:
+            self.pinned_changed.emit()
 
     @property
     def layer(self) -> Any:
@@ -113,6 +138,13 @@ class LayerBox(QComboBox):
             self.setCurrentIndex(self._layers.index(before))
         self.blockSignals(False)
         self._chosen()
+        if before is not None and before not in self._layers and self._pinned:
+            self.pin(False)  # what was pinned is gone
+
+    def _follow(self, event: Any = None) -> None:
+        active = self._viewer.layers.selection.active
+        if not self._pinned and active in self._layers and not is_adding():
+            self.choose(active)
 
     def _chosen(self, _index: int = 0) -> None:
         index = self.currentIndex()

@@ -42,9 +42,11 @@ class Leaving(QObject):
         super().__init__(widget)
         widget.installEventFilter(self)
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Look for the loss of the parent; the event itself is passed on."""
-        if event.type() == QEvent.Type.ParentChange and watched.parent() is None:
+        if watched is None or event is None or event.type() != QEvent.Type.ParentChange:
+            return False
+        if watched.parent() is None:
             QTimer.singleShot(0, lambda: _close(watched))  # not in the midst of the change
         return False
 

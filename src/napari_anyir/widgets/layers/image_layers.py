@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_anyir.widgets.layers.foreign_arrays import as_engine_array
+
 if TYPE_CHECKING:
     from napari.layers import Image
 
@@ -28,7 +30,12 @@ def pixels(layer: Image) -> Any:
     Returns
     -------
     array
-        What the layer holds (numpy, dask, zarr, ...); the finest level of a multiscale layer.
+        numpy, dask or zarr, whatever the layer holds; the finest level of a multiscale layer.
+
+    Raises
+    ------
+    TypeError
+        If its pixels cannot be read; see `as_engine_array`.
 
     Examples
     --------
@@ -37,7 +44,7 @@ def pixels(layer: Image) -> Any:
     >>> pixels(Image([np.zeros((8, 8)), np.zeros((4, 4))], multiscale=True)).shape
     (8, 8)
     """
-    return layer.data[0] if layer.multiscale else layer.data
+    return as_engine_array(layer.data[0] if layer.multiscale else layer.data)
 
 
 def guess_layer_axes(layer: Image) -> str:
@@ -77,7 +84,16 @@ def guess_layer_axes(layer: Image) -> str:
     shape = tuple(int(n) for n in pixels(layer).shape[: layer.ndim])
     # Lengths of 3 and 4 make `guess_axes` think of samples; of those the layer has told already.
     neutral = tuple(n if n not in SAMPLES else n + 4 for n in shape)
-    return guess_axes(neutral, "uint16", layer.axis_labels) + ("S" if layer.rgb else "")
+    return guess_axes(neutral, "uint16", _labels(layer)) + ("S" if layer.rgb else "")
+
+
+def _labels(layer: Image) -> Sequence[str]:
+    """Names of a layer's axes: those of the layer, or else those that its array has (xarray)."""
+    labels = tuple(layer.axis_labels)
+    data = layer.data[0] if layer.multiscale else layer.data
+    named = tuple(str(name) for name in getattr(data, "dims", ()))[: layer.ndim]
+    unnamed = all(label.startswith("axis ") or label.lstrip("-").isdigit() for label in labels)
+    return named if unnamed and len(named) == len(labels) else labels
 
 
 def check_layer_axes(layer: Image, axes: str) -> str:
@@ -296,16 +312,16 @@ def unique_name(name: str, taken: Collection[str]) -> str:
     Returns
     -------
     str
-        The name, with the first free number in brackets if it is taken.
+        The name, followed by the first free number from 2 if it is taken.
 
     Examples
     --------
-    >>> unique_name("coins restored", {"coins", "coins restored"})
-    'coins restored [1]'
+    >>> unique_name("coins (nano)", {"coins", "coins (nano)"})
+    'coins (nano) 2'
     """
     if name not in taken:
         return name
-    number = 1
-    while f"{name} [{number}]" in taken:
+    number = 2
+    while f"{name} {number}" in taken:
         number += 1
-    return f"{name} [{number}]"
+    return f"{name} {number}"

@@ -46,6 +46,7 @@ class SideBySide:
         self._eye: tuple[float, tuple[float, ...]] = (1.0, ())
         self._hidden: list[Any] = []
         self._order: list[Any] = []
+        self._named: list[Any] = []
 
     @property
     def active(self) -> bool:
@@ -75,6 +76,7 @@ class SideBySide:
             elif layer in shown and layer in self._hidden:
                 layer.visible = True
                 self._hidden.remove(layer)
+        self._name(shown)
         # napari 0.7 gives hidden layers cells too, so the shown ones come first in the list.
         self._sort(shown)
         columns = len(shown) if len(shown) <= ROW else math.ceil(math.sqrt(len(shown)))
@@ -91,6 +93,7 @@ class SideBySide:
         view, eye = grid(self._viewer), camera(self._viewer)
         enabled, stride, shape = self._grid
         self._grid = None
+        self._name([])
         view.events.enabled.disconnect(self._switched)
         view.enabled, view.stride, view.shape = enabled and view.enabled, stride, shape
         eye.zoom, eye.center = self._eye
@@ -99,6 +102,18 @@ class SideBySide:
             layer.visible = True
         self._sort([layer for layer in self._order if layer in self._viewer.layers])
         self._hidden, self._order = [], []
+
+    def _name(self, shown: Sequence[Any]) -> None:
+        """Write the names of layers into their cells, and take them out of all others' cells."""
+        for layer in [layer for layer in self._named if layer not in shown]:
+            layer.name_overlay.visible = False
+            self._named.remove(layer)
+        for layer in shown:
+            # napari has names on the canvas since 0.7; whoever has switched one on keeps it.
+            overlay = getattr(layer, "name_overlay", None)
+            if overlay is not None and not overlay.visible:
+                overlay.visible = True
+                self._named.append(layer)
 
     def _sort(self, first: Sequence[Any]) -> None:
         """Bring layers to the beginning of the list, in this order."""

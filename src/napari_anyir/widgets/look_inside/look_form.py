@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 
 from napari_anyir.widgets.kit.job_row import JobRow
 from napari_anyir.widgets.kit.layer_box import LayerBox
+from napari_anyir.widgets.kit.layer_pin import PinnedBox
 from napari_anyir.widgets.layers.viewer import unwrapped
 from napari_anyir.widgets.look_inside.group_table import GroupTable
 from napari_anyir.widgets.look_inside.look_job import ALL, SHOWS
@@ -45,7 +46,7 @@ class LookForm(QWidget):
         self._build()
 
     def _build(self) -> None:
-        self.layer_box = LayerBox(self._viewer)
+        self.layer_box = LayerBox(self._viewer, follows=True)
         self.layer_box.setToolTip("The image that the network sees; of a stack, the shown plane.")
         self.model_choice = ModelChoice()
         self.ushape = UShape()
@@ -85,7 +86,7 @@ class LookForm(QWidget):
         form.setContentsMargins(0, 0, 0, 0)
         form.setVerticalSpacing(4)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("&Layer", self.layer_box)
+        form.addRow("&Layer", PinnedBox(self.layer_box))
         form.addRow("&Model", self.model_choice)
         more = QFormLayout()
         more.setContentsMargins(0, 0, 0, 0)

@@ -65,7 +65,7 @@ class LookInsideWidget(LookForm):
         self.timer.setInterval(DELAY)
         self.timer.timeout.connect(self._look_again)
         self.model_choice.structure_changed.connect(self._structure_changed)
-        self.model_choice.failed.connect(self.status_label.setText)
+        self.model_choice.failed.connect(self.status_label.complain)
         self.ushape.changed.connect(self._choices_changed)
         self.layer_box.layer_changed.connect(self._layer_chosen)
         self.show_box.currentIndexChanged.connect(self._choices_changed)
@@ -272,7 +272,7 @@ class LookInsideWidget(LookForm):
         self._update()
 
     def _complain(self, text: str) -> None:
-        self.status_label.setText(text)
+        self.status_label.complain(text)
         show_error(text)
 
     def showEvent(self, event: Any) -> None:

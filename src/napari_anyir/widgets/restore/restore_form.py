@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,12 +32,16 @@ from napari_anyir.widgets.kit.form_parts import (
     small_label,
 )
 from napari_anyir.widgets.kit.layer_box import LayerBox, is_shapes
+from napari_anyir.widgets.kit.layer_pin import PinnedBox
+from napari_anyir.widgets.kit.notices import mark
 from napari_anyir.widgets.kit.qt import Signal
 from napari_anyir.widgets.kit.worker import Runner
 from napari_anyir.widgets.layers import image_layers
 from napari_anyir.widgets.network.devices import DevicesJob
 from napari_anyir.widgets.restore.estimate import expected_for, in_words
+from napari_anyir.widgets.restore.memory_needs import needs_in_words
 from napari_anyir.widgets.restore.models_button import ModelsButton
+from napari_anyir.widgets.restore.pixel_watch import PixelWatch
 from napari_anyir.widgets.restore.restore_job import (
     ALL,
     RECTANGLE,
@@ -46,6 +53,8 @@ from napari_anyir.widgets.restore.restore_job import (
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+
+    from napari_anyir.widgets.restore.restore_job import RestoreJob
 
 __all__ = ["ERROR_STYLE", "INTENSITIES", "PRECISIONS", "TILES", "RestoreForm", "small_label"]
 
@@ -75,6 +84,8 @@ class RestoreForm(QWidget):
         self._cards = list_models()
         self._devices: list[str] = []
         self._wanted_device: str | None = None
+        self._pixels = PixelWatch(self)
+        self._typed: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
         self._build(viewer)
         self._connect()
         self._prefill_axes()
@@ -82,6 +93,8 @@ class RestoreForm(QWidget):
         self._what_chosen()
         self._probe = Runner(self)
         self._probe.returned.connect(self._offer_devices)
+        self._pixels.edited.connect(self._prefill_axes)
+        self._pixels.told.connect(self._check_axes)
 
     # ---------------------------------------------------------------- what was chosen
 
@@ -110,6 +123,8 @@ class RestoreForm(QWidget):
         """Why a run cannot start, as one sentence, or None."""
         if self.layer is None:
             return "Open an image first: File > Open, or File > Open Sample."
+        if (text := self._pixels.problem(self.layer)) is not None:
+            return text
         try:
             check_layer_axes(self.layer, self.axes)
         except (TypeError, ValueError) as error:
@@ -137,25 +152,49 @@ class RestoreForm(QWidget):
     def lazy(self) -> bool:
         """Whether all planes of a layer are asked for that is not in memory."""
         layer = self.layer
-        return (
-            layer is not None
-            and self.what == ALL
-            and not isinstance(image_layers.pixels(layer), np.ndarray)
-        )
+        if layer is None or self.what != ALL:
+            return False
+        with suppress(TypeError):  # `problem` says so
+            return not isinstance(image_layers.pixels(layer), np.ndarray)
+        return False
 
     @property
     def compute(self) -> bool:
         """Whether the result of a lazy layer is to be computed at once."""
         return self.lazy and self.when_box.currentIndex() == 1
 
-    def estimate(self, pixels: int) -> str:
-        """Say in words how long a run will take.
+    def estimate(self, job: RestoreJob) -> tuple[str, bool]:
+        """Say in words how long a run will take, and how much memory.
 
         Parameters
         ----------
-        pixels : int
-            Height times width times planes.
+        job : RestoreJob
+            What would run.
+
+        Returns
+        -------
+        text : str
+            A sentence or two.
+        tight : bool
+            Whether the memory will not suffice.
         """
+        text = self._duration(job.pixels)
+        if not self._devices or not text:
+            return text, False
+        chosen = self.settings()
+        device = self._devices[0] if chosen.device == "auto" else chosen.device
+        configs = {card.name: card.config for card in self._cards}
+        needs, tight = needs_in_words(
+            configs[self.models[0]],
+            job.plane_size,
+            job.kept_bytes,
+            device=device,
+            precision=chosen.precision,
+            tile=chosen.tile,
+        )
+        return f"{text} {needs}".strip(), tight
+
+    def _duration(self, pixels: int) -> str:
         if self.lazy and not self.compute:
             return "Only the shown plane is computed now."
         if not self._devices:  # torch is not there yet, and with it nobody knows the device
@@ -204,7 +243,7 @@ class RestoreForm(QWidget):
     # ---------------------------------------------------------------- building
 
     def _build(self, viewer: ViewerModel) -> None:
-        self.layer_box = LayerBox(viewer)
+        self.layer_box = LayerBox(viewer, follows=True)
         self.layer_box.setToolTip(
             "The image to restore. It is never changed: results are new layers."
         )
@@ -258,7 +297,7 @@ class RestoreForm(QWidget):
         self._form.setContentsMargins(0, 0, 0, 0)
         self._form.setVerticalSpacing(4)
         self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        self._form.addRow("&Layer", self.layer_box)
+        self._form.addRow("&Layer", PinnedBox(self.layer_box))
         self._form.addRow(models_label, models)
         self._form.addRow("", self.card_label)
         self._form.addRow("&Device", self.device_box)
@@ -293,30 +332,53 @@ class RestoreForm(QWidget):
 
     def _prefill_axes(self) -> None:
         layer, text = self.layer, ""
+        self._pixels.follow(layer)
         if layer is not None:
-            try:
-                text = image_layers.guess_layer_axes(layer)
-            except ValueError:  # more axes than letters: the check below says so
-                text = ""
+            with suppress(TypeError, ValueError):  # the check below says so
+                text = self._typed.get(layer) or image_layers.guess_layer_axes(layer)
         self.axes_edit.setText(text)
         self._check_axes()
         self._show_lazy_rows()
 
     def _axes_typed(self) -> None:
+        if self.layer is not None:
+            self._typed[self.layer] = self.axes_edit.text()
         self._check_axes()
-        self.changed.emit()
 
     def _check_axes(self) -> None:
-        problem = self.problem
-        wrong = problem is not None and self.layer is not None
-        self.axes_edit.setStyleSheet(ERROR_STYLE if wrong else "")
-        self.axes_label.setStyleSheet(ERROR_STYLE if wrong else "")
-        self.axes_label.setText(problem or describe(self.layer, self.axes))
+        layer, problem = self.layer, self.problem
+        if problem is None:
+            self.axes_label.setText(describe(layer, self.axes))
+        elif layer is None:
+            self.axes_label.setText(problem)
+        else:
+            self.axes_label.complain(problem)
+        wrong = problem is not None and layer is not None
+        axes_wrong = wrong and self._pixels.problem(layer) is None
+        mark(self.axes_edit, ERROR_STYLE if axes_wrong else "")
+        self._name_whole()
+        self.changed.emit()
+
+    def _name_whole(self) -> None:
+        """Call all planes of an image that has one what it is."""
+        try:
+            letters = check_layer_axes(self.layer, self.axes) if self.layer is not None else ""
+        except (TypeError, ValueError):
+            letters = ""
+        shape = image_layers.pixels(self.layer).shape if letters else ()
+        planes = math.prod(n for n, letter in zip(shape, letters, strict=True) if letter in "TZC")
+        whole = bool(letters) and planes == 1
+        self.what_box.setItemText(0, "The whole image" if whole else WHAT[ALL])
+
+    def model_note(self) -> str:
+        """What is said under the model: what it is for."""
+        index = self.model_box.currentIndex()
+        return self._cards[index].summary if index >= 0 else "No model is installed."
 
     def _model_chosen(self) -> None:
         index = self.model_box.currentIndex()
         card = self._cards[index] if index >= 0 else None
-        self.card_label.setText(card.summary if card else "No model is installed.")
+        self.card_label.setText(self.model_note())
         if card is not None:
             self.card_label.setToolTip(card.limits or card.tiling)
             self.more_button.set_main(card.name)

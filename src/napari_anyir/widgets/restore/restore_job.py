@@ -20,6 +20,8 @@ from napari_anyir.widgets.layers.blending import blend
 from napari_anyir.widgets.layers.contrast import slider_range, span
 from napari_anyir.widgets.layers.image_layers import check_layer_axes, describe, placement
 from napari_anyir.widgets.layers.lazy_results import fill_cache
+from napari_anyir.widgets.layers.levels import Change, measure_change
+from napari_anyir.widgets.layers.placing import manner
 from napari_anyir.widgets.restore.choices import ALL, FIELD, PLANE, RECTANGLE, WHAT, Settings
 
 if TYPE_CHECKING:
@@ -61,6 +63,8 @@ class Restored:
         CRC-32 of the source's pixels, by which a script knows them again; None if it is lazy.
     slider : (float, float), optional
         How far the contrast slider of the result is to go: over its values and the source's.
+    change : Change, optional
+        Brightness before and after; None of a lazy result of which nothing is known.
     """
 
     source: Any
@@ -69,6 +73,7 @@ class Restored:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     checksum: int | None = None
     slider: tuple[float, float] | None = None
+    change: Change | None = None
 
 
 @dataclass(frozen=True)
@@ -146,6 +151,20 @@ class RestoreJob:
         picture = [axis for axis, letter in enumerate(self.letters) if letter in "YX"]
         return self.planes * math.prod(self.region.shape[axis] for axis in picture)
 
+    @property
+    def plane_size(self) -> tuple[int, int]:
+        """Height and width of a plane, in pixels."""
+        size = dict(zip(self.letters, self.region.shape, strict=False))
+        return size["Y"], size["X"]
+
+    @property
+    def kept_bytes(self) -> int:
+        """Memory that source and result take while they are looked at; lazy ones take little."""
+        if self.steps < self.planes:
+            return 0
+        samples = int(self.data.shape[-1]) if "S" in self.letters else 1
+        return 2 * self.pixels * samples * int(self.data.dtype.itemsize)
+
     def __call__(self, progress: Callable[[int, int], None] | None, cancel: Any) -> Restored:
         """Restore.
 
@@ -200,6 +219,7 @@ class RestoreJob:
             arguments,
             None if lazy else zlib.crc32(np.ascontiguousarray(source).data),
             span(source, pixels, known=self.slider),
+            measure_change(source, pixels, colour=self.letters.endswith("S"), part=self.shown),
         )
 
     def _intensity(self) -> str | tuple[float, float]:
@@ -285,7 +305,7 @@ def plan(
         region=region,
         settings=settings or Settings(),
         source=layer.name,
-        placement=placement(layer, letters, region),
+        placement={**placement(layer, letters, region), **manner(layer)},
         compute=compute,
         shown=_drawn(layer, dims) if what == ALL else None,
         slider=None if layer.rgb else slider_range(layer),
@@ -319,10 +339,8 @@ def result_layer(
     restored: Restored,
     taken: Collection[str],
     strength: float = 1.0,
-    *,
-    suffix: str = "restored",
 ) -> tuple[Any, dict[str, Any], str]:
-    """Make a new layer of a result.
+    """Make a new layer of a result, named after its source and the model.
 
     Parameters
     ----------
@@ -334,8 +352,6 @@ def result_layer(
         Names of the layers that are there; none of them is overwritten.
     strength : float
         Share of the restoration, 0 to 1.
-    suffix : str
-        What the source's name is followed by.
 
     Returns
     -------
@@ -346,7 +362,7 @@ def result_layer(
         blend(restored.source, restored.pixels, strength),
         {
             **job.placement,
-            "name": image_layers.unique_name(f"{job.source} {suffix}", taken),
+            "name": image_layers.unique_name(f"{job.source} ({restored.record['model']})", taken),
             "metadata": {"napari_anyir": {**restored.record, "strength": strength}},
         },
         "image",

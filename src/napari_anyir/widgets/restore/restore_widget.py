@@ -26,6 +26,7 @@ from qtpy.QtWidgets import (
 from napari_anyir.widgets.kit import last_choices
 from napari_anyir.widgets.kit.activity import (
     Activity,
+    clear_progress,
     end_progress,
     progress_text,
     show_progress,
@@ -35,13 +36,14 @@ from napari_anyir.widgets.kit.blender import Blender
 from napari_anyir.widgets.kit.leaving import Leaving
 from napari_anyir.widgets.kit.worker import Runner
 from napari_anyir.widgets.layers.contrast import widen_slider
-from napari_anyir.widgets.layers.lazy_results import add_result
+from napari_anyir.widgets.layers.placing import add_above, sums
 from napari_anyir.widgets.layers.side_by_side import SideBySide
 from napari_anyir.widgets.layers.viewer import unwrapped
 from napari_anyir.widgets.restore.estimate import learn_from
 from napari_anyir.widgets.restore.live_preview import LivePreview
 from napari_anyir.widgets.restore.restore_form import RestoreForm, small_label
 from napari_anyir.widgets.restore.restore_job import Restored, RestoreJob, plan, result_layer
+from napari_anyir.widgets.restore.result_report import ResultReport
 from napari_anyir.widgets.restore.result_script import Origin, origin
 from napari_anyir.widgets.restore.results import METADATA, Results
 
@@ -113,6 +115,7 @@ class RestoreWidget(QWidget):
         self.progress_bar.setRange(0, 1)
         self.progress_bar.setTextVisible(True)
         self.progress_bar.setToolTip("How far the run is, over all planes.")
+        self.report = ResultReport()
         self.estimate_label = small_label()
         self.estimate_label.setToolTip("From earlier runs with the same choices on this computer.")
         self.status_label = small_label()
@@ -145,6 +148,7 @@ class RestoreWidget(QWidget):
         layout.addLayout(buttons)
         layout.addWidget(self.progress_bar)
         layout.addWidget(self.status_label)
+        layout.addWidget(self.report)
         layout.addWidget(self.script_button)
         layout.addStretch(1)
 
@@ -154,7 +158,9 @@ class RestoreWidget(QWidget):
         self.preview.runner.finished.connect(self._update)  # it has taught how long a run takes
         self.preview_box.toggled.connect(self.preview.set_enabled)
         self.strength_slider.valueChanged.connect(self.preview.blend_again)
+        self.strength_slider.valueChanged.connect(lambda _: self.report.set_strength(self.strength))
         self.form.changed.connect(self._update)
+        self.form.layer_box.layer_changed.connect(self._layer_chosen)
         self.run_button.clicked.connect(self.run)
         self.cancel_button.clicked.connect(self.cancel)
         self.script_button.clicked.connect(self.copy_script)
@@ -165,7 +171,7 @@ class RestoreWidget(QWidget):
         self.strength_slider.valueChanged.connect(self.blender.ask)
         self.runner.progressed.connect(self._progressed)
         self.runner.returned.connect(self._returned)
-        self.runner.failed.connect(self.status_label.setText)
+        self.runner.failed.connect(self.status_label.complain)
         self.runner.finished.connect(self._finished)
         self._viewer.layers.events.removed.connect(self._layer_removed)
 
@@ -246,9 +252,9 @@ class RestoreWidget(QWidget):
         if self._job is None or self._origin is None:
             return
         names = {layer.name for layer in self._viewer.layers}
-        suffix = f"restored ({self._job.settings.model})" if self._several > 1 else "restored"
-        data, values, _ = result_layer(self._job, restored, names, self.strength, suffix=suffix)
-        layer = add_result(self._viewer, data, values)
+        data, values, _ = result_layer(self._job, restored, names, self.strength)
+        source = self._source() if self._source is not None else None
+        layer = add_above(self._viewer, source, data, values)
         widen_slider(layer, restored.slider)
         if self._fresh:  # until then the slider acts on what an earlier run left
             self.blender.stop()
@@ -257,7 +263,10 @@ class RestoreWidget(QWidget):
         self.results.add(layer, self._origin, self._job, restored)
         self._done = True
         learn_from(restored.record, self._job.settings, self._job.pixels)
-        self.status_label.setText(summary(restored.record))
+        self.report.show_change(restored.change, self.strength)
+        hidden = source is not None and sums(source)
+        why = f" {self._job.source!r} is hidden: both would add up." if hidden else ""
+        self.status_label.setText(summary(restored.record) + why)
 
     def _finished(self) -> None:
         if self._activity is not None:
@@ -314,16 +323,31 @@ class RestoreWidget(QWidget):
         if self.results.forget(event.value):
             if not self.results:
                 self.blender.stop()
+                self.report.show_change(None, self.strength)
             self._update()
+
+    def _layer_chosen(self) -> None:
+        """Clear what was said of another layer."""
+        if not self.runner.running:
+            self.status_label.setText("")
+            clear_progress(self.progress_bar)
 
     def _update(self) -> None:
         running = self.runner.running
-        self.estimate_label.setText("" if self.form.problem else self._estimate())
+        self._estimate()
         self.run_button.setEnabled(not running and self.form.problem is None)
         self.cancel_button.setEnabled(running and not self.runner.stopping)
         self.script_button.setEnabled(len(self.results) > 0)
 
-    def _estimate(self) -> str:
+    def _estimate(self) -> None:
+        """Say how long a run will take and how much memory, as far as that is known."""
+        text, tight = ("", False) if self.form.problem else self._expected()
+        if tight:
+            self.estimate_label.warn(text)
+        else:
+            self.estimate_label.setText(text)
+
+    def _expected(self) -> tuple[str, bool]:
         try:
             job = plan(
                 self.form.layer,
@@ -333,11 +357,11 @@ class RestoreWidget(QWidget):
                 shapes=self.form.shapes,
             )
         except (TypeError, ValueError):  # said when the run is asked for
-            return ""
-        return self.form.estimate(job.pixels)
+            return "", False
+        return self.form.estimate(job)
 
     def _complain(self, text: str) -> None:
-        self.status_label.setText(text)
+        self.status_label.complain(text)
         show_error(text)
 
     def showEvent(self, event: Any) -> None:

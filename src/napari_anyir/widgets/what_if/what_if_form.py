@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 
 from napari_anyir.widgets.kit.job_row import JobRow
 from napari_anyir.widgets.kit.layer_box import LayerBox
+from napari_anyir.widgets.kit.layer_pin import PinnedBox
 from napari_anyir.widgets.layers.comparison import check_pair
 from napari_anyir.widgets.layers.marks import WHAT_IF, is_source
 from napari_anyir.widgets.layers.viewer import unwrapped
@@ -53,7 +54,7 @@ class WhatIfForm(QWidget):
         self._build()
 
     def _build(self) -> None:
-        self.layer_box = LayerBox(self._viewer, is_untried)
+        self.layer_box = LayerBox(self._viewer, is_untried, follows=True)
         self.layer_box.setToolTip("The image to restore; of a stack, the shown plane.")
         self.reference_box = LayerBox(self._viewer, is_untried, none="none")
         self.reference_box.setToolTip("The truth, if there is one: PSNR is measured against it.")
@@ -97,7 +98,7 @@ class WhatIfForm(QWidget):
         form.setContentsMargins(0, 0, 0, 0)
         form.setVerticalSpacing(4)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("&Layer", self.layer_box)
+        form.addRow("&Layer", PinnedBox(self.layer_box))
         form.addRow("&Reference", self.reference_box)
         form.addRow("&Model", self.model_choice)
         self.setMinimumWidth(300)  # napari cuts the title of a narrower dock

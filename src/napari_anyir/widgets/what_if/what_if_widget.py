@@ -58,7 +58,7 @@ class WhatIfWidget(WhatIfForm):
 
     def _connect(self) -> None:
         self.model_choice.structure_changed.connect(self._structure_changed)
-        self.model_choice.failed.connect(self.status_label.setText)
+        self.model_choice.failed.connect(self.status_label.complain)
         self.ushape.changed.connect(self._choices_changed)
         self.layer_box.layer_changed.connect(self._layer_chosen)
         self.reference_box.layer_changed.connect(self._choices_changed)
@@ -217,7 +217,7 @@ class WhatIfWidget(WhatIfForm):
         self.script_button.setEnabled(self._newest is not None)
 
     def _complain(self, text: str) -> None:
-        self.status_label.setText(text)
+        self.status_label.complain(text)
         show_error(text)
 
     def showEvent(self, event: Any) -> None:
