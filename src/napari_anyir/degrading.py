@@ -49,7 +49,7 @@ def degrade_array(
     seed : int
         Seed of its first plane.
     axes, intensity
-        As for `napari_anyir.restore`.
+        As for `napari_anyir.restore`, but that 8 bits are taken as they are, and photons refused.
     strength : float
         Share of the degraded image in the result; the rest is the clean one.
     progress : callable, optional
@@ -80,7 +80,13 @@ def degrade_array(
     result = np.empty(layout.shape, check_dtype(image.dtype))
     if not result.size:
         return result
-    mapping = find_range(image, layout, check_intensity(intensity))
+    intensity = check_intensity(intensity)
+    if isinstance(intensity, str) and intensity.startswith("photons"):
+        raise ValueError(
+            "intensity='photons' fits noise that is there; choose 'auto', 'dtype', 'range' or two "
+            "numbers to degrade an image."
+        )
+    mapping = find_range(image, layout, intensity, stretch=False)
     generator = torch.Generator()
     for number, index in enumerate(layout.indices()):
         if cancel is not None and cancel.is_set():

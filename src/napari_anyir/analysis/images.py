@@ -84,7 +84,7 @@ def range_of(image: NDArray[Any], intensity: Intensity = "auto") -> IntensityRan
 
 
 def on_unit_scale(image: NDArray[Any], mapping: IntensityRange) -> NDArray[np.float64]:
-    """Map an image linearly, without clipping.
+    """Map an image to the network's range, without clipping.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def on_unit_scale(image: NDArray[Any], mapping: IntensityRange) -> NDArray[np.fl
     ndarray of float64
         The same shape.
     """
-    return (image.astype(np.float64) - mapping.low) / mapping.span
+    return mapping.to_unit(image)
 
 
 def comparable(

@@ -44,7 +44,8 @@ Intensity = Annotated[
     typer.Option(
         "--intensity",
         help="Values that the network sees as 0 and 1: dtype (0 and the type's maximum), range "
-        "(percentiles 0.1 and 99.9), auto, or LOW,HIGH.",
+        "(percentiles 0.1 and 99.9), photons (for noise that grows with brightness), auto, or "
+        "LOW,HIGH.",
     ),
 ]
 Overwrite = Annotated[
@@ -132,7 +133,7 @@ def parse_intensity(text: str) -> str | tuple[float, float]:
     >>> parse_intensity("100,4000"), parse_intensity("range")
     ((100.0, 4000.0), 'range')
     """
-    if text in ("auto", "dtype", "range"):
+    if text in ("auto", "dtype", "range", "photons"):
         return text
     low, comma, high = text.partition(",")
     try:
@@ -140,7 +141,7 @@ def parse_intensity(text: str) -> str | tuple[float, float]:
             return float(low), float(high)
     except ValueError:
         pass
-    raise typer.BadParameter(f"'{text}' is none of auto, dtype, range and LOW,HIGH.")
+    raise typer.BadParameter(f"'{text}' is none of auto, dtype, range, photons and LOW,HIGH.")
 
 
 def shown(path: Any) -> str:

@@ -13,7 +13,12 @@ import torch
 from torch import Tensor
 
 from napari_anyir.inference.arrays.axes import Layout
-from napari_anyir.inference.arrays.intensity import Intensity, check_dtype, check_intensity
+from napari_anyir.inference.arrays.intensity import (
+    Intensity,
+    check_dtype,
+    check_intensity,
+    for_model,
+)
 from napari_anyir.inference.arrays.opening import as_array, make_layout
 from napari_anyir.inference.arrays.pixels import to_network
 from napari_anyir.inference.arrays.plane_reading import find_range, read_plane
@@ -120,7 +125,8 @@ def feature_maps(
     [(5, 30, 41), (16, 30, 41)]
     """
     reduce = check_reduction(reduce)
-    network = get_model(model).anyir
+    loaded = get_model(model)
+    network = loaded.anyir
     chosen = choose_blocks(network, blocks)
     if parts is None:
         shown = choose_parts(
@@ -129,7 +135,7 @@ def feature_maps(
     else:
         shown = choose_parts(network, parts)
     changes = _check_changes(network, interventions)
-    plane = _take_plane(image, axes, index, intensity)
+    plane = _take_plane(image, axes, index, intensity, loaded.name)
     height, width = plane.shape[-2:]
     kept = maps_bytes(map_shapes(network, height, width, chosen, shown, reduce).values())
     remedy = "name fewer blocks or parts, or give a smaller part of the image"
@@ -188,10 +194,11 @@ def gate_numbers(
     >>> [number.block for number in numbers][:2]
     ['encoder1.0', 'encoder2.0']
     """
-    network = get_model(model).anyir
+    loaded = get_model(model)
+    network = loaded.anyir
     chosen = choose_blocks(network, blocks)
     changes = _check_changes(network, interventions)
-    plane = _take_plane(image, axes, index, intensity)
+    plane = _take_plane(image, axes, index, intensity, loaded.name)
     prepared = _place(network, plane, device, precision, 0, "give a smaller part of the image")
     _, numbers = collect(
         prepared.network,
@@ -214,11 +221,15 @@ def _check_changes(
 
 
 def _take_plane(
-    image: Any, axes: str | None, index: int | Sequence[int] | None, intensity: Intensity
+    image: Any,
+    axes: str | None,
+    index: int | Sequence[int] | None,
+    intensity: Intensity,
+    model: str,
 ) -> Tensor:
     """Return the plane as (1, 3, H, W) float32 in the network's range."""
     image = as_array(image)
-    checked = check_intensity(intensity)
+    checked = for_model(check_intensity(intensity), model)
     check_dtype(image.dtype)
     layout = make_layout(image, axes)
     position = _position(layout, index)

@@ -42,6 +42,8 @@ class Provenance:
         Planes that were restored.
     seconds : float or None
         Wall-clock time.
+    photons : tuple of 2 float or None
+        Values per photon, and the variance at the value 0, where the image was mapped by them.
     interventions : tuple of str
         Changes to the network's parts, as ``Intervention.parse`` reads them.
 
@@ -73,6 +75,7 @@ class Provenance:
     planes: int
     seconds: float | None
     interventions: tuple[str, ...] = ()
+    photons: tuple[float, float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON and for ``layer.metadata``.

@@ -24,6 +24,7 @@ from napari_anyir.inference.arrays.intensity import (
     Sentinels,
     check_dtype,
     check_intensity,
+    for_model,
 )
 from napari_anyir.inference.arrays.nodata import (
     NoData,
@@ -33,6 +34,7 @@ from napari_anyir.inference.arrays.nodata import (
     is_masked,
 )
 from napari_anyir.inference.arrays.opening import as_array, make_layout
+from napari_anyir.inference.arrays.photons import photons_of
 from napari_anyir.inference.arrays.plane_reading import find_range
 from napari_anyir.inference.engine import execution
 from napari_anyir.inference.engine.device import resolve_device
@@ -87,8 +89,12 @@ def restore(
     intensity : str or tuple of 2 float
         Which values the network sees as 0 and 1, the same for the whole array. ``"dtype"``: 0 and
         the type's maximum (floats: 1), where results end, too. ``"range"``: the 0.1 and 99.9
-        percentiles, linearly, not clipped. ``(low, high)``: these, not clipped. ``"auto"``:
-        ``"dtype"`` for uint8 and for floats inside [0, 1], ``"range"`` otherwise.
+        percentiles, linearly, not clipped. ``"photons"``: the same through a square root that makes
+        the noise of counted photons equally strong anywhere, by the gain and read noise found in
+        the image; the mean is kept, and bright spots fit in. ``(low, high)``: these, not clipped.
+        ``"auto"``: ``"dtype"`` for uint8 and for floats inside [0, 1], ``"range"`` otherwise and
+        for grey uint8 whose percentiles span less than half the type's range; with the model
+        ``"denoise"``, ``"photons"`` for grey planes whose noise clearly rises with brightness.
     nodata : float, optional
         The number, possibly NaN, that says that a pixel has no value. Such pixels, and those that
         a masked array of numpy or dask hides, are kept out of the mapping and come back as they
@@ -300,6 +306,7 @@ def restore_into(
     working = network_precision(options.precision, loaded.network.config, place)
     if options.interventions:
         make_observer(loaded.anyir, options.interventions)  # refuses what the network has not
+    intensity = for_model(intensity, loaded.name)
     mapping: IntensityRange | None = None
     if math.prod(layout.shape):
         image, target, mapping = _mapped(image, target, layout, intensity, nodata)
@@ -337,6 +344,7 @@ def restore_into(
         interventions=tuple(map(str, options.interventions)),
         planes=layout.count if mapping else 0,
         seconds=time.perf_counter() - started,
+        photons=photons_of(mapping),
     )
 
 

@@ -47,7 +47,7 @@ def test_the_shown_plane_is_in_napari_s_cache_before_the_layer_is_added(viewer) 
     read: list[int] = []
     layer = viewer.add_image(counted(read), contrast_limits=(0, 255))
     viewer.dims.set_point(0, 4)
-    settings = Settings(model="nano", device="cpu")
+    settings = Settings(model="nano", device="cpu", intensity="dtype")
     job = plan(layer, "ZYX", dims=viewer.dims, settings=settings)
     restored = job(None, None)
     assert set(read) <= {0, 2, 4}  # those that napari showed of the source
@@ -55,7 +55,9 @@ def test_the_shown_plane_is_in_napari_s_cache_before_the_layer_is_added(viewer) 
     result = add_result(viewer, restored.pixels, {"contrast_limits": (0, 255)})
     assert read == []
     assert result.data is restored.pixels
-    expected = napari_anyir.restore(PIXELS, axes="ZYX", model="nano", device="cpu")
+    expected = napari_anyir.restore(
+        PIXELS, axes="ZYX", model="nano", device="cpu", intensity="dtype"
+    )
     np.testing.assert_array_equal(np.asarray(result._slice.image.raw), expected[4])
 
 

@@ -239,6 +239,7 @@ def test_a_lazy_layer_is_not_computed(widget, viewer, finish) -> None:
     lazy = data.map_blocks(plane, dtype="uint8", meta=np.empty((0, 0, 0), "uint8"))
     viewer.add_image(lazy, contrast_limits=(0, 255), name="lazy")
     assert "read when needed" in widget.form.axes_label.text()
+    widget.form.intensity_box.setCurrentText("range of the type")  # else it is read for its range
     read.clear()
     run(widget, finish)
     result = viewer.layers["lazy (nano)"]

@@ -1,53 +1,46 @@
 """Intensities: which of an array's values the network sees as 0 and 1.
 
-One linear mapping serves a whole volume, so that planes, channels and tiles stay comparable.
+One mapping serves a whole volume, so that planes, channels and tiles stay comparable. It is linear,
+or that of counted photons.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from napari_anyir.inference.arrays.mappings import IntensityRange
 from napari_anyir.inference.arrays.nodata import has_sentinels
+from napari_anyir.inference.arrays.noise_level import NoiseLevel, fit_noise
+from napari_anyir.inference.arrays.photons import PhotonRange, photon_range
 from napari_anyir.inference.arrays.statistics import Statistics, check_finite
 
+__all__ = [
+    "Intensity",
+    "IntensityRange",
+    "PhotonRange",
+    "check_dtype",
+    "check_intensity",
+    "choose_range",
+    "for_model",
+    "needs",
+]
+
 Intensity = str | tuple[float, float]
-"""``"auto"``, ``"dtype"``, ``"range"`` or ``(low, high)``."""
+"""``"auto"``, ``"dtype"``, ``"range"``, ``"photons"``, ``(low, high)``, or a spelled mapping."""
 
-NAMES = ("auto", "dtype", "range")
+NAMES = ("auto", "dtype", "range", "photons")
 
+PHOTON_MODELS = ("denoise",)
+"""Models for which ``"auto"`` takes photons where noise follows brightness."""
 
-@dataclass(frozen=True)
-class IntensityRange:
-    """The linear mapping of a volume: ``low`` becomes 0 and ``high`` becomes 1.
+_AUTO_PHOTONS = "auto for photons"
 
-    Parameters
-    ----------
-    low, high : float
-        In the array's own units.
-    clip : bool
-        Whether results end at ``low`` and ``high``. True for ``"dtype"``, whose limits are those
-        of the type; the other mappings are open, so that bright pixels stay bright.
-
-    Examples
-    --------
-    >>> from napari_anyir.inference.arrays.intensity import IntensityRange
-    >>> IntensityRange(0.0, 255.0, clip=True).span
-    255.0
-    """
-
-    low: float
-    high: float
-    clip: bool
-
-    @property
-    def span(self) -> float:
-        """``high - low``, positive."""
-        return self.high - self.low
+_SMALL_PART = 0.5
+"""A grey image of 8 bits whose percentiles span less of the type's range is mapped by them."""
 
 
 class Sentinels(ValueError):
@@ -107,7 +100,8 @@ def check_intensity(intensity: object) -> Intensity:
     Parameters
     ----------
     intensity : object
-        ``"auto"``, ``"dtype"``, ``"range"`` or two numbers.
+        ``"auto"``, ``"dtype"``, ``"range"``, ``"photons"``, two numbers, or what
+        `IntensityRange.spell` returned.
 
     Returns
     -------
@@ -128,18 +122,18 @@ def check_intensity(intensity: object) -> Intensity:
     (100.0, 4000.0)
     """
     if isinstance(intensity, str):
-        if intensity not in NAMES:
+        if intensity not in (*NAMES, _AUTO_PHOTONS) and _spelled(intensity) is None:
             raise ValueError(
-                f"The intensity {intensity!r} is unknown; choose 'auto', 'dtype', 'range' or two "
-                "numbers (low, high)."
+                f"The intensity {intensity!r} is unknown; choose 'auto', 'dtype', 'range', "
+                "'photons' or two numbers (low, high)."
             )
         return intensity
     try:
         low, high = (float(value) for value in intensity)  # type: ignore[attr-defined]
     except (TypeError, ValueError) as error:
         raise TypeError(
-            f"intensity must be 'auto', 'dtype', 'range' or two numbers (low, high), not "
-            f"{intensity!r}."
+            f"intensity must be 'auto', 'dtype', 'range', 'photons' or two numbers (low, high), "
+            f"not {intensity!r}."
         ) from error
     if not (math.isfinite(low) and math.isfinite(high) and 0 < high - low < math.inf):
         raise ValueError(
@@ -148,7 +142,25 @@ def check_intensity(intensity: object) -> Intensity:
     return low, high
 
 
-def needs(intensity: Intensity, dtype: np.dtype[Any]) -> str:
+def for_model(intensity: Intensity, model: str) -> Intensity:
+    """What ``"auto"`` means for a model.
+
+    Parameters
+    ----------
+    intensity : str or tuple
+        As `check_intensity` returns it.
+    model : str
+        The model's name.
+
+    Returns
+    -------
+    str or tuple
+        The same, unless the model suits photons and may take them where an image shows them.
+    """
+    return _AUTO_PHOTONS if intensity == "auto" and model in PHOTON_MODELS else intensity
+
+
+def needs(intensity: Intensity, dtype: np.dtype[Any], *, grey: bool = False) -> str:
     """What has to be known of a volume before its first pixel is mapped.
 
     Parameters
@@ -157,24 +169,33 @@ def needs(intensity: Intensity, dtype: np.dtype[Any]) -> str:
         As `check_intensity` returns it.
     dtype : numpy.dtype
         Type of the array.
+    grey : bool
+        Whether planes have one channel.
 
     Returns
     -------
     str
-        ``"nothing"``, ``"finite"`` (whether all pixels are) or ``"percentiles"``.
+        ``"nothing"``, ``"finite"`` (whether all pixels are), ``"percentiles"`` or ``"noise"``
+        (percentiles, and the variance of blocks).
     """
-    if intensity == "range" or (intensity == "auto" and dtype != np.uint8):
+    if intensity == "photons" or (intensity == _AUTO_PHOTONS and grey):
+        return "noise"
+    if intensity == "range":
+        return "percentiles"
+    if intensity in ("auto", _AUTO_PHOTONS) and (dtype != np.uint8 or grey):
         return "percentiles"
     return "finite" if dtype.kind == "f" else "nothing"
 
 
 def choose_range(
-    intensity: Intensity, dtype: np.dtype[Any], statistics: Statistics
+    intensity: Intensity, dtype: np.dtype[Any], statistics: Statistics, *, grey: bool = False
 ) -> IntensityRange:
     """Choose the mapping of a volume.
 
     ``"range"`` takes the 0.1 and 99.9 percentiles; where they are equal, as in an image that is
     dark but for a few spots, the extremes; where these are equal too, 0 and the one value there is.
+    ``"photons"`` takes the same where no noise can be found that follows brightness, as its own
+    mapping becomes linear then.
 
     Parameters
     ----------
@@ -184,6 +205,9 @@ def choose_range(
         Type of the array.
     statistics : Statistics
         Of the volume, as far as `needs` asks for.
+    grey : bool
+        Whether planes have one channel: then ``"auto"`` maps 8 bits, too, by percentiles where they
+        lie close together.
 
     Returns
     -------
@@ -200,7 +224,7 @@ def choose_range(
     >>> import numpy as np
     >>> from napari_anyir.inference.arrays.intensity import Statistics, choose_range
     >>> choose_range("auto", np.dtype("uint8"), Statistics())
-    IntensityRange(low=0.0, high=255.0, clip=True)
+    IntensityRange(low=0.0, high=255.0, clip=True, floor=-inf)
     """
     check_finite(statistics)
     if dtype.kind == "f" and has_sentinels(statistics.low, statistics.high):
@@ -210,12 +234,44 @@ def choose_range(
             "give that number as nodata."
         )
     if isinstance(intensity, tuple):
-        return IntensityRange(*intensity, clip=False)
-    inside = dtype.kind == "f" and statistics.low >= 0 and statistics.high <= 1
-    if intensity == "dtype" or (intensity == "auto" and (dtype == np.uint8 or inside)):
-        return IntensityRange(0.0, 1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max), True)
-    if statistics.low > statistics.high:  # there is no value at all
-        return IntensityRange(0.0, 1.0, clip=False)
+        return IntensityRange(*intensity)
+    if (spelled := _spelled(intensity)) is not None:
+        return spelled
+    if statistics.low > statistics.high and needs(intensity, dtype, grey=grey) != "nothing":
+        return IntensityRange(0.0, 1.0)  # there is no value at all
+    if needs(intensity, dtype, grey=grey) == "noise":
+        level = fit_noise(np.concatenate(statistics.blocks or (np.empty((0, 3)),)))
+        if level is not None and level.gain > 0 and (level.rising or intensity == "photons"):
+            return _by_photons(level, dtype, statistics)
+    full = IntensityRange(0.0, 1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max), clip=True)
+    if intensity == "dtype":
+        return full
+    if intensity in ("auto", _AUTO_PHOTONS):
+        if dtype.kind == "f" and statistics.low >= 0 and statistics.high <= 1:
+            return full
+        if dtype == np.uint8:
+            if not grey:
+                return full
+            low, high = statistics.percentiles()
+            if low == high or high - low >= _SMALL_PART * full.span:
+                return full
+    low, high = _percentiles(statistics)
+    return IntensityRange(low, high, floor=_floor(dtype, statistics))
+
+
+def _by_photons(level: NoiseLevel, dtype: np.dtype[Any], statistics: Statistics) -> IntensityRange:
+    low, high = _percentiles(statistics)
+    floor = _floor(dtype, statistics)
+    return photon_range(level, low, high, max(statistics.high, high), floor)
+
+
+def _floor(dtype: np.dtype[Any], statistics: Statistics) -> float:
+    """Fractions have no least value of their own: their results end where the image does."""
+    return statistics.low if dtype.kind == "f" else -math.inf
+
+
+def _percentiles(statistics: Statistics) -> tuple[float, float]:
+    """Percentiles of a volume, or what stands for them where they are equal."""
     low, high = statistics.percentiles()
     if low == high:
         low, high = statistics.low, statistics.high
@@ -226,4 +282,21 @@ def choose_range(
             f"The values of the image, {low:g} to {high:g}, lie too far apart; give the range that "
             "matters as intensity=(low, high)."
         )
-    return IntensityRange(low, high, clip=False)
+    return low, high
+
+
+def _spelled(intensity: str) -> IntensityRange | None:
+    """Read what `IntensityRange.spell` wrote; None for anything else."""
+    name, _, rest = intensity.partition(":")
+    try:
+        numbers = [float(number) for number in rest.split(",")]
+    except ValueError:
+        return None
+    if any(map(math.isnan, numbers)) or len(numbers) < 2 or not numbers[0] < numbers[1] < math.inf:
+        return None
+    if name == "range" and len(numbers) == 3:
+        return IntensityRange(numbers[0], numbers[1], floor=numbers[2])
+    if name == "photons" and len(numbers) == 5 and 0 < numbers[2] < math.inf:
+        low, high, gain, intercept, floor = numbers
+        return PhotonRange(low, high, False, floor, gain, intercept)
+    return None

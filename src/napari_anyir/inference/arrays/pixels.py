@@ -33,7 +33,7 @@ def to_network(
     plane : array (Y, X) or (Y, X, S)
         Grey, RGB or RGBA; alpha is left out, grey repeated three times.
     mapping : IntensityRange
-        ``low`` becomes 0, ``high`` becomes 1, linearly and without clipping.
+        ``low`` becomes 0, ``high`` becomes 1, without clipping.
     out : array (3, Y, X) of float32, optional
         Where the result goes.
 
@@ -58,7 +58,7 @@ def to_network(
         colours = plane[part, :, :3].transpose(2, 0, 1) if plane.ndim == 3 else plane[part]
         # Far outside the mapping float32 overflows; `from_network` then says so.
         with np.errstate(over="ignore"):
-            result[:, part] = (colours.astype(np.float64) - mapping.low) / mapping.span
+            result[:, part] = mapping.to_unit(colours)
     return result
 
 
@@ -113,13 +113,11 @@ def from_network(
             )
         values = values.transpose(1, 2, 0) if plane.ndim == 3 else values.mean(axis=0)
         with np.errstate(over="ignore"):  # `to_dtype` saturates
-            values = mapping.low + values * mapping.span
+            values = mapping.from_unit(values)
         source = plane[part, :, :3] if plane.ndim == 3 else plane[part]
         if strength < 1:
             before = source.astype(np.float64)
             values = before + strength * (values - before)
-        if mapping.clip:
-            np.clip(values, mapping.low, mapping.high, out=values)
         target = out[part, :, :3] if plane.ndim == 3 else out[part]
         target[...] = to_dtype(values, out.dtype)
         if plane.ndim == 3 and plane.shape[2] == 4:

@@ -17,6 +17,7 @@ from napari_anyir.inference.arrays.intensity import (
     needs,
 )
 from napari_anyir.inference.arrays.nodata import Seen
+from napari_anyir.inference.arrays.noise_level import BLOCK, block_step
 from napari_anyir.inference.arrays.statistics import (
     Statistics,
     measure,
@@ -87,7 +88,9 @@ def write_plane(
     target[layout.index(plane, rows)] = values.transpose(order)
 
 
-def find_range(image: Any, layout: Layout, intensity: Intensity) -> IntensityRange:
+def find_range(
+    image: Any, layout: Layout, intensity: Intensity, *, stretch: bool = True
+) -> IntensityRange:
     """Find the intensity mapping of an array, and check that its pixels are finite.
 
     Parameters
@@ -98,6 +101,8 @@ def find_range(image: Any, layout: Layout, intensity: Intensity) -> IntensityRan
         Where its planes are.
     intensity : str or tuple
         As for `restore`.
+    stretch : bool
+        Whether ``"auto"`` maps grey planes of 8 bits by percentiles where these lie close together.
 
     Returns
     -------
@@ -119,26 +124,49 @@ def find_range(image: Any, layout: Layout, intensity: Intensity) -> IntensityRan
     100.3
     """
     dtype = np.dtype(image.dtype).newbyteorder("=")
-    need = needs(intensity, dtype)
+    grey = stretch and not layout.colour
+    need = needs(intensity, dtype, grey=grey)
     step = sampling_step(layout)
-    bands = list(row_bands(image, layout)) if need != "nothing" else ()
+    blocks = noise_step(layout) if need == "noise" else 0
+    # Blocks whose noise is measured are not to be cut.
+    bands = list(row_bands(image, layout, BLOCK if blocks else 1)) if need != "nothing" else ()
     source = image.masked() if isinstance(image, Seen) else image
 
     def parts() -> Iterator[Statistics]:
         for plane in layout.indices():
             for rows in bands:
                 values = read_plane(source, layout, plane, rows)
-                start = (-rows.start % step, 0)
                 yield measure(
-                    colours(values, layout), step, start, percentiles=need == "percentiles"
+                    colours(values, layout),
+                    step,
+                    (rows.start, 0),
+                    percentiles=need in ("percentiles", "noise"),
+                    blocks=blocks,
                 )
                 if layout.colour:  # alpha passes through, and has to be a number for that
                     yield not_finite(values[..., 3:])
 
-    return choose_range(intensity, dtype, merge(parts()))
+    return choose_range(intensity, dtype, merge(parts()), grey=grey)
 
 
-def row_bands(image: Any, layout: Layout) -> Iterator[slice]:
+def noise_step(layout: Layout) -> int:
+    """Step between the blocks of a volume whose noise is measured.
+
+    Parameters
+    ----------
+    layout : Layout
+        The volume.
+
+    Returns
+    -------
+    int
+        As from `noise_level.block_step`.
+    """
+    height, width = layout.plane_shape[:2]
+    return block_step((height, width), layout.count * (3 if layout.colour else 1))
+
+
+def row_bands(image: Any, layout: Layout, multiple: int = 1) -> Iterator[slice]:
     """Cut planes into bands of rows that fit into memory, and along the chunks of the array.
 
     Parameters
@@ -147,6 +175,8 @@ def row_bands(image: Any, layout: Layout) -> Iterator[slice]:
         Its ``chunks``, if it has any, are those of zarr or of dask.
     layout : Layout
         Where its planes are.
+    multiple : int
+        What the number of rows is a multiple of.
 
     Yields
     ------
@@ -167,7 +197,8 @@ def row_bands(image: Any, layout: Layout) -> Iterator[slice]:
     if chunks is not None:
         chunk = chunks[layout.axes.index("Y")]
         chunk = max(1, max(chunk) if isinstance(chunk, tuple) else chunk)
-        rows = max(rows // chunk, 1) * chunk
+        multiple = math.lcm(multiple, chunk)
+    rows = max(rows // multiple, 1) * multiple
     return (slice(start, min(start + rows, height)) for start in range(0, height, rows))
 
 

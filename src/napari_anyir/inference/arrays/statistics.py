@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_anyir.inference.arrays.axes import Layout
+from napari_anyir.inference.arrays.noise_level import measure_blocks
 
 PERCENTILES = (0.1, 99.9)
 """What ``"range"`` maps to 0 and 1, in percent."""
@@ -42,6 +43,8 @@ class Statistics:
         The value that the histogram begins with.
     samples : tuple of arrays
         Finite values, all or a regular selection, for the other types.
+    blocks : tuple of arrays (N, 3)
+        Means and variances of blocks, as from `noise_level.measure_blocks`.
     """
 
     nan: int = 0
@@ -51,6 +54,7 @@ class Statistics:
     histogram: NDArray[np.int64] | None = None
     first: int = 0
     samples: tuple[NDArray[Any], ...] = ()
+    blocks: tuple[NDArray[np.float64], ...] = ()
 
     def percentiles(self, percents: Sequence[float] = PERCENTILES) -> list[float]:
         """Percentiles with linear interpolation between neighbours, as ``numpy.percentile``.
@@ -109,15 +113,17 @@ def merge(parts: Iterable[Statistics]) -> Statistics:
     low, high = math.inf, -math.inf
     histogram: NDArray[np.int64] | None = None
     samples: list[NDArray[Any]] = []
+    blocks: list[NDArray[np.float64]] = []
     # One after the other: a histogram of 16 bits weighs half a megabyte, and planes are many.
     for part in parts:
         nan, infinite = nan + part.nan, infinite + part.infinite
         low, high = min(low, part.low), max(high, part.high)
         first = min(first, part.first)
         samples += part.samples
+        blocks += part.blocks
         if part.histogram is not None:
             histogram = part.histogram + (0 if histogram is None else histogram)
-    return Statistics(nan, infinite, low, high, histogram, first, tuple(samples))
+    return Statistics(nan, infinite, low, high, histogram, first, tuple(samples), tuple(blocks))
 
 
 def sampling_step(layout: Layout) -> int:
@@ -145,7 +151,12 @@ def sampling_step(layout: Layout) -> int:
 
 
 def measure(
-    values: NDArray[Any], step: int = 1, start: tuple[int, int] = (0, 0), *, percentiles: bool
+    values: NDArray[Any],
+    step: int = 1,
+    start: tuple[int, int] = (0, 0),
+    *,
+    percentiles: bool,
+    blocks: int = 0,
 ) -> Statistics:
     """Gather the statistics of a part of a volume.
 
@@ -156,16 +167,18 @@ def measure(
     step : int
         See `sampling_step`.
     start : tuple of 2 int
-        First row and column of the part that belong to the sample.
+        Row and column of the part in its plane.
     percentiles : bool
         Whether to gather what percentiles need.
+    blocks : int
+        Step between the blocks whose noise is measured, see `noise_level.block_step`; 0 for none.
 
     Returns
     -------
     Statistics
         Of the part.
     """
-    selected = values[..., start[0] :: step, start[1] :: step, :]
+    whole, selected = values, values[..., -start[0] % step :: step, -start[1] % step :: step, :]
     if isinstance(values, np.ma.MaskedArray):
         values, selected = np.ma.compressed(values), np.ma.compressed(selected)
     if not values.size:
@@ -173,21 +186,22 @@ def measure(
     low, high = values.min(), values.max()
     nan = infinite = 0
     samples: tuple[NDArray[Any], ...] = ()
+    noise: tuple[NDArray[np.float64], ...] = ()
     # NaN shows in both extremes and infinity in one: whole arrays are searched only if need be.
     if values.dtype.kind == "f" and not (np.isfinite(low) and np.isfinite(high)):
         nan = int(np.isnan(values).sum())
         infinite = int(np.isinf(values).sum())
-        low, high = math.inf, -math.inf
-    elif percentiles and values.dtype.kind in "iu" and values.dtype.itemsize <= 2:
+        return Statistics(nan, infinite)
+    if blocks:
+        noise = (measure_blocks(whole, blocks, start),)
+    if percentiles and values.dtype.kind in "iu" and values.dtype.itemsize <= 2:
         first = int(np.iinfo(values.dtype).min)
         flat = values.astype(np.int32).ravel() - first
-        counts = np.bincount(flat, minlength=2 ** (8 * values.dtype.itemsize))
-        return Statistics(
-            low=float(low), high=float(high), histogram=counts.astype(np.int64), first=first
-        )
-    elif percentiles:
+        counts = np.bincount(flat, minlength=2 ** (8 * values.dtype.itemsize)).astype(np.int64)
+        return Statistics(0, 0, float(low), float(high), counts, first, blocks=noise)
+    if percentiles:
         samples = (selected.astype(values.dtype.newbyteorder("=")).ravel(),)
-    return Statistics(nan, infinite, float(low), float(high), samples=samples)
+    return Statistics(low=float(low), high=float(high), samples=samples, blocks=noise)
 
 
 def not_finite(values: NDArray[Any]) -> Statistics:

@@ -27,10 +27,13 @@ from napari_anyir.inference.arrays.intensity import (
     check_dtype,
     check_intensity,
     choose_range,
+    for_model,
     needs,
 )
 from napari_anyir.inference.arrays.nodata import NoData, is_masked
-from napari_anyir.inference.arrays.plane_reading import colours
+from napari_anyir.inference.arrays.noise_level import BLOCK
+from napari_anyir.inference.arrays.photons import photons_of
+from napari_anyir.inference.arrays.plane_reading import colours, noise_step
 from napari_anyir.inference.arrays.statistics import Statistics, measure, merge, sampling_step
 from napari_anyir.inference.engine.device import resolve_device
 from napari_anyir.inference.engine.run_plan import working_precision
@@ -89,22 +92,39 @@ def find_range_lazily(image: da.Array, layout: Layout, intensity: Intensity) -> 
         The former where the type alone decides.
     """
     dtype = image.dtype.newbyteorder("=")
-    if needs(intensity, dtype) != "percentiles":
+    grey = not layout.colour
+    need = needs(intensity, dtype, grey=grey)
+    if need not in ("percentiles", "noise"):
         return choose_range(intensity, dtype, Statistics())
     step = sampling_step(layout)
+    noise = noise_step(layout) if need == "noise" else 0
     seen = colours(clone(image, seed="napari-anyir"), layout)
+    if noise:
+        # Blocks whose noise is measured are not to be cut.
+        seen = seen.rechunk({axis: _whole_blocks(seen.chunks[axis]) for axis in (-3, -2)})
     rows, columns = (np.cumsum((0, *seen.chunks[axis])) for axis in (-3, -2))
     blocks = seen.to_delayed()
     parts = []
     for place in np.ndindex(blocks.shape):
-        start = (-int(rows[place[-3]]) % step, -int(columns[place[-2]]) % step)
-        parts.append(delayed(measure, pure=True)(blocks[place], step, start, percentiles=True))
+        start = (int(rows[place[-3]]), int(columns[place[-2]]))
+        part = delayed(measure, pure=True)(
+            blocks[place], step, start, percentiles=True, blocks=noise
+        )
+        parts.append(part)
     while len(parts) > 1:
         parts = [
             delayed(merge, pure=True)(parts[first : first + _MERGED])
             for first in range(0, len(parts), _MERGED)
         ]
-    return delayed(choose_range, pure=True)(intensity, dtype, parts[0])
+    return delayed(choose_range, pure=True)(intensity, dtype, parts[0], grey=grey)
+
+
+def _whole_blocks(chunks: tuple[int, ...]) -> tuple[int, ...]:
+    """Move the borders between chunks to multiples of a block's side."""
+    ends = np.cumsum(chunks)
+    ends[:-1] = np.round(ends[:-1] / BLOCK).astype(int) * BLOCK
+    ends = np.minimum(ends, ends[-1])
+    return tuple(int(size) for size in np.diff(ends, prepend=0) if size)
 
 
 def restore_lazily(
@@ -148,6 +168,7 @@ def restore_lazily(
     loaded = get_model(model)
     if options.interventions:
         make_observer(loaded.anyir, options.interventions)  # refuses what the network has not
+    intensity = for_model(intensity, loaded.name)
     mapping: Any = None
     side: int | None = None
     result = as_dask(image)
@@ -208,6 +229,7 @@ def restore_lazily(
         interventions=tuple(map(str, options.interventions)),
         planes=layout.count if result.size else 0,
         seconds=None,
+        photons=photons_of(mapping),
     )
 
 

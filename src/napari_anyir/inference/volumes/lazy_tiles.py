@@ -59,7 +59,8 @@ def restore_window(
     precision = network_precision(task.options.precision, loaded.network.config, device)
     with turn(task):
         runner = TileRunner(loaded, max(window.shape[:2]), device, precision)
-        return runner(to_network(window, mapping))
+        seen = to_network(window, mapping)
+        return mapping.settle(seen, runner(seen))
 
 
 def join_tiles(

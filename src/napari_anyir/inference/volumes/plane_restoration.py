@@ -123,8 +123,13 @@ def restore_planes(
             progress=progress,
             cancel=cancel,
         )
-    del images, seen
-    for output, plane, out in zip(restored.numpy(), planes, outs, strict=True):
+    del images
+    outputs = restored.numpy()
+    if mapping.settles:
+        for output, before in zip(outputs, seen, strict=True):
+            output[...] = mapping.settle(before, output)
+    del seen
+    for output, plane, out in zip(outputs, planes, outs, strict=True):
         from_network(output, plane, mapping, strength, out)
     return record
 

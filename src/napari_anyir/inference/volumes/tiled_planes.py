@@ -214,7 +214,8 @@ def restore_in_tiles(
                 raise Cancelled("The restoration was cancelled.")
             done = row * len(grid.lefts) + column
             _, columns = grid.window(row, column)
-            restored = run(to_network(source[:, columns], mapping), _part(progress, done, count))
+            seen = to_network(source[:, columns], mapping)
+            restored = mapping.settle(seen, run(seen, _part(progress, done, count)))
             sums[:, :, columns] += grid.weigh(restored, row, column)
         # Rows that no later tile reaches are done.
         end = grid.tops[row + 1] if row + 1 < len(grid.tops) else height

@@ -192,7 +192,7 @@ class AnalysisJob:
         try:
             import matplotlib.figure  # noqa: F401 - drawn later, in the window's thread
 
-            intensity = volume_intensity(self.plane)
+            intensity = volume_intensity(self.plane, model=self.model)
             steps = (kind.blocks != NONE) + kind.restored
             given: dict[str, Any] = {}
             if kind.blocks != NONE:

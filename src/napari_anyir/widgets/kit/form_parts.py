@@ -37,6 +37,7 @@ INTENSITIES = {
     "automatic": "auto",
     "range of the type": "dtype",
     "0.1 to 99.9 percentile": "range",
+    "counted photons": "photons",
     "from ... to ...": "custom",
 }
 
@@ -81,7 +82,9 @@ class AdvancedFields(QWidget):
         self.intensity_box.addItems(list(INTENSITIES))
         self.intensity_box.setToolTip(
             "Which values the network takes for black and white. Automatic: the range of the type "
-            "for 8 bits and for fractions of 0 to 1, percentiles of the whole volume otherwise."
+            "for 8 bits and for fractions of 0 to 1, percentiles of the whole volume otherwise. "
+            "Counted photons: a square root makes noise that grows with brightness equally strong "
+            "anywhere, as micrographs need it; the mean stays."
         )
         self.low_box, self.high_box = QDoubleSpinBox(), QDoubleSpinBox()
         for box, value, tip in ((self.low_box, 0, "black"), (self.high_box, 65535, "white")):

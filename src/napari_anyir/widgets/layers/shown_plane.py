@@ -225,7 +225,9 @@ def read_shown_plane(layer: Image, dims: Dims) -> ShownPlane:
     )
 
 
-def volume_intensity(plane: ShownPlane, wish: Intensity = "auto") -> Intensity:
+def volume_intensity(
+    plane: ShownPlane, wish: Intensity = "auto", model: str = "default"
+) -> Intensity:
     """Choose the mapping of a plane: that of its whole volume, so that all planes fit together.
 
     A volume on disk is not read for it; its planes are mapped one by one unless a range is given.
@@ -236,6 +238,8 @@ def volume_intensity(plane: ShownPlane, wish: Intensity = "auto") -> Intensity:
         The plane.
     wish : str or (float, float)
         As for `napari_anyir.restore`.
+    model : str
+        Whose plane it will be.
 
     Returns
     -------
@@ -255,14 +259,13 @@ def volume_intensity(plane: ShownPlane, wish: Intensity = "auto") -> Intensity:
     >>> volume_intensity(read_shown_plane(layer, viewer.dims))
     'dtype'
     """
-    if wish not in ("auto", "range") or not isinstance(plane.data, np.ndarray):
+    if wish not in ("auto", "range", "photons") or not isinstance(plane.data, np.ndarray):
         return wish
     from napari_anyir.inference.arrays.axes import Layout
-    from napari_anyir.inference.arrays.intensity import check_dtype, check_intensity
+    from napari_anyir.inference.arrays.intensity import check_dtype, check_intensity, for_model
     from napari_anyir.inference.arrays.plane_reading import find_range
+    from napari_anyir.inference.models import get_model
 
     check_dtype(plane.data.dtype)
-    mapping = find_range(
-        plane.data, Layout(plane.axes, plane.data.shape), check_intensity(str(wish))
-    )
-    return "dtype" if mapping.clip else (mapping.low, mapping.high)
+    wish = for_model(check_intensity(str(wish)), get_model(model).name)
+    return find_range(plane.data, Layout(plane.axes, plane.data.shape), wish).spell()

@@ -124,7 +124,7 @@ class LookJob:
         if not self.parts:
             raise ValueError("No part is ticked; tick at least one.")
         self._check_room()
-        intensity = volume_intensity(self.plane, self.intensity)
+        intensity = volume_intensity(self.plane, self.intensity, self.model)
         maps: Mapping[tuple[str, str], FeatureMap] = feature_maps(
             self.plane.pixels(),
             self.blocks,

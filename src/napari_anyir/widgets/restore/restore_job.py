@@ -229,15 +229,16 @@ class RestoreJob:
         a range.
         """
         from napari_anyir.inference.arrays.axes import Layout
-        from napari_anyir.inference.arrays.intensity import check_intensity
+        from napari_anyir.inference.arrays.intensity import check_intensity, for_model
         from napari_anyir.inference.arrays.plane_reading import find_range
+        from napari_anyir.inference.models import get_model
 
         wish = self.settings.intensity
-        if wish not in ("auto", "range") or not isinstance(self.data, np.ndarray):
+        if wish not in ("auto", "range", "photons") or not isinstance(self.data, np.ndarray):
             return wish
         layout = Layout(self.axes, self.data.shape)
-        mapping = find_range(self.data, layout, check_intensity(wish))
-        return "dtype" if mapping.clip else (mapping.low, mapping.high)
+        wish = for_model(check_intensity(wish), get_model(self.settings.model).name)
+        return find_range(self.data, layout, wish).spell()
 
 
 def plan(

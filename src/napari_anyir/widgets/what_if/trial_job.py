@@ -209,7 +209,7 @@ class WhatIfJob:
         from napari_anyir.inference import Intervention, restore_with_record
 
         sets = [[Intervention.parse(text) for text in changes] for changes in self.trials]
-        intensity = volume_intensity(self.plane, self.intensity)
+        intensity = volume_intensity(self.plane, self.intensity, self.model)
         pixels = self.plane.pixels()
         truth = None if self.reference is None else self.plane.take(self.reference)
         runs = len(sets) + (self.untouched is None)
