@@ -3,6 +3,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from napari_anyir.model import VARIANTS, AnyIR, AnyIRConfig, build_model, pad_to_multiple
+from napari_anyir.weights.loading import PUBLISHED, infer_config
 
 
 def multiply_adds(network):
@@ -106,6 +107,26 @@ def test_global_residual():
     torch.nn.init.zeros_(network.output.weight)
     image = torch.rand(1, 3, 11, 9)
     torch.testing.assert_close(network.eval()(image), image)
+
+
+def test_stem_of_two_works_at_half_size():
+    """Parameters and cost as published for the trial of small networks; blocks at 1/2 to 1/16."""
+    config = AnyIRConfig(dim=24, blocks=(1, 2, 2, 3), refinement=2, feed_forward_factor=1, stem=2)
+    network = AnyIR(config).eval()
+    assert sum(p.numel() for p in network.parameters()) == 1_541_427
+    assert config.size_multiple == 16
+    scales = {name.partition(".")[0]: scale for name, scale, _ in network.named_blocks()}
+    assert [scales[f"encoder{level}"] for level in (1, 2, 3)] == [2, 4, 8]
+    assert scales["latent"] == 16
+    image = torch.rand(1, 3, 37, 21)
+    with torch.no_grad():
+        assert network(image).shape == image.shape
+        assert (network(image) - image).abs().max() > 0
+        torch.nn.init.zeros_(network.output.weight)
+        torch.testing.assert_close(network(image), image)
+    assert infer_config(network.state_dict(), PUBLISHED) == config
+    with pytest.raises(ValueError, match="stem must be 1 or 2, not 3"):
+        AnyIRConfig(dim=8, blocks=(1, 1, 1, 1), refinement=0, stem=3)
 
 
 def test_padding_reflects_also_beyond_the_image():

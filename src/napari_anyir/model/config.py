@@ -10,7 +10,7 @@ LEVELS = 4
 """Resolutions of the U-shape: full, half, quarter, eighth."""
 
 SIZE_MULTIPLE = 2 ** (LEVELS - 1)
-"""Height and width must be a multiple of this; the network pads by reflection."""
+"""Pixels of the embedded image per pixel of the latent level."""
 
 
 STAGES = {
@@ -95,6 +95,10 @@ class AnyIRConfig:
         Attention heads per level.
     feed_forward_factor : int
         Expansion of the gated feed-forward network (2 in Tab. 11).
+    stem : {1, 2}
+        Side of the squares of pixels that are embedded together. With 2 the image enters as 12
+        channels at half size and leaves by 12 that are shuffled back (Zhang et al., "FFDNet",
+        IEEE TIP 2018), a quarter of the cost; published sizes have 1.
     split : {"skip", "half"}
         How a DAB divides its channels: interleaved (Eq. 6) or in two contiguous halves (Tab. 7).
     gate : {"gated_da", "none"}
@@ -134,6 +138,7 @@ class AnyIRConfig:
     refinement: int
     heads: tuple[int, int, int, int] = (1, 2, 4, 8)
     feed_forward_factor: int = 2
+    stem: int = 1
     split: Literal["skip", "half"] = "skip"
     gate: Literal["gated_da", "none"] = "gated_da"
     gate_activation: Literal["gelu", "sigmoid"] = "gelu"
@@ -165,11 +170,18 @@ class AnyIRConfig:
                     f"heads of level {level + 1} must divide its {channels // 2} attention "
                     f"channels, and {heads} does not."
                 )
+        if self.stem not in (1, 2):
+            raise ValueError(f"stem must be 1 or 2, not {self.stem!r}.")
         if self.refinement < 0 or self.feed_forward_factor < 1:
             raise ValueError("refinement must be at least 0 and feed_forward_factor at least 1.")
         if self.gate_fractions is not None:
             object.__setattr__(self, "gate_fractions", tuple(self.gate_fractions))
             self.gate_widths(self.dim // 2)
+
+    @property
+    def size_multiple(self) -> int:
+        """What height and width must be a multiple of; the network pads by reflection."""
+        return SIZE_MULTIPLE * self.stem
 
     @property
     def channels(self) -> tuple[int, int, int, int]:
@@ -196,7 +208,9 @@ class AnyIRConfig:
             wide = level + (name in ("decoder1", "refinement"))
             count = self.refinement if name == "refinement" else self.blocks[level]
             described.append(
-                Stage(name, level, 2**level, count, self.channels[wide], self.heads[level])
+                Stage(
+                    name, level, self.stem * 2**level, count, self.channels[wide], self.heads[level]
+                )
             )
         return tuple(described)
 

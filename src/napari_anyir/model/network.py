@@ -108,7 +108,7 @@ class AnyIR(nn.Module):
                 DAB(stage.channels, stage.heads, config) for _ in range(stage.count)
             )
 
-        self.embed = _convolution(3, dims[0])
+        self.embed = _convolution(3 * config.stem**2, dims[0])
         self.encoder1 = blocks("encoder1")
         self.down1 = _convolution(dims[0], dims[0] // 2)
         self.encoder2 = blocks("encoder2")
@@ -126,7 +126,7 @@ class AnyIR(nn.Module):
         self.up1 = _convolution(dims[1], 2 * dims[1])
         self.decoder1 = blocks("decoder1")
         self.refinement = blocks("refinement")
-        self.output = _convolution(dims[1], 3)
+        self.output = _convolution(dims[1], 3 * config.stem**2)
         self.register_state_dict_post_hook(_say_config)
 
     def named_blocks(self) -> Iterator[tuple[str, int, DAB]]:
@@ -137,7 +137,7 @@ class AnyIR(nn.Module):
         name : str
             Address such as ``encoder1.0`` or ``refinement.3``.
         scale : int
-            Pixels of the image per pixel of the block: 1, 2, 4 or 8.
+            Pixels of the image per pixel of the block: 1, 2, 4 or 8, times the stem.
         block : DAB
             The block.
 
@@ -185,8 +185,10 @@ class AnyIR(nn.Module):
             If ``x`` has no pixels.
         """
         height, width = x.shape[-2:]
-        x = pad_to_multiple(x)
-        level1 = self._run("encoder1", self.embed(x), observer)
+        stem = self.config.stem
+        x = pad_to_multiple(x, self.config.size_multiple)
+        entering = F.pixel_unshuffle(x, stem) if stem > 1 else x
+        level1 = self._run("encoder1", self.embed(entering), observer)
         level2 = self._run("encoder2", F.pixel_unshuffle(self.down1(level1), 2), observer)
         level3 = self._run("encoder3", F.pixel_unshuffle(self.down2(level2), 2), observer)
         latent = self._run("latent", F.pixel_unshuffle(self.down3(level3), 2), observer)
@@ -198,7 +200,10 @@ class AnyIR(nn.Module):
         up = F.pixel_shuffle(self.up1(up), 2)
         up = self._run("decoder1", torch.cat((up, level1), dim=1), observer)
         up = self._run("refinement", up, observer)
-        return (self.output(up) + x)[..., :height, :width]
+        change = self.output(up)
+        if stem > 1:
+            change = F.pixel_shuffle(change, stem)
+        return (change + x)[..., :height, :width]
 
 
 def build_model(variant: str | AnyIRConfig) -> AnyIR:

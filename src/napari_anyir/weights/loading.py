@@ -216,7 +216,7 @@ def infer_config(
         found = {int(m[1]) for n in tensors if (m := re.match(rf"{stage}\.(\d+)\.", n))}
         return max(found, default=-1) + 1
 
-    dim = shape("embed.weight")[0]
+    dim, entering = shape("embed.weight")[:2]
     stages = list(STAGES)[:LEVELS]  # the way down
     blocks = tuple(count(stage) for stage in stages)
     heads = tuple(
@@ -250,6 +250,7 @@ def infer_config(
         "blocks": blocks,
         "refinement": count("refinement"),
         "heads": heads,
+        "stem": 2 if entering == 12 else 1,
         "feed_forward_factor": shape(f"{block}.feed_forward.project.weight")[1] // channels,
         "gate": "gated_da" if gated else "none",
         "gate_norm": "batch" if f"{block}.gated.norm.running_mean" in tensors else "layer",
