@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from napari_anyir.degradations import KINDS
+from napari_anyir.degradations import DENOISE_SHARES, KINDS
 from napari_anyir.model import AnyIRConfig
 from napari_anyir.model.config import VARIANTS
 
@@ -53,7 +53,8 @@ class FolderData(_Section):
     root: Path | None = None
     """Where the data lie; ``--data`` sets it."""
     shares: dict[str, Annotated[float, Field(ge=0)]] | None = None
-    """Weight of each degradation; by default `napari_anyir.degradations.TRAINING_SHARES`."""
+    """Weight of each degradation, or ``denoise`` for `napari_anyir.degradations.DENOISE_SHARES`;
+    by default `napari_anyir.degradations.TRAINING_SHARES`."""
     leave_out: list[str] = []
     """Names of photographs that are not used at all."""
     hold_out: int = Field(default=8, ge=0)
@@ -64,6 +65,11 @@ class FolderData(_Section):
     """Values that the network sees as 0 and 1: for each file as `napari_anyir.restore` has it."""
     axes: str | None = None
     """Letters of the axes where files do not say, or say wrong."""
+
+    @field_validator("shares", mode="before")
+    @classmethod
+    def _named(cls, shares: Any) -> Any:
+        return DENOISE_SHARES if shares == "denoise" else shares
 
     @field_validator("shares")
     @classmethod
@@ -186,6 +192,7 @@ class TrainingConfig(_Section):
     warm_up_share: float = Field(default=0.0, ge=0, lt=1)
     phases: tuple[Phase, ...] = (Phase(),)
     optimiser: Optimiser = Optimiser()
+    accumulate: int = Field(default=1, ge=1)
     fourier_weight: float = Field(default=0.1, ge=0)
     average: float = Field(default=0.0, ge=0, lt=1)
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
@@ -220,6 +227,12 @@ class TrainingConfig(_Section):
                 "photographs are cropped at random and have no epochs; give steps or minutes, and "
                 "warm_up_steps"
             )
+        for phase in self.phases:
+            if phase.batch % self.accumulate:
+                raise ValueError(
+                    f"a batch of {phase.batch} crops cannot be taken in {self.accumulate} equal "
+                    "parts; choose a batch that accumulate divides"
+                )
         starts = [phase.start for phase in self.phases]
         if not starts or starts[0] != 0 or starts != sorted(set(starts)):
             raise ValueError("phases must start at 0 and each later than the one before")

@@ -136,7 +136,7 @@ def read_config(
     0.0001
     >>> read_config("3deg", ["lerning_rate=1"])
     Traceback (most recent call last):
-    ValueError: 3deg: unknown key 'lerning_rate'; known are average, channels_last, ...
+    ValueError: 3deg: unknown key 'lerning_rate'; known are accumulate, average, ...
     """
     content, shown = _read_yaml(name_or_path)
     return _validated(content, shown, overrides, values)

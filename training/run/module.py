@@ -171,11 +171,36 @@ class RestorationModule(LightningModule):
         if self.channels_last:
             degraded = degraded.contiguous(memory_format=torch.channels_last)
         self._count = len(degraded) * world
-        loss = restoration_loss(self.network(degraded), clean, self.config.fourier_weight)
+        loss, self._loss = self._accumulated(degraded, clean)
         # An infinite difference has a finite gradient under L1, which would be followed.
-        self._loss = loss.detach()
-        finite = self._loss.isfinite()
-        return loss * torch.where(finite, 1.0, float("nan"))
+        return loss * torch.where(self._loss.isfinite(), 1.0, float("nan"))
+
+    def _accumulated(self, degraded: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+        """Return a loss whose gradient is that of all crops, and the mean loss of all crops.
+
+        Only the last part keeps its activations until the backward pass. The gradients of the
+        parts before enter as a sum of products with the weights, so that they reach the optimiser
+        (and other devices) by the same way as those of the last part.
+        """
+        count = self.config.accumulate
+        weights = [weight for weight in self.network.parameters() if weight.requires_grad]
+        gradients: list[Tensor | None] = [None] * len(weights)
+        total = torch.zeros((), device=degraded.device)
+        parts = list(zip(degraded.chunk(count), clean.chunk(count), strict=True))
+        for number, (image, truth) in enumerate(parts):
+            loss = restoration_loss(self.network(image), truth, self.config.fourier_weight)
+            loss = loss / len(parts)
+            total += loss.detach()
+            if number + 1 < len(parts):
+                found = torch.autograd.grad(loss, weights, allow_unused=True)
+                gradients = [
+                    old if new is None else new if old is None else old + new
+                    for old, new in zip(gradients, found, strict=True)
+                ]
+        for weight, gradient in zip(weights, gradients, strict=True):
+            if gradient is not None:
+                loss = loss + (weight * gradient).sum()
+        return loss, total
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Stop at the end of the run."""

@@ -223,10 +223,11 @@ def _check_devices(config: TrainingConfig, device: torch.device, devices: int, n
             "for so many at most."
         )
     for phase in config.phases:
-        if phase.batch % (devices * nodes):
+        parts = devices * nodes * config.accumulate
+        if phase.batch % parts:
             raise ValueError(
                 f"A batch of {phase.batch} crops cannot be divided among {devices * nodes} "
-                "devices; choose a multiple of their number."
+                f"devices with accumulate={config.accumulate}; choose a multiple of {parts}."
             )
 
 
@@ -250,6 +251,17 @@ def _found(out: Path, config: TrainingConfig) -> tuple[Path | None, tuple[AnyIR,
             "configuration that it was trained with."
         )
     return None, (network, position)
+
+
+def _quick_bfloat16(device: torch.device) -> bool:
+    """Tell whether a device multiplies bfloat16 faster than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    if device.type == "cpu":
+        # PyTorch's own questions; versions before 2.6 lack them, and a wrong no costs only time.
+        asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        return any(getattr(torch.cpu, name, bool)() for name in asked)
+    return False
 
 
 def _hardware(device: torch.device, count: int) -> str:
@@ -305,8 +317,7 @@ def make_trainer(
     config = module.config
     precision = config.precision
     if precision == "auto":
-        bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
-        precision = "bf16-mixed" if bf16 else "32-true"
+        precision = "bf16-mixed" if _quick_bfloat16(device) else "32-true"
     checkpoints = SafeCheckpointIO()
     pairs = module.source.validation(config.validation.images, config.validation.crop)
     callbacks: list[Callback] = [Reporting(say)]

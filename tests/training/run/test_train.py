@@ -123,6 +123,39 @@ def test_twenty_steps_equal_ten_and_a_resumed_ten(photos, tmp_path, monkeypatch,
     assert whole.position.seen == resumed.position.seen
 
 
+@pytest.mark.parametrize("network", [SMALL, SMALL | {"stem": 2}], ids=["full", "half size"])
+def test_a_step_in_parts_is_the_step_of_all_crops(photos, tmp_path, network):
+    """The mean of the parts' gradients is the gradient of the mean, so the weights are the same."""
+    whole, parts = (
+        run(
+            config(
+                photos,
+                steps=3,
+                network=network,
+                accumulate=count,
+                precision="32-true",
+                phases=[{"crop": 16, "batch": 4}],
+            ),
+            tmp_path / str(count),
+        )
+        for count in (1, 4)
+    )
+    assert whole.position.seen == parts.position.seen == 12
+    for one, other in zip(whole.network.parameters(), parts.network.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
+    start = RestorationModule(config(photos, network=network), whole.source).network
+    moved = [
+        float((a - b).abs().max().detach())
+        for a, b in zip(start.parameters(), parts.network.parameters(), strict=True)
+    ]
+    assert min(moved) > 1e-5  # nothing was left behind
+
+
+def test_a_batch_that_has_no_equal_parts_is_refused(photos):
+    with pytest.raises(ValueError, match="4 crops cannot be taken in 3 equal parts"):
+        config(photos, accumulate=3)
+
+
 def test_loss_falls_and_curves_pictures_and_cards_are_left(photos, tmp_path):
     said = []
     settings = config(
