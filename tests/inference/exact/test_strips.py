@@ -48,8 +48,9 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     "shape",
     [(1, 3, 1, 1), (1, 3, 1, 30), (2, 3, 50, 41), (1, 3, 9, 77), (1, 3, 96, 64), (3, 3, 40, 40)],
 )
-def test_strips_equal_the_whole_image(shape: tuple[int, ...]) -> None:
-    network = _network(SMALL)
+@pytest.mark.parametrize("stem", [1, 2])
+def test_strips_equal_the_whole_image(shape: tuple[int, ...], stem: int) -> None:
+    network = _network(replace(SMALL, stem=stem))
     images = torch.rand(shape, generator=torch.Generator().manual_seed(1))
     assert (StripNetwork(network)(images) - _whole(network, images)).abs().max() < 1e-5
 
@@ -77,6 +78,7 @@ def test_strips_equal_the_whole_image(shape: tuple[int, ...]) -> None:
         {"repeat": "interleave", "gate_norm": "batch", "gate_activation": "sigmoid"},
         {"heads": (2, 1, 4, 2)},
         {"feed_forward_factor": 1},
+        {"stem": 2},
         {"blocks": (0, 1, 0, 2), "refinement": 0},
     ],
     ids=str,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -134,10 +135,11 @@ def test_shapes_scales_and_offsets(net: AnyIR, size: tuple[int, int]) -> None:
         assert found.array.base is None or found.array.base.nbytes == found.array.nbytes
 
 
+@pytest.mark.parametrize("stem", [1, 2])
 @pytest.mark.parametrize("block", ["encoder1.0", "encoder2.0", "encoder3.1", "latent.0"])
-def test_a_map_pixel_is_centred_on_what_it_saw(block: str) -> None:
+def test_a_map_pixel_is_centred_on_what_it_saw(block: str, stem: int) -> None:
     """With symmetric kernels and idle blocks, the pixels that reach a map pixel show its place."""
-    net = AnyIR(SMALL).eval()
+    net = AnyIR(replace(SMALL, stem=stem)).eval()
     with torch.no_grad():
         for conv in (net.embed, net.down1, net.down2, net.down3):
             conv.weight.fill_(1.0)

@@ -49,9 +49,8 @@ def pass_bytes(
     """
     if isinstance(config, ForeignConfig):
         return config.pass_bytes(height, width, itemsize)
-    pixels = (-(-height // SIZE_MULTIPLE) * SIZE_MULTIPLE) * (
-        -(-width // SIZE_MULTIPLE) * SIZE_MULTIPLE
-    )
+    multiple = config.size_multiple
+    pixels = -(-height // multiple) * -(-width // multiple) * SIZE_MULTIPLE**2
     numbers = 2 * config.dim * max(7 + 4 * config.feed_forward_factor, 11.5)
     return int(pixels * numbers * itemsize)
 

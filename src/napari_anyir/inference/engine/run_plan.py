@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -71,7 +72,8 @@ def strip_bytes(
     >>> round(strip_bytes(VARIANTS["tiny"], 2048, 2048) / 1e9, 1)
     1.8
     """
-    rows, columns = (-(-size // SIZE_MULTIPLE) * SIZE_MULTIPLE for size in (height, width))
+    multiple = config.size_multiple
+    rows, columns = (-(-size // multiple) * multiple for size in (height, width))
     maps = scratch = norms = 0
     for channels, high, wide, side in level_shapes(config, rows, columns):
         maps += channels * (high + spare_rows(high, side)) * wide * itemsize
@@ -79,7 +81,8 @@ def strip_bytes(
         # Of a window and its halo 6 maps of its channels, and a few rows of all that is hidden.
         window = min(side * 3 // 2, high) + 2 * HALO, min(side * WIDER * 3 // 2, wide) + 2 * HALO
         scratch = max(scratch, 4 * (window[0] * window[1] * channels * 6 + 6 * CHUNK))
-    padded = 4 * 3 * rows * columns
+    # The padded image, and once more as it enters a stem.
+    padded = 4 * 3 * rows * columns * min(config.stem, 2)
     return maps + norms + scratch * workers + padded
 
 
@@ -104,7 +107,7 @@ def plan_run(
         Working precision.
     tile : str, int or None
         ``"auto"``: exact where the memory suffices, tiles otherwise. A side length: tiles, rounded
-        up to a multiple of 8. None: exact, whatever the memory.
+        up to a multiple of 8 and of what the network needs. None: exact, whatever the memory.
 
     Returns
     -------
@@ -159,7 +162,8 @@ def plan_run(
             f"tile must be 'auto', None or a side length of at least {LEAST_TILE} pixels, "
             f"not {tile!r}."
         )
-    side = -(-tile // SIZE_MULTIPLE) * SIZE_MULTIPLE
+    multiple = math.lcm(SIZE_MULTIPLE, config.size_multiple)
+    side = -(-tile // multiple) * multiple
     if side >= height and side >= width:
         return Plan(exact, None, exact)
     return Plan("tiles", side, exact)

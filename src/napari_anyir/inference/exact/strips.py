@@ -145,7 +145,8 @@ class StripNetwork:
 
     def _steps(self, height: int, width: int) -> int:
         """Number of windows of all passes."""
-        shapes = level_shapes(self.config, -(-height // 8) * 8, -(-width // 8) * 8)
+        multiple = self.config.size_multiple
+        shapes = level_shapes(self.config, *(-(-n // multiple) * multiple for n in (height, width)))
         windows = [
             len(Maps(0, rows, columns, side=side, device=self.device, dtype=self.features).windows)
             for _, rows, columns, side in shapes
@@ -163,7 +164,7 @@ class StripNetwork:
 
     def _restore(self, image: Tensor, restored: Tensor, team: Team, watch: Watch) -> None:
         """Restore one image (3, H, W)."""
-        padded = pad_to_multiple(image[None])[0].to(self.device)
+        padded = pad_to_multiple(image[None], self.config.size_multiple)[0].to(self.device)
         maps = [
             Maps(channels, rows, columns, side=side, device=self.device, dtype=self.features)
             for channels, rows, columns, side in level_shapes(self.config, *padded.shape[1:])
@@ -174,7 +175,9 @@ class StripNetwork:
         def convolve(level: Maps, task: _Task) -> None:
             _do(_items(task, level.windows), team, watch)
 
-        convolve(level1, lambda w, s: _embed(padded, level1.planes(skip), self.embed, w, s))
+        stem = self.config.stem
+        entering = F.pixel_unshuffle(padded, stem) if stem > 1 else padded
+        convolve(level1, lambda w, s: _embed(entering, level1.planes(skip), self.embed, w, s))
         self._blocks("encoder1", level1, team, watch, skip)
         convolve(level1, lambda w, s: _down(level1.planes(skip), level2, self.down[0], w, s))
         self._blocks("encoder2", level2, team, watch)
@@ -196,7 +199,11 @@ class StripNetwork:
 
         def finish(window: Window, scratch: Scratch) -> None:
             y = _to_few(level1.planes(), self.output, window, scratch)
-            place = _place(window)
+            if stem > 1:
+                change = scratch.take("shuffled", 3, stem * window.height, stem * window.width)
+                _shuffle(y, change)
+                y = change
+            place = _scaled(window, up=stem)
             y.add_(padded[place])
             # The padding is cut off.
             target = restored[place]
