@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -233,6 +234,11 @@ class TrainingConfig(_Section):
                     f"a batch of {phase.batch} crops cannot be taken in {self.accumulate} equal "
                     "parts; choose a batch that accumulate divides"
                 )
+        if not re.fullmatch(r"\w([\w .=+-]*[\w=+])?", self.name) or len(self.name.encode()) > 100:
+            raise ValueError(
+                "name becomes a folder in runs/; use letters, digits, spaces and '. - _ = +', and "
+                f"begin with a letter or a digit, unlike {self.name[:60]!r}"
+            )
         starts = [phase.start for phase in self.phases]
         if not starts or starts[0] != 0 or starts != sorted(set(starts)):
             raise ValueError("phases must start at 0 and each later than the one before")
@@ -252,8 +258,8 @@ class TrainingConfig(_Section):
         variant = fields.pop("variant", None)
         if variant is None:
             return AnyIRConfig.from_dict(fields)
-        if variant not in VARIANTS:
-            raise ValueError(f"unknown network '{variant}'; known are {', '.join(VARIANTS)}")
+        if not isinstance(variant, str) or variant not in VARIANTS:
+            raise ValueError(f"unknown network {variant!r}; known are {', '.join(VARIANTS)}")
         return AnyIRConfig.from_dict(VARIANTS[variant].to_dict() | fields)
 
     def to_yaml(self) -> str:

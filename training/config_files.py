@@ -40,7 +40,7 @@ def _read_yaml(name_or_path: str | Path) -> tuple[dict[str, Any], str]:
         )
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"{shown} is not a YAML file ({reason}); mend it.") from error
     if not isinstance(values, dict):
@@ -159,13 +159,15 @@ def change_config(
 def _validated(
     content: dict[str, Any], shown: str, overrides: Iterable[str], values: Mapping[str, Any]
 ) -> TrainingConfig:
-    for text in overrides:
-        content = _override(content, text)
-    content = _merge(content, {k: v for k, v in values.items() if v is not None})
     try:
+        for text in overrides:
+            content = _override(content, text)
+        content = _merge(content, {k: v for k, v in values.items() if v is not None})
         return TrainingConfig.model_validate(content)
     except ValidationError as error:
         raise ValueError(f"{shown}: {_sentence(error)}") from error
+    except (TypeError, OverflowError, RecursionError) as error:
+        raise ValueError(f"{shown} holds a value of the wrong kind ({error}); mend it.") from error
 
 
 def _sentence(error: ValidationError) -> str:

@@ -155,3 +155,39 @@ def test_files_build_on_recipes(tmp_path):
         read_config(path)
     with pytest.raises(FileNotFoundError, match="no configuration 'absent"):
         read_config("absent.yaml")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 3000,
+        "network: {variant: nano, blocks: [.inf, 1, 1, 1]}\nsteps: 1\n",
+        "network: {variant: nano, blocks: [[1], 1, 1, 1]}\nsteps: 1\n",
+        "network: {variant: [1]}\nsteps: 1\n",
+        "network: {dim: 8, blocks: 5, refinement: 1}\nsteps: 1\n",
+        "network: {variant: nano, gate_fractions: [a, b, c]}\nsteps: 1\n",
+        "network: {variant: nano, dim: null}\nsteps: 1\n",
+        "network: {variant: nano, 5: 6, x: 7}\nsteps: 1\n",
+        "network: {variant: nano, dim: " + "9" * 5000 + "}\nsteps: 1\n",
+        "steps: .nan\n",
+        "phases: 5\nsteps: 1\n",
+        "? [1, 2]\n: 3\n",
+        "\x00",
+        "5: 6\n",
+        "name: ../../evil\nsteps: 1\n",
+        "name: /tmp/evil\nsteps: 1\n",
+        "name: ''\nsteps: 1\n",
+        "name: ..\nsteps: 1\n",
+        "name: 'a\\b'\nsteps: 1\n",
+        "name: [a]\nsteps: 1\n",
+        "base: ../x\n",
+    ],
+    ids=lambda text: text[:40],
+)
+def test_what_somebody_may_send_is_one_sentence(tmp_path, text):
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - each says its own
+        read_config(path)
+    assert not isinstance(caught.value, UnicodeError)
+    assert len(str(caught.value)) < 1000

@@ -1,13 +1,21 @@
 import json
+import os
 
 import pytest
 import torch
 
 import napari_anyir
 from napari_anyir import ModelError
-from napari_anyir.weights import ModelCard, add_model, find_model, load_model, verify_model
+from napari_anyir.weights import (
+    ModelCard,
+    add_model,
+    find_model,
+    load_model,
+    user_folder,
+    verify_model,
+)
 from napari_anyir.weights.loading import PUBLISHED, save_network
-from napari_anyir.weights.registry import BUNDLED, sha256
+from napari_anyir.weights.registry import BUNDLED, broken_cards, sha256
 
 
 @pytest.fixture(autouse=True)
@@ -112,4 +120,80 @@ def test_a_broken_card_is_named(models):
     models.mkdir()
     (models / "broken.json").write_text(json.dumps({"name": "broken"}))
     with pytest.raises(ModelError, match=r"broken\.json"):
-        napari_anyir.list_models()
+        find_model("broken")
+    assert napari_anyir.list_models()[0].name == find_model().name
+    assert list(broken_cards()) == [models / "broken.json"]
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        "{",
+        "[]",
+        "[" * 100000,
+        {"name": "x"},
+        {"name": 5, "file": "x.safetensors"},
+        {"name": "x", "file": None},
+        {"name": "x", "file": "../../etc/passwd"},
+        {"name": "x", "file": "/etc/passwd"},
+        {"name": "x", "file": "..\\x.safetensors"},
+        {"name": "x", "file": ".."},
+        {"name": "x", "file": "x.safetensors", "config": []},
+        {"name": "x", "file": "x.safetensors", "summary": ["x"]},
+        {"name": "x", "file": "x.safetensors", "parameters": "many"},
+        {"name": "x", "file": "x.safetensors", "measured": {"set": 5}},
+        {"name": "x", "file": "x.safetensors", "sha256": "abc"},
+        {"name": "x\n", "file": "x.safetensors"},
+        {"name": "x", "file": "x.safetensors", "unknown": 1},
+    ],
+    ids=lambda card: str(card)[:50],
+)
+def test_broken_cards_block_no_bundled_model(models, card):
+    models.mkdir()
+    (models / "x.json").write_text(card if isinstance(card, str) else json.dumps(card))
+    assert load_model("nano").config.dim == 16
+    assert "x" not in [known.name for known in napari_anyir.list_models()]
+    with pytest.raises(ModelError, match=r"x\.json' is not a model card \("):
+        find_model("x")
+
+
+def test_a_pipe_or_a_folder_in_the_place_of_a_card(models):
+    models.mkdir()
+    os.mkfifo(models / "a.json")
+    (models / "b.json").mkdir()
+    (models / "c.json").symlink_to("/nowhere/c.json")
+    assert len(broken_cards()) == 3
+    assert find_model("nano").name == "nano"
+
+
+@pytest.mark.parametrize("name", [".", "..", "-x", ".hidden", "", "a/b", "a\\b", "x" * 200, "a\n"])
+def test_names_that_no_model_may_have(checkpoint, name):
+    with pytest.raises(ModelError, match="cannot name a model"):
+        add_model(checkpoint, name)
+
+
+def test_weights_that_are_not_those_of_the_card_beside_them(tmp_path, checkpoint, models):
+    card = json.loads(find_model("nano").file.with_suffix(".json").read_text())
+    beside = {**card, "file": checkpoint.name}
+    checkpoint.with_suffix(".json").write_text(json.dumps(beside))
+    with pytest.raises(ModelError, match="damaged or changed"):
+        add_model(checkpoint, "mine")
+    assert not models.exists() or not list(models.iterdir())
+
+
+def test_a_long_name_is_no_file(tmp_path):
+    for name in ("x" * 5000, "nano\0"):
+        with pytest.raises(ModelError, match="longer name than any file"):
+            find_model(name)
+
+
+def test_no_home_and_the_home_of_another(tmp_path, monkeypatch):
+    monkeypatch.delenv("NAPARI_ANYIR_MODELS", raising=False)
+
+    def none(*_args, **_options):
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.setattr("platformdirs.user_data_dir", none)
+    assert find_model("nano").name == "nano"
+    with pytest.raises(ModelError, match="set NAPARI_ANYIR_MODELS"):
+        user_folder()

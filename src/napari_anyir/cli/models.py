@@ -30,11 +30,12 @@ def _default(ctx: typer.Context) -> None:
 
 def _print_list() -> None:
     from napari_anyir.cli.tables import print_table
-    from napari_anyir.weights import list_models, user_folder
+    from napari_anyir.weights import list_models
+    from napari_anyir.weights.registry import BUNDLED, broken_cards
 
     rows = []
     for number, card in enumerate(list_models()):
-        where = "yours" if card.file.parent == user_folder() else "bundled"
+        where = "bundled" if card.file.parent == BUNDLED else "yours"
         name = f"{card.name} (default)" if number == 0 else card.name
         count = f"{card.parameters:,}" if card.parameters else "?"
         rows.append([name, count, _megabytes(card), where, card.licence or "?", card.summary])
@@ -44,6 +45,8 @@ def _print_list() -> None:
         numbers=["weights", "MB"],
         caption="More: anyir models info NAME. Your own: anyir models add CHECKPOINT.",
     )
+    for said in broken_cards().values():
+        typer.echo(f"Passed over: {said}", err=True)
 
 
 def _megabytes(card: ModelCard) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args, get_type_hints
@@ -11,6 +12,27 @@ LEVELS = 4
 
 SIZE_MULTIPLE = 2 ** (LEVELS - 1)
 """Pixels of the embedded image per pixel of the latent level."""
+
+LARGEST = 4096
+"""No width, count or factor of a network is larger: a file that claims more is not one of ours."""
+
+
+def _short(value: object) -> str:
+    """Spell a value that somebody sent, however long it is."""
+    text = reprlib.repr(value)
+    return text if len(text) <= 60 else text[:60] + "..."
+
+
+def _whole(name: str, value: object) -> int:
+    """Return a whole number from 0 to `LARGEST`, whatever type it came in."""
+    number = value
+    if isinstance(value, float) and value.is_integer():
+        number = int(value)
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= LARGEST:
+        raise ValueError(
+            f"{name} must hold whole numbers from 0 to {LARGEST}, not {_short(value)}."
+        )
+    return number
 
 
 STAGES = {
@@ -156,12 +178,14 @@ class AnyIRConfig:
             choices = get_args(hints[field.name])
             value = getattr(self, field.name)
             if choices and isinstance(choices[0], str) and value not in choices:
-                raise ValueError(f"{field.name} must be one of {choices}, not {value!r}.")
+                raise ValueError(f"{field.name} must be one of {choices}, not {_short(value)}.")
+        for name in ("dim", "refinement", "feed_forward_factor"):
+            object.__setattr__(self, name, _whole(name, getattr(self, name)))
         for name in ("blocks", "heads"):
-            value = tuple(getattr(self, name))
-            if len(value) != LEVELS or any(int(v) != v or v < 0 for v in value):
-                raise ValueError(f"{name} must be {LEVELS} whole numbers, not {value!r}.")
-            object.__setattr__(self, name, value)
+            value = getattr(self, name)
+            if not isinstance(value, list | tuple) or len(value) != LEVELS:
+                raise ValueError(f"{name} must be {LEVELS} whole numbers, not {_short(value)}.")
+            object.__setattr__(self, name, tuple(_whole(name, number) for number in value))
         if self.dim < 2 or self.dim % 2:
             raise ValueError(f"dim must be an even number of at least 2, not {self.dim}.")
         for level, (channels, heads) in enumerate(zip(self.channels, self.heads, strict=True)):
@@ -175,6 +199,16 @@ class AnyIRConfig:
         if self.refinement < 0 or self.feed_forward_factor < 1:
             raise ValueError("refinement must be at least 0 and feed_forward_factor at least 1.")
         if self.gate_fractions is not None:
+            fractions = self.gate_fractions
+            if (
+                not isinstance(fractions, list | tuple)
+                or len(fractions) != 3
+                or any(isinstance(f, bool) or not isinstance(f, int | float) for f in fractions)
+                or not all(0 <= f <= 1 for f in fractions)
+            ):
+                raise ValueError(
+                    f"gate_fractions must be three numbers from 0 to 1, not {_short(fractions)}."
+                )
             object.__setattr__(self, "gate_fractions", tuple(self.gate_fractions))
             self.gate_widths(self.dim // 2)
 
@@ -296,7 +330,7 @@ class AnyIRConfig:
         8
         """
         known = {field.name for field in fields(cls)}
-        if unknown := sorted(set(values) - known):
+        if unknown := sorted(set(values) - known, key=str):
             raise ValueError(
                 f"Unknown configuration field {unknown[0]!r}; known are {sorted(known)}."
             )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from napari_anyir.errors import ModelError
@@ -37,6 +38,63 @@ def not_anyir(name: str, architecture: str) -> str:
         f"'{name}' is a {architecture} network, and this knows AnyIR only; choose an AnyIR model, "
         "such as nano."
     )
+
+
+_LARGEST = 2**24  # bytes of a card; the bundled ones have a few thousand
+_TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("name", "file", "summary", "sha256", "licence", "limits", "tiling"), (str,)),
+    "architecture": (str,),
+    **dict.fromkeys(("config", "training", "measured"), (dict,)),
+    "parameters": (int, type(None)),
+    "size_multiple": (int,),
+    "half_precision": (bool,),
+}
+
+
+def is_model_name(name: str) -> bool:
+    """Whether a name can be typed on a command line and given to a file on every system.
+
+    Parameters
+    ----------
+    name : str
+        Letters, digits and ``. - _ = +``; neither hidden nor like an option.
+
+    Returns
+    -------
+    bool
+        True if so.
+
+    Examples
+    --------
+    >>> from napari_anyir.weights.card import is_model_name
+    >>> [is_model_name(name) for name in ("my-net.v2", "..", "-x", ".x", "a/b", "x" * 200)]
+    [True, False, False, False, False, False]
+    """
+    return len(name.encode()) <= 100 and bool(re.fullmatch(r"\w([\w.=+-]*[\w=+])?", name))
+
+
+def _checked(values: Any) -> dict[str, Any]:
+    """Refuse what no reader of a card expects; sizes and names are used as they are."""
+    if not isinstance(values, dict):
+        raise TypeError("it holds no keys and values")
+    for key, value in values.items():
+        if key not in _TYPES:
+            raise ValueError(f"{str(key)[:40]!r} is no entry of a card")
+        if not isinstance(value, _TYPES[key]) or (
+            isinstance(value, bool) and bool not in _TYPES[key]
+        ):
+            raise TypeError(f"{key!r} is of the wrong type")
+    name = values["file"]
+    inside = name == PurePosixPath(name).name == PureWindowsPath(name).name
+    if not inside or name in ("", ".", "..") or "\0" in name:
+        raise ValueError("its 'file' must be a name in the same folder, without a path")
+    if not 0 < len(values["name"]) <= 100 or not values["name"].isprintable():
+        raise ValueError("its 'name' must be a short text on one line")
+    if not re.fullmatch("([0-9a-f]{64})?", values.get("sha256", "")):
+        raise ValueError("its 'sha256' must be 64 hexadecimal digits")
+    if not all(isinstance(scores, dict) for scores in values.get("measured", {}).values()):
+        raise TypeError("its 'measured' must hold numbers by test set")
+    return values
 
 
 @dataclass(frozen=True)
@@ -118,11 +176,14 @@ class ModelCard:
             If the file is no card.
         """
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            if not path.is_file() or path.stat().st_size > _LARGEST:
+                raise ValueError("it is no file, or larger than any card")
+            values = _checked(json.loads(path.read_text(encoding="utf-8")))
             return cls(**{**values, "file": path.parent / values["file"]})
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            said = "it lacks " + str(error) if isinstance(error, KeyError) else error
             raise ModelError(
-                f"'{path}' is not a model card ({error}); remove or mend it."
+                f"'{path}' is not a model card ({said}); remove or mend it."
             ) from error
 
     def write(self, path: Path) -> None:

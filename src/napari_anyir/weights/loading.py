@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -93,19 +92,15 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         if path.suffix.lower() == ".safetensors":
             with safe_open(path, framework="pt") as file:
                 config = json.loads((file.metadata() or {}).get("config", "{}"))
+                if not isinstance(config, dict):
+                    raise ValueError("its configuration holds no keys and values")
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
             tensors, config = _find_tensors(content)
-    except (
-        SafetensorError,
-        pickle.UnpicklingError,
-        EOFError,
-        RuntimeError,
-        ValueError,
-        OSError,
-    ) as error:
-        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+    except Exception as error:  # whatever torch and safetensors say of what is no checkpoint
+        lines = str(error).strip().splitlines()
+        reason = lines[0][:120] if lines else type(error).__name__
         raise ModelError(
             f"'{path.name}' is not a whole checkpoint, or holds more than weights ({reason}); "
             "get it again, or save it as safetensors."
@@ -272,6 +267,16 @@ def infer_config(
     return AnyIRConfig.from_dict({**seen, **said})
 
 
+def _compare_sizes(config: AnyIRConfig, tensors: Mapping[str, Tensor]) -> None:
+    """Refuse more blocks than there are tensors, before thousands of modules are made."""
+    blocks = sum(config.blocks) + sum(config.blocks[:-1]) + config.refinement
+    if blocks > len(tensors):
+        raise ValueError(
+            f"it asks for {blocks} blocks, and the file holds {len(tensors)} tensors; choose the "
+            "checkpoint that belongs to it."
+        )
+
+
 def load_network(card: ModelCard) -> AnyIR:
     """Build the network of a card and fill in its weights.
 
@@ -295,10 +300,12 @@ def load_network(card: ModelCard) -> AnyIR:
         fields = {**stored, **card.config}
         whole = {"dim", "blocks", "refinement"} <= set(fields)
         config = AnyIRConfig.from_dict(fields) if whole else infer_config(tensors, fields)
-        network = AnyIR(config)
-    except ValueError as error:
+        _compare_sizes(config, tensors)
+        # On the meta device nothing is allocated: what a file claims is compared first.
+        with torch.device("meta"):
+            expected = AnyIR(config).state_dict()
+    except (ValueError, TypeError, OverflowError) as error:
         raise ModelError(f"The configuration of '{card.name}' is not usable: {error}") from error
-    expected = network.state_dict()
     missing = sorted(set(expected) - set(tensors))
     unknown = sorted(set(tensors) - set(expected))
     wrong = sorted(n for n in set(expected) & set(tensors) if expected[n].shape != tensors[n].shape)
@@ -317,6 +324,8 @@ def load_network(card: ModelCard) -> AnyIR:
         raise ModelError(
             f"'{card.file.name}' holds NaN or infinite weights in '{bad}'; get it again."
         )
+    with torch.device("cpu"):
+        network = AnyIR(config).to(torch.float32)
     network.load_state_dict(tensors)
     return network.eval().requires_grad_(False)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -14,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import platformdirs
 
 from napari_anyir.errors import ModelError
-from napari_anyir.places import expanded
-from napari_anyir.weights.card import ModelCard
+from napari_anyir.places import expanded, longest_name
+from napari_anyir.weights.card import ModelCard, is_model_name
 
 if TYPE_CHECKING:
     import torch
@@ -40,6 +41,11 @@ def user_folder() -> Path:
     Path
         ``$NAPARI_ANYIR_MODELS`` if set, else the platform's place for user data. It need not exist.
 
+    Raises
+    ------
+    ModelError
+        If the user has no home, as in some containers, and the variable is not set.
+
     Examples
     --------
     >>> from napari_anyir.weights import user_folder
@@ -49,7 +55,44 @@ def user_folder() -> Path:
     given = os.environ.get("NAPARI_ANYIR_MODELS")
     if given:
         return Path(given)
-    return Path(platformdirs.user_data_dir("napari-anyir", appauthor=False)) / "models"
+    try:
+        return Path(platformdirs.user_data_dir("napari-anyir", appauthor=False)) / "models"
+    except (RuntimeError, KeyError) as error:
+        raise ModelError(
+            "There is no home folder for your models; set NAPARI_ANYIR_MODELS to a folder."
+        ) from error
+
+
+def _user_cards() -> tuple[list[ModelCard], dict[Path, str]]:
+    """Cards in the user's folder, and what is wrong with the others."""
+    cards, broken = [], {}
+    try:
+        paths = sorted(user_folder().glob("*.json"))
+    except (OSError, ModelError):  # another user's home, or none: nothing was added there
+        return [], {}
+    for path in paths:
+        try:
+            cards.append(ModelCard.read(path))
+        except ModelError as error:
+            broken[path] = str(error)
+    return cards, broken
+
+
+def broken_cards() -> dict[Path, str]:
+    """Cards in the user's folder that cannot be read; `list_models` passes over them.
+
+    Returns
+    -------
+    dict of Path to str
+        Each with the sentence that says why.
+
+    Examples
+    --------
+    >>> from napari_anyir.weights.registry import broken_cards
+    >>> all("is not a model card" in said for said in broken_cards().values())
+    True
+    """
+    return _user_cards()[1]
 
 
 def list_models() -> list[ModelCard]:
@@ -58,12 +101,8 @@ def list_models() -> list[ModelCard]:
     Returns
     -------
     list of ModelCard
-        Bundled models in order of preference, then the user's by name.
-
-    Raises
-    ------
-    ModelError
-        If a card cannot be read.
+        Bundled models in order of preference, then the user's by name. Cards that cannot be read
+        are passed over; `broken_cards` tells of them.
 
     Examples
     --------
@@ -74,11 +113,7 @@ def list_models() -> list[ModelCard]:
     bundled = {card.name: card for card in map(ModelCard.read, sorted(BUNDLED.glob("*.json")))}
     order = [name for name in PREFERENCE if name in bundled]
     cards = [bundled[name] for name in order + sorted(set(bundled) - set(order))]
-    for path in sorted(user_folder().glob("*.json")):
-        card = ModelCard.read(path)
-        if card.name not in bundled:
-            cards.append(card)
-    return cards
+    return cards + [card for card in _user_cards()[0] if card.name not in bundled]
 
 
 def find_model(name_or_path: str | Path = DEFAULT) -> ModelCard:
@@ -115,7 +150,14 @@ def find_model(name_or_path: str | Path = DEFAULT) -> ModelCard:
     for card in cards:
         if card.name == text:
             return card
+    for place, said in broken_cards().items():
+        if place.stem == text:
+            raise ModelError(said)
     path = expanded(name_or_path)
+    if len(os.fsencode(path.name)) > longest_name(path.parent) or "\0" in text:
+        raise ModelError(
+            f"The model '{text[:40]}...' has a longer name than any file; check what was given."
+        )
     looks_like_path = path.suffix.lower() in SUFFIXES or len(path.parts) > 1
     if path.is_file():
         beside = path.with_suffix(".json")
@@ -238,7 +280,7 @@ def load_model(name_or_path: str | Path = DEFAULT, device: str | torch.device = 
     return open_network(card).to(device)
 
 
-_NAME = r"[\w.=+-]+"  # "epoch=78-step=342702" is how Lightning names a file
+_PART = r"[\w.=+-]+"  # "epoch=78-step=342702" is how Lightning names a file
 
 
 def add_model(
@@ -264,7 +306,8 @@ def add_model(
     Raises
     ------
     ModelError
-        If the name is taken or not allowed, or the checkpoint does not fit.
+        If the name is taken or not allowed, the checkpoint does not fit, or its hash is not that of
+        the card beside it.
     FileNotFoundError
         If the file is not there.
     """
@@ -274,19 +317,21 @@ def add_model(
     if not path.is_file():
         raise FileNotFoundError(f"There is no checkpoint '{path}'; check the path.")
     card = find_model(path)
+    verify_model(card)  # its card's licence, scores and summary belong to the weights of that hash
     if config:
         card = replace(card, config={**card.config, **config})
-    name = name or "-".join(re.findall(_NAME, path.stem))
-    if not re.fullmatch(_NAME, name) or name == DEFAULT:
+    name = name if name is not None else "-".join(re.findall(_PART, path.stem)).strip(".-")
+    if not is_model_name(name) or name == DEFAULT:
         raise ModelError(
-            f"'{name}' cannot name a model; use letters, digits, '.', '-', '_', '=' and '+'."
+            f"'{name}' cannot name a model; use letters, digits, '.', '-', '_', '=' and '+', and "
+            "begin with a letter or a digit."
         )
     if name in {known.name for known in list_models()}:
         raise ModelError(f"There is already a model '{name}'; choose another name.")
     folder = user_folder()
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{name}.safetensors"
-    temporary = target.with_name(target.name + ".part")
+    temporary = target.with_name(f".{secrets.token_hex(6)}.part")  # nobody can lay a link there
     try:
         network = copy_network(card, temporary)
         temporary.replace(target)
