@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_anyir.errors import ImageFileError
+from napari_anyir.files.claims import check_picture
 from napari_anyir.files.png_chunks import SIGNATURE, head_of
 
 __all__ = ["is_deep_colour", "read_deep_colour", "write_deep_colour"]
@@ -71,6 +72,7 @@ def read_deep_colour(path: Path) -> tuple[NDArray[np.uint16], Image.Image]:
                 raise ImageFileError(
                     "it is an animation of 16 bits; save its images as single files"
                 )
+            check_picture("PNG", image.size, 8, path.stat().st_size)
             tile = image.tile[0]
             raw = str(tile[3])
             if raw == "LA;16B":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import numpy as np
 from napari_anyir.errors import ImageFileError
 from napari_anyir.files.blocks import is_lazy, plane_chunks, store
 from napari_anyir.files.door import Guarded
+from napari_anyir.files.file_pixels import FilePixels, reserve
 from napari_anyir.files.image_file import ImageFile
-from napari_anyir.files.mapped import Mapped
 
 __all__ = ["read_npy", "write_npy"]
 
@@ -36,20 +37,36 @@ def read_npy(path: Path, *, lazy_above: int) -> ImageFile:
     ImageFileError
         If the file is not a whole .npy of numbers.
     """
-    with path.open("rb") as file:
-        if file.read(6) != b"\x93NUMPY":
-            raise ImageFileError("its first bytes are not those of a .npy file")
-    if path.stat().st_size <= lazy_above:
+    shape, fortran, dtype, offset = _head(path)
+    held = path.stat().st_size - offset
+    if dtype.hasobject:
+        raise ImageFileError("it holds Python objects, which are not read; save numbers")
+    if math.prod(shape) * dtype.itemsize > held:
+        raise ImageFileError(
+            f"it is cut off: an array of shape {shape} takes more than the {held} bytes it has"
+        )
+    if held <= lazy_above or fortran:
         return ImageFile(np.load(path, allow_pickle=False), None, "npy", path)
     import dask.array as da
 
-    found = np.load(path, mmap_mode="r", allow_pickle=False)
-    if not found.flags.c_contiguous:
-        return ImageFile(np.array(found), None, "npy", path)
-    mapped = Mapped(path, found.dtype, found.shape, found.offset)
+    pixels = Guarded(FilePixels(path, dtype, shape, offset), path)
     # Without name=False dask reads the whole file to give it a name.
-    lazy = da.from_array(Guarded(mapped, path), chunks=plane_chunks(mapped.shape, None), name=False)
+    lazy = da.from_array(pixels, chunks=plane_chunks(shape, None), name=False)
     return ImageFile(lazy, None, "npy", path)
+
+
+def _head(path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Shape, whether columns come first, type, and where the pixels begin."""
+    with path.open("rb") as file:
+        if file.read(6) != b"\x93NUMPY":
+            raise ImageFileError("its first bytes are not those of a .npy file")
+        file.seek(0)
+        version = np.lib.format.read_magic(file)
+        if version == (1, 0):
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+        else:  # 2.0 for long heads; 3.0 for names of fields, which no image has
+            shape, fortran, dtype = np.lib.format.read_array_header_2_0(file)
+        return shape, fortran, dtype, file.tell()
 
 
 def write_npy(path: Path, array: Any, like: ImageFile) -> None:
@@ -67,5 +84,13 @@ def write_npy(path: Path, array: Any, like: ImageFile) -> None:
     if not is_lazy(array):
         np.save(path, array, allow_pickle=False)
         return
-    laid_out = np.lib.format.open_memmap(path, "w+", array.dtype, array.shape)
-    store(array, Mapped(path, laid_out.dtype, laid_out.shape, laid_out.offset))
+    head = {
+        "descr": np.lib.format.dtype_to_descr(array.dtype),
+        "fortran_order": False,
+        "shape": tuple(map(int, array.shape)),
+    }
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, head)
+        offset = file.tell()
+    reserve(path, offset + array.nbytes)
+    store(array, FilePixels(path, array.dtype, array.shape, offset))

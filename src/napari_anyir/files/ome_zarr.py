@@ -15,6 +15,7 @@ from napari_anyir.files.blocks import is_lazy, store
 from napari_anyir.files.door import Guarded
 from napari_anyir.files.image_file import ImageFile
 from napari_anyir.files.ngff import letters_of_names, read_multiscale
+from napari_anyir.files.zarr_safety import check_array, open_store
 
 __all__ = ["read_ome_zarr", "write_ome_zarr"]
 
@@ -65,7 +66,7 @@ def read_ome_zarr(path: Path, *, lazy_above: int) -> ImageFile:
     if not path.is_dir():
         raise ImageFileError("it is no folder, as every Zarr is")
     try:
-        node = zarr.open(path, mode="r")
+        node = zarr.open(open_store(path), mode="r")
     except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
         raise ImageFileError(f"its content is not that of a Zarr ({error})") from error
     if isinstance(node, zarr.Array):
@@ -80,6 +81,7 @@ def read_ome_zarr(path: Path, *, lazy_above: int) -> ImageFile:
         raise ImageFileError(f"its level '{level['path']}' is missing") from error
     if not isinstance(array, zarr.Array):
         raise ImageFileError(f"its level '{level['path']}' is no array")
+    check_array(array)
     found = read_multiscale(described, array.ndim)
     version = str(described.get("version") or attributes.get("version") or "")
     own = _unpacked(group.attrs.asdict().get(_OWN))
@@ -188,6 +190,7 @@ def _unpacked(packed: Any) -> dict[str, Any]:
 
 def _pixels(array: Any, path: Path, lazy_above: int) -> Any:
     """Pixels in memory if they are few, else a dask array of whole chunks, one plane deep."""
+    check_array(array)
     if array.nbytes <= lazy_above:
         return np.asarray(array[...])
     import dask.array as da

@@ -15,6 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from napari_anyir.errors import ImageFileError
 from napari_anyir.files.blocks import is_lazy
+from napari_anyir.files.claims import check_picture as check_claims
 from napari_anyir.files.deep_png import is_deep_colour, read_deep_colour, write_deep_colour
 from napari_anyir.files.image_file import METRES, ImageFile
 from napari_anyir.files.png_chunks import head_of, meanings_of
@@ -73,6 +74,7 @@ def read_picture(path: Path, kind: str) -> ImageFile:
                         f"it is an animation of {image.n_frames} images; "  # type: ignore[attr-defined]
                         "save them as single files or as one TIFF"
                     )
+                check_claims(image.format, image.size, len(image.getbands()), path.stat().st_size)
                 array, grey = _pixels(image, path)
                 return _image_file(array, kind, path, image, grey)
         except UnidentifiedImageError as error:

@@ -11,9 +11,10 @@ import tifffile
 
 from napari_anyir.errors import ImageFileError
 from napari_anyir.files.blocks import is_lazy, plane_chunks
+from napari_anyir.files.claims import check_pages
 from napari_anyir.files.door import Guarded
+from napari_anyir.files.file_pixels import FilePixels
 from napari_anyir.files.image_file import ImageFile
-from napari_anyir.files.mapped import Mapped
 from napari_anyir.files.tiff_colours import Samples, check_colours, photometric_of, to_be_seen
 from napari_anyir.files.tiff_metadata import (
     common_metadata,
@@ -78,6 +79,7 @@ def read_tiff(path: Path, *, lazy_above: int) -> ImageFile:
             series, notes = _only_series(tif)
             if broken := [e for e in errors if any(sign in e for sign in _DAMAGE)]:
                 raise ImageFileError(f"it is damaged or cut off ({broken[0][:80]})")
+            check_pages(series, sum(path.stat().st_size for path in _files_of(path, together)))
             page = series.keyframe
             samples = Samples.of(page)
             axes = _known_letters(series.axes, samples)
@@ -92,6 +94,10 @@ def read_tiff(path: Path, *, lazy_above: int) -> ImageFile:
             return replace(
                 image, seen=seen, notes=notes + more, nodata=nodata_of(page, samples, array.dtype)
             )
+
+
+def _files_of(path: Path, together: OmeSet | None) -> tuple[Path, ...]:
+    return together.files if together is not None else (path,)
 
 
 def _check_set(together: OmeSet) -> None:
@@ -174,7 +180,7 @@ def _lazy(path: Path, series: Any, axes: str, omexml: str | None) -> Any:
     dtype = series.dtype.newbyteorder(series.keyframe.parent.byteorder)
     source: Any
     if series.dataoffset is not None and photometric_of(series.keyframe) != "YCBCR":
-        source = Mapped(path, dtype, series.shape, series.dataoffset)
+        source = FilePixels(path, dtype, series.shape, series.dataoffset)
     else:
         source = Pages.of(path, series, omexml)
         if source is None:

@@ -10,8 +10,8 @@ import tifffile
 
 from napari_anyir.files.blocks import is_lazy, store
 from napari_anyir.files.exif import add_directories, placeholders, texts_of
+from napari_anyir.files.file_pixels import FilePixels, reserve
 from napari_anyir.files.image_file import ImageFile
-from napari_anyir.files.mapped import Mapped
 from napari_anyir.files.tiff_colours import Samples, to_be_stored
 from napari_anyir.files.tiff_metadata import ome_from_scale
 
@@ -51,7 +51,10 @@ def write_tiff(path: Path | BinaryIO, array: Any, like: ImageFile, *, software: 
     if isinstance(path, Path) and is_lazy(array):
         # Lay out an empty file and fill its pixels block by block.
         laid_out = tifffile.memmap(path, shape=array.shape, dtype=array.dtype, **options)
-        store(array, Mapped(path, laid_out.dtype, array.shape, laid_out.offset))
+        place = FilePixels(path, laid_out.dtype, array.shape, laid_out.offset)
+        del laid_out
+        reserve(path, path.stat().st_size)
+        store(array, place)
     else:
         if keep.get("compressed"):
             # tifffile alone has no differences of floating point and of 64 bits.

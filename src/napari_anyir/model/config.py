@@ -199,7 +199,7 @@ class AnyIRConfig:
         if self.refinement < 0 or self.feed_forward_factor < 1:
             raise ValueError("refinement must be at least 0 and feed_forward_factor at least 1.")
         if self.gate_fractions is not None:
-            fractions = self.gate_fractions
+            fractions: Any = self.gate_fractions
             if (
                 not isinstance(fractions, list | tuple)
                 or len(fractions) != 3
