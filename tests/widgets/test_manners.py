@@ -54,12 +54,24 @@ from qtpy.QtWidgets import (
 )
 
 from napari_anyir.files import write_image
+from napari_anyir.widgets.analyses import AnalysesWidget
 from napari_anyir.widgets.compare import CompareWidget
 from napari_anyir.widgets.degrade import DegradeWidget
 from napari_anyir.widgets.folder import FolderWidget
+from napari_anyir.widgets.kit.job_dock import JobDock
+from napari_anyir.widgets.look_inside import LookInsideWidget
 from napari_anyir.widgets.restore import RestoreWidget
+from napari_anyir.widgets.what_if import WhatIfWidget
 
-WIDGETS = (RestoreWidget, CompareWidget, DegradeWidget, FolderWidget)
+JOB_DOCKS = (
+    RestoreWidget,
+    DegradeWidget,
+    FolderWidget,
+    LookInsideWidget,
+    WhatIfWidget,
+    AnalysesWidget,
+)
+WIDGETS = (*JOB_DOCKS, CompareWidget)
 CONTROLS = (
     QAbstractButton,
     QAbstractSlider,
@@ -153,8 +165,8 @@ def follow(bar: QProgressBar) -> list[float]:
     return seen
 
 
-@pytest.mark.parametrize("kind", [RestoreWidget, DegradeWidget, FolderWidget])
-def test_progress_ends_full_and_never_falls_back(kind, qtbot, viewer, finish, tmp_path) -> None:
+def prepare(kind, viewer, qtbot, finish, folder: Path) -> JobDock:
+    """Make a dock that only waits for its button to be pressed."""
     widget = kind(viewer)
     qtbot.addWidget(widget)
     if kind is DegradeWidget:
@@ -163,16 +175,66 @@ def test_progress_ends_full_and_never_falls_back(kind, qtbot, viewer, finish, tm
         widget.kind_box.setCurrentText("noise")
     elif kind is FolderWidget:
         for name in ("a.png", "b.png"):
-            write_image(tmp_path / "raw" / name, np.zeros((16, 16), np.uint8) + 9)
-        widget.input_field.edit.setText(str(tmp_path / "raw"))
-        widget.output_field.edit.setText(str(tmp_path / "out"))
+            write_image(folder / "raw" / name, np.zeros((16, 16), np.uint8) + 9)
+        widget.input_field.edit.setText(str(folder / "raw"))
+        widget.output_field.edit.setText(str(folder / "out"))
+    elif kind is WhatIfWidget:
+        widget.ushape.choose(["latent.0"])
+        widget.parts_widget.choose(["alpha"])
+    widget._update()
+    assert widget.run_button.isEnabled()
+    assert not widget.cancel_button.isEnabled()
+    return widget
+
+
+@pytest.mark.parametrize("kind", JOB_DOCKS)
+def test_progress_ends_full_and_never_falls_back(kind, qtbot, viewer, finish, tmp_path) -> None:
+    widget = prepare(kind, viewer, qtbot, finish, tmp_path)
     seen = follow(widget.progress_bar)
-    widget.run()
+    widget.run_button.click()
+    assert widget.cancel_button.isEnabled()
     finish(widget.runner)
     assert widget.progress_bar.text() == "100%"
     assert widget.progress_bar.value() == widget.progress_bar.maximum() > 0
     counted = [share for share in seen if share >= 0]
     assert counted == sorted(counted)
+    assert widget.run_button.isEnabled()
+    assert not widget.cancel_button.isEnabled()
+
+
+@pytest.mark.parametrize("kind", JOB_DOCKS)
+def test_a_cancelled_run_says_what_it_leaves(kind, qtbot, viewer, finish, tmp_path) -> None:
+    widget = prepare(kind, viewer, qtbot, finish, tmp_path)
+    before = list(viewer.layers)
+    widget.run_button.click()
+    widget.cancel_button.click()
+    assert not widget.cancel_button.isEnabled()
+    finish(widget.runner)
+    assert widget.status_label.text() == f"Cancelled; {widget.row.stays}."
+    assert list(viewer.layers) == before
+    assert widget.run_button.isEnabled()
+
+
+@pytest.mark.parametrize("kind", JOB_DOCKS)
+def test_a_closed_dock_stops_its_run(kind, qtbot, viewer, finish, tmp_path) -> None:
+    widget = prepare(kind, viewer, qtbot, finish, tmp_path)
+    before = list(viewer.layers)
+    widget.run_button.click()
+    widget.close()
+    assert widget.runner.stopping
+    finish(widget.runner)
+    assert list(viewer.layers) == before
+
+
+@pytest.mark.parametrize("kind", [kind for kind in JOB_DOCKS if kind is not FolderWidget])
+def test_a_removed_layer_stops_the_run_on_it(kind, qtbot, viewer, finish, tmp_path) -> None:
+    widget = prepare(kind, viewer, qtbot, finish, tmp_path)
+    widget.run_button.click()
+    viewer.layers.clear()
+    assert widget.runner.stopping
+    finish(widget.runner)
+    assert not viewer.layers
+    assert widget.source is None
 
 
 def test_progress_stays_where_it_was_cancelled(qtbot, viewer, finish) -> None:

@@ -6,7 +6,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import show_error
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import (
     QComboBox,
@@ -15,7 +14,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QPushButton,
     QVBoxLayout,
-    QWidget,
 )
 
 from napari_anyir.widgets.analyses.analysis_job import (
@@ -28,14 +26,12 @@ from napari_anyir.widgets.analyses.analysis_job import (
 )
 from napari_anyir.widgets.analyses.figure_view import FigureView, FigureWindow
 from napari_anyir.widgets.kit import last_choices
-from napari_anyir.widgets.kit.job_row import JobRow
+from napari_anyir.widgets.kit.job_dock import JobDock
 from napari_anyir.widgets.kit.layer_box import LayerBox
 from napari_anyir.widgets.kit.layer_pin import PinnedBox
-from napari_anyir.widgets.kit.leaving import Leaving
 from napari_anyir.widgets.layers import image_layers
 from napari_anyir.widgets.layers.comparison import check_pair
 from napari_anyir.widgets.layers.shown_plane import read_shown_plane
-from napari_anyir.widgets.layers.viewer import unwrapped
 from napari_anyir.widgets.network.model_choice import ModelChoice
 from napari_anyir.widgets.network.ushape import UShape
 
@@ -53,7 +49,7 @@ FILTERS = {
 }
 
 
-class AnalysesWidget(QWidget):
+class AnalysesWidget(JobDock):
     """Draw the paper's analyses of a layer.
 
     Parameters
@@ -63,10 +59,7 @@ class AnalysesWidget(QWidget):
     """
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
-        super().__init__()
-        Leaving(self)
-        self._viewer = unwrapped(napari_viewer)
-        self._job: AnalysisJob | None = None
+        super().__init__(napari_viewer, "the figure is as it was")
         self.analysed: Analysed | None = None
         self._build()
         self._restore_settings(last_choices.load(SECTION))
@@ -93,9 +86,8 @@ class AnalysesWidget(QWidget):
         self.reference_box.setToolTip("The truth, against which the error is measured.")
         self.model_choice = ModelChoice()
         self.ushape = UShape()
-        self.run_button = QPushButton("&Analyse")
+        self.run_button.setText("&Analyse")
         self.run_button.setToolTip("Run the network once and draw the figure.")
-        self.cancel_button = QPushButton("&Cancel")
         self.cancel_button.setToolTip("Stop; the figure stays as it is.")
         self.enlarge_button = QPushButton("&Enlarge")
         self.enlarge_button.setToolTip("Show the figure in a window of its own.")
@@ -109,8 +101,6 @@ class AnalysesWidget(QWidget):
             self.save_button,
         ):
             buttons.addWidget(button)
-        self.row = JobRow("the figure is as it was")
-        self.runner, self.status_label = self.row.runner, self.row.label
         self.view = FigureView()
         self._form = QFormLayout()
         self._form.setContentsMargins(0, 0, 0, 0)
@@ -136,14 +126,8 @@ class AnalysesWidget(QWidget):
         self.ushape.changed.connect(self._choices_changed)
         self.layer_box.layer_changed.connect(self._layer_chosen)
         self.reference_box.layer_changed.connect(self._choices_changed)
-        self.run_button.clicked.connect(self.run)
-        self.cancel_button.clicked.connect(self.cancel)
         self.enlarge_button.clicked.connect(self.enlarge)
         self.save_button.clicked.connect(self.ask_and_save)
-        self.row.returned.connect(self._returned)
-        self.row.ended.connect(self._ended)
-        self.row.changed.connect(self._update)
-        self._viewer.layers.events.removed.connect(self._layer_removed)
 
     # ---------------------------------------------------------------- what was chosen
 
@@ -209,7 +193,7 @@ class AnalysesWidget(QWidget):
         kind, structure = KINDS[self.kind], self.model_choice.structure
         there = structure.parts if structure is not None else ()
         reference = self.reference_box.layer if kind.reference else None
-        self._job = AnalysisJob(
+        job = AnalysisJob(
             self.kind,
             plane,
             self.ushape.chosen if kind.blocks != NONE else (),
@@ -218,11 +202,7 @@ class AnalysesWidget(QWidget):
             self.model_choice.device,
             None if reference is None else image_layers.pixels(reference),
         )
-        self.row.start(self._job, self._job.model)
-
-    def cancel(self) -> None:
-        """Stop at the next part of the network; what comes of it later is dropped."""
-        self.row.cancel()
+        self._start(job, source=self.layer_box.layer, model=job.model)
 
     def enlarge(self) -> FigureWindow | None:
         """Show the figure in a window of its own."""
@@ -268,9 +248,6 @@ class AnalysesWidget(QWidget):
         self.view.set_figure(analysed.analysis.figure())
         self.status_label.setText(f"{KINDS[analysed.kind].title}: {analysed.seconds:.1f} s.")
 
-    def _ended(self) -> None:
-        self._job = None
-
     # ---------------------------------------------------------------- reactions
 
     def _kind_chosen(self) -> None:
@@ -314,28 +291,15 @@ class AnalysesWidget(QWidget):
             self.status_label.setText(self.problem or KINDS[self.kind].tip)
         self._update()
 
-    def _layer_removed(self, event: Any) -> None:
-        tag = str(getattr(event.value, "unique_id", ""))
-        if self._job is not None and tag == self._job.plane.tag:
-            self.cancel()
-
     def _update(self) -> None:
+        super()._update()
         self.run_button.setEnabled(not self.row.running and self.problem is None)
-        self.cancel_button.setEnabled(self.row.stoppable)
         for button in (self.enlarge_button, self.save_button):
             button.setEnabled(self.analysed is not None)
 
-    def _complain(self, text: str) -> None:
-        self.status_label.complain(text)
-        show_error(text)
-
-    def showEvent(self, event: Any) -> None:
+    def _shown(self) -> None:
         """Look for devices when the widget is first seen, which is its first use."""
-        super().showEvent(event)
         self.model_choice.find_devices()
 
-    def closeEvent(self, event: Any) -> None:
-        """Stop what runs."""
-        self.cancel()
+    def _left(self) -> None:
         self.model_choice.stop()
-        super().closeEvent(event)

@@ -17,14 +17,13 @@ from qtpy.QtWidgets import (
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
-    QWidget,
 )
 
 from napari_anyir.widgets.kit import last_choices
 from napari_anyir.widgets.kit.blender import AT_ONCE
 from napari_anyir.widgets.kit.form_parts import small_label
+from napari_anyir.widgets.kit.job_dock import Dock
 from napari_anyir.widgets.kit.layer_box import LayerBox
-from napari_anyir.widgets.kit.leaving import Leaving
 from napari_anyir.widgets.kit.worker import Runner
 from napari_anyir.widgets.layers import image_layers
 from napari_anyir.widgets.layers.comparison import (
@@ -39,7 +38,6 @@ from napari_anyir.widgets.layers.lazy_results import add_result
 from napari_anyir.widgets.layers.marks import DIFFERENCE, PREVIEW
 from napari_anyir.widgets.layers.regions import displayed_axes, shown_plane
 from napari_anyir.widgets.layers.side_by_side import SideBySide
-from napari_anyir.widgets.layers.viewer import unwrapped
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -53,7 +51,7 @@ MODES = {
 }
 
 
-class CompareWidget(QWidget):
+class CompareWidget(Dock):
     """Compare two layers by eye and by numbers.
 
     Parameters
@@ -63,9 +61,7 @@ class CompareWidget(QWidget):
     """
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
-        super().__init__()
-        Leaving(self)
-        self._viewer = unwrapped(napari_viewer)
+        super().__init__(napari_viewer)
         self._mode: str | None = None
         self._visible: list[tuple[Any, bool]] = []
         self._difference: dict[str, Any] = {}
@@ -336,10 +332,9 @@ class CompareWidget(QWidget):
         if changed and self.isVisible():
             show_error(text)
 
-    def closeEvent(self, event: Any) -> None:
+    def _left(self) -> None:
         """Put the viewer back as it was."""
         self.set_mode(None)
         last_choices.save("compare", {"wipe": self.wipe_slider.value()})
         self.runner.stop()
         self.subtracter.stop()
-        super().closeEvent(event)

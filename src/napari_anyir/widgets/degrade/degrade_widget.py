@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -14,8 +12,6 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLabel,
-    QProgressBar,
-    QPushButton,
     QSlider,
     QSpinBox,
     QVBoxLayout,
@@ -31,16 +27,14 @@ from napari_anyir.widgets.degrade.degrade_job import (
     plan_degradation,
 )
 from napari_anyir.widgets.kit import last_choices
-from napari_anyir.widgets.kit.activity import clear_progress, end_progress, show_progress
-from napari_anyir.widgets.kit.form_parts import small_label
+from napari_anyir.widgets.kit.activity import clear_progress
+from napari_anyir.widgets.kit.job_dock import JobDock
 from napari_anyir.widgets.kit.layer_box import LayerBox
 from napari_anyir.widgets.kit.layer_pin import PinnedBox
-from napari_anyir.widgets.kit.leaving import Leaving
 from napari_anyir.widgets.kit.worker import Runner
 from napari_anyir.widgets.layers import image_layers
 from napari_anyir.widgets.layers.contrast import widen_slider
 from napari_anyir.widgets.layers.placing import add_above
-from napari_anyir.widgets.layers.viewer import unwrapped
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -93,7 +87,7 @@ class RangeField(QWidget):
             self.boxes[-1].setValue(value[-1])
 
 
-class DegradeWidget(QWidget):
+class DegradeWidget(JobDock):
     """Degrade a layer, so that what a restoration should give is known.
 
     Parameters
@@ -103,15 +97,11 @@ class DegradeWidget(QWidget):
     """
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
-        super().__init__()
-        Leaving(self)
-        self._viewer = unwrapped(napari_viewer)
+        super().__init__(napari_viewer, "no layer was added")
         self._kinds: Kinds = {}
         self._fields: dict[str, RangeField | QComboBox] = {}
         self._job: DegradeJob | None = None
-        self._source: weakref.ref[Any] | None = None
-        self._cancelled = self._done = False
-        self.runner, self.loader = Runner(self), Runner(self)
+        self.loader = Runner(self)
         self._build()
         self._connect()
         self._remembered = last_choices.load("degrade")
@@ -137,14 +127,11 @@ class DegradeWidget(QWidget):
         self.strength_slider.setToolTip("How much of the degradation to mix into the clean image.")
         self.strength_label = QLabel("100 %")
         self.strength_label.setMinimumWidth(44)
-        self.run_button = QPushButton("&Degrade")
+        self.run_button.setText("&Degrade")
         self.run_button.setToolTip("Degrade into a new layer.")
-        self.cancel_button = QPushButton("&Cancel")
         self.cancel_button.setToolTip("Stop at the next plane.")
-        self.progress_bar = QProgressBar()
-        self.progress_bar.setRange(0, 1)
         self.progress_bar.setToolTip("How many planes are done.")
-        self.status_label = small_label("Loading the degradations ...")
+        self.status_label.setText("Loading the degradations ...")
 
         form = QFormLayout()
         form.setVerticalSpacing(4)
@@ -174,25 +161,17 @@ class DegradeWidget(QWidget):
         layout.setSpacing(6)
         for part in (form, self._parameters, more, buttons):
             layout.addLayout(part)
-        layout.addWidget(self.progress_bar)
-        layout.addWidget(self.status_label)
+        layout.addWidget(self.row)
         layout.addStretch(1)
 
     def _connect(self) -> None:
         self.loader.returned.connect(self._loaded)
         self.loader.failed.connect(self.status_label.complain)
-        self.runner.progressed.connect(self._progressed)
-        self.runner.returned.connect(self._returned)
-        self.runner.failed.connect(self.status_label.complain)
-        self.runner.finished.connect(self._finished)
         self.kind_box.currentTextChanged.connect(self._kind_chosen)
         self.layer_box.layer_changed.connect(self._layer_chosen)
         self.strength_slider.valueChanged.connect(
             lambda value: self.strength_label.setText(f"{value} %")
         )
-        self.run_button.clicked.connect(self.run)
-        self.cancel_button.clicked.connect(self.cancel)
-        self._viewer.layers.events.removed.connect(self._layer_removed)
 
     # ---------------------------------------------------------------- what the user does
 
@@ -219,15 +198,11 @@ class DegradeWidget(QWidget):
                 dims=self._viewer.dims if self.plane_box.isChecked() else None,
             )
         except (TypeError, ValueError) as error:
-            self.status_label.complain(str(error))
-            show_error(str(error))
+            self._complain(str(error))
             return
         last_choices.save("degrade", self._values())
-        self._job, self._source, self._done = job, weakref.ref(layer), False
-        self.progress_bar.setRange(0, 0)
-        self.status_label.setText(f"{job} ...")
-        self.runner.start(job)
-        self._update()
+        self._job = job
+        self._start(job, source=layer)
 
     def _values(self) -> dict[str, Any]:
         return {
@@ -238,24 +213,11 @@ class DegradeWidget(QWidget):
             "only_plane": self.plane_box.isChecked(),
         }
 
-    def cancel(self) -> None:
-        """Stop at the next plane."""
-        if self.runner.running:
-            self.runner.stop()
-            self._cancelled = True
-            self._update()
-
     # ---------------------------------------------------------------- reactions
 
-    def showEvent(self, event: Any) -> None:
+    def _shown(self) -> None:
         """Load the degradations when the widget is first seen: they need torch."""
-        super().showEvent(event)
         self.load()
-
-    def closeEvent(self, event: Any) -> None:
-        """Stop the run; a dock that is closed is gone."""
-        self.runner.stop()
-        super().closeEvent(event)
 
     def load(self) -> None:
         """Load the degradations in a thread, once."""
@@ -302,34 +264,19 @@ class DegradeWidget(QWidget):
             clear_progress(self.progress_bar)
         self._update()
 
-    def _layer_removed(self, event: Any) -> None:
-        if self._source is not None and self._source() == event.value:
-            self.cancel()
-
-    def _progressed(self, done: int, total: int) -> None:
-        show_progress(self.progress_bar, done, total)
-
     def _returned(self, pixels: Any) -> None:
         if self._job is None:
             return
         names = {layer.name for layer in self._viewer.layers}
         data, values, _ = degraded_layer(self._job, pixels, names)
-        source = self._source() if self._source is not None else None
-        layer = add_above(self._viewer, source, data, values)
+        layer = add_above(self._viewer, self.source, data, values)
         widen_slider(layer, self._job.slider)
-        self._done = True
         self.status_label.setText(f"Added {values['name']!r}, seed {self._job.seed}.")
 
-    def _finished(self) -> None:
-        if self._cancelled:
-            self.status_label.setText("Cancelled; no layer was added.")
-        end_progress(self.progress_bar, whole=self._done)
-        self._cancelled = self._done = False
-        self._job = self._source = None
-        self._update()
+    def _ended(self) -> None:
+        self._job = None
 
     def _update(self) -> None:
-        running = self.runner.running
+        super()._update()
         ready = bool(self._kinds) and self.layer_box.layer is not None
-        self.run_button.setEnabled(ready and not running)
-        self.cancel_button.setEnabled(running and not self.runner.stopping)
+        self.run_button.setEnabled(ready and not self.row.running)

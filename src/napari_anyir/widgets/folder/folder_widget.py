@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import show_error
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -14,7 +13,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
     QLineEdit,
-    QProgressBar,
     QPushButton,
     QSpinBox,
     QTableWidget,
@@ -27,15 +25,13 @@ from napari_anyir.files.progress import FileStatus, Settings
 from napari_anyir.weights import list_models
 from napari_anyir.widgets.folder.folder_job import BatchJob, inputs_of
 from napari_anyir.widgets.kit import last_choices
-from napari_anyir.widgets.kit.activity import end_progress, show_progress
 from napari_anyir.widgets.kit.form_parts import (
     INTENSITIES,
     PRECISIONS,
     TILES,
     choose,
-    small_label,
 )
-from napari_anyir.widgets.kit.leaving import Leaving
+from napari_anyir.widgets.kit.job_dock import JobDock
 from napari_anyir.widgets.kit.worker import Runner
 from napari_anyir.widgets.network.devices import DevicesJob
 
@@ -82,7 +78,7 @@ class FolderField(QWidget):
             self.edit.setText(path)
 
 
-class FolderWidget(QWidget):
+class FolderWidget(JobDock):
     """Restore all images of a folder into another, as ``anyir restore`` does.
 
     Parameters
@@ -92,12 +88,9 @@ class FolderWidget(QWidget):
     """
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
-        super().__init__()
-        Leaving(self)
-        self._viewer = napari_viewer
+        super().__init__(napari_viewer, "run again to go on where it stopped")
         self._targets: list[Path] = []
-        self._cancelled = self._done = False
-        self.runner, self._probe = Runner(self), Runner(self)
+        self._probe = Runner(self)
         self._build()
         self._set_values(last_choices.load("folder"))
         self._connect()
@@ -132,12 +125,9 @@ class FolderWidget(QWidget):
             "Off: files that were not made by an earlier run of this are left alone. Results of "
             "an earlier run with the same settings are never made twice."
         )
-        self.run_button = QPushButton("&Restore all")
+        self.run_button.setText("&Restore all")
         self.run_button.setToolTip("Start, or go on where an earlier run ended.")
-        self.cancel_button = QPushButton("&Cancel")
         self.cancel_button.setToolTip("Stop within the current file; finished files stay.")
-        self.progress_bar = QProgressBar()
-        self.progress_bar.setRange(0, 1)
         self.progress_bar.setToolTip("How far the run is, over all files.")
         self.table = QTableWidget(0, len(COLUMNS))
         self.table.setHorizontalHeaderLabels(list(COLUMNS))
@@ -148,7 +138,7 @@ class FolderWidget(QWidget):
             rows.setVisible(False)
             header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
             header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self.status_label = small_label()
+        self.row.tells = lambda done, total, _: f"{done // 1000} of {total // 1000} files."
 
         form = QFormLayout()
         form.setVerticalSpacing(4)
@@ -174,19 +164,12 @@ class FolderWidget(QWidget):
         layout.setSpacing(6)
         layout.addLayout(form)
         layout.addLayout(buttons)
-        layout.addWidget(self.progress_bar)
+        layout.addWidget(self.row)
         layout.addWidget(self.table, 1)
-        layout.addWidget(self.status_label)
 
     def _connect(self) -> None:
         self._probe.returned.connect(self._offer_devices)
         self.runner.told.connect(self._file_changed)
-        self.runner.progressed.connect(self._progressed)
-        self.runner.returned.connect(self._returned)
-        self.runner.failed.connect(self.status_label.complain)
-        self.runner.finished.connect(self._finished)
-        self.run_button.clicked.connect(self.run)
-        self.cancel_button.clicked.connect(self.cancel)
         self.table.cellDoubleClicked.connect(self._open)
 
     def settings(self) -> Settings:
@@ -246,25 +229,12 @@ class FolderWidget(QWidget):
                 self.overwrite_box.isChecked(),
             )
         except (ValueError, FileNotFoundError) as error:
-            self.status_label.complain(str(error))
-            show_error(str(error))
+            self._complain(str(error))
             return
         last_choices.save("folder", self._values())
         self.table.setRowCount(0)
         self._targets = []
-        self._done = False
-        self.progress_bar.setRange(0, 0)
-        self.status_label.setText("Looking at the files ...")
-        self.runner.start(job)
-        self._update()
-
-    def cancel(self) -> None:
-        """Stop within the current file; finished files stay."""
-        if self.runner.running:
-            self.runner.stop()
-            self._cancelled = True
-            self.status_label.setText("Stopping at the next strip ...")
-            self._update()
+        self._start(job)
 
     def _file_changed(self, status: FileStatus) -> None:
         if self.table.rowCount() < status.total:
@@ -279,22 +249,10 @@ class FolderWidget(QWidget):
         if status.state == "running":
             self.table.scrollToItem(self.table.item(status.index, 0))
 
-    def _progressed(self, done: int, total: int) -> None:
-        show_progress(self.progress_bar, done, total)
-        self.status_label.setText(f"{done // 1000} of {total // 1000} files.")
-
     def _returned(self, counts: dict[str, int]) -> None:
         text = ", ".join(f"{count} {state}" for state, count in counts.items()) or "no files"
         hint = " Point at a failed file to see why." if "failed" in counts else ""
         self.status_label.setText(f"{text}.{hint}")
-        self._done = True
-
-    def _finished(self) -> None:
-        if self._cancelled:
-            self.status_label.setText("Cancelled; run again to go on where it stopped.")
-        end_progress(self.progress_bar, whole=self._done)
-        self._cancelled = self._done = False
-        self._update()
 
     def _open(self, row: int, _column: int) -> None:
         item = self.table.item(row, 1)
@@ -311,16 +269,10 @@ class FolderWidget(QWidget):
         choose(self.device_box, chosen)
 
     def _update(self) -> None:
-        self.run_button.setEnabled(not self.runner.running)
-        self.cancel_button.setEnabled(self.runner.running and not self.runner.stopping)
+        super()._update()
+        self.run_button.setEnabled(not self.row.running)
 
-    def showEvent(self, event: Any) -> None:
+    def _shown(self) -> None:
         """Look for devices when the widget is first seen, which is its first use."""
-        super().showEvent(event)
         if not self._probe.running:
             self._probe.start(DevicesJob())
-
-    def closeEvent(self, event: Any) -> None:
-        """Stop the run; a dock that is closed is gone."""
-        self.runner.stop()
-        super().closeEvent(event)

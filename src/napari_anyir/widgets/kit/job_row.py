@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtCore import Qt
@@ -19,7 +21,8 @@ class JobRow(QWidget):
     Parameters
     ----------
     stays : str
-        What a cancelled job leaves, to end a sentence with: ``"layers are as they were"``.
+        What a cancelled job leaves, to end a sentence with: ``"layers are as they were"``. A dock
+        may change it while a job runs.
     parent : QWidget, optional
         The parent.
 
@@ -29,6 +32,10 @@ class JobRow(QWidget):
         What the job returned.
     ended : Signal
         Emitted last, whatever happened.
+    tells : callable, optional
+        ``tells(done, total, seconds)``: what the line says of a running job.
+    cancelled : bool
+        Whether the last job was told to stop.
     changed : Signal
         A job began, was told to stop, or ended: buttons may have to follow.
     """
@@ -39,13 +46,16 @@ class JobRow(QWidget):
 
     def __init__(self, stays: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._stays = stays
+        self.stays = stays
+        self.tells: Callable[[int, int, float], str] | None = None
+        self._started = 0.0
         self._activity: Activity | None = None
-        self._cancelled = self._whole = False
+        self.cancelled = self._whole = False
         self.runner = Runner(self)
         self.bar = QProgressBar()
         self.bar.setRange(0, 1)
         self.bar.setMaximumHeight(14)
+        self.bar.setToolTip("How far the run is.")
         self.label = small_label()
         self.label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         layout = QVBoxLayout(self)
@@ -68,19 +78,20 @@ class JobRow(QWidget):
         """Whether a job is under way that was not told to stop."""
         return self.runner.running and not self.runner.stopping
 
-    def start(self, job: Job, model: str) -> None:
+    def start(self, job: Job, model: str = "", planes: int = 1) -> None:
         """Start a job; its text is what ``str(job)`` says."""
-        self._cancelled = self._whole = False
+        self.cancelled = self._whole = False
         self.bar.setRange(0, 0)  # busy: torch and the weights are loaded first
-        self.label.setText(f"{job} with {model} ...")
-        self._activity = Activity(str(job), 1, self.cancel)
+        self.label.setText(f"{job} with {model} ..." if model else f"{job} ...")
+        self._activity = Activity(str(job), planes, self.cancel)
+        self._started = time.monotonic()
         self.runner.start(job)
         self.changed.emit()
 
     def cancel(self) -> None:
         """Stop the job at its next step."""
         if self.runner.running:
-            self._cancelled = True
+            self.cancelled = True
             self.runner.stop()
             self.label.setText("Stopping ...")
             self.changed.emit()
@@ -88,6 +99,8 @@ class JobRow(QWidget):
     def _progressed(self, done: int, total: int) -> None:
         # A full bar would say that all is done, and what follows the network only begins now.
         show_progress(self.bar, done, total if done < total else 0)
+        if self.tells is not None:
+            self.label.setText(self.tells(done, total, time.monotonic() - self._started))
         # Last, because napari handles events in there, the end of this run among them.
         if self._activity is not None:
             self._activity.show(done, total)
@@ -97,8 +110,8 @@ class JobRow(QWidget):
         self.returned.emit(result)
 
     def _finished(self) -> None:
-        if self._cancelled:
-            self.label.setText(f"Cancelled; {self._stays}.")
+        if self.cancelled:
+            self.label.setText(f"Cancelled; {self.stays}.")
         if self._activity is not None:
             self._activity.close()
         self._activity = None

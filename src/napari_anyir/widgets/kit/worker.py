@@ -9,9 +9,8 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from napari.qt.threading import GeneratorWorkerSignals, WorkerBase, create_worker
 from napari.utils.notifications import notification_manager, show_error
@@ -21,8 +20,31 @@ from napari_anyir.errors import Cancelled
 from napari_anyir.widgets.kit.problems import sentence
 from napari_anyir.widgets.kit.qt import Signal
 
-Job = Callable[[Callable[..., None], Any], Any]
-"""``job(progress, cancel)``, with ``progress(done, total)`` or ``progress(0, 0, news)``."""
+
+class Job(Protocol):
+    """What a dock has done in a thread: a callable that knows neither Qt nor napari.
+
+    It holds plain values, read in the window's thread, so that it runs anywhere and a test calls
+    it as it is. ``str(job)`` says what it does, for the dock's line and for napari.
+    """
+
+    def __call__(self, progress: Any, cancel: Any, /) -> Any:
+        """Do the work.
+
+        Parameters
+        ----------
+        progress : callable or None
+            ``progress(done, total)`` in steps, or ``progress(0, 0, news)`` for anything else.
+        cancel : Cancel or None
+            To be asked at every step; `napari_anyir.Cancelled` is raised when it is set.
+
+        Returns
+        -------
+        object
+            What the dock is handed.
+        """
+        ...
+
 
 REPORT_EVERY = 0.2
 """Seconds between two reports: every one makes the whole window paint itself, canvas included."""

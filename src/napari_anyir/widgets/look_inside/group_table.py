@@ -71,6 +71,7 @@ class GroupTable(QTableWidget):
         self._viewer = viewer
         self._keys: list[tuple[str, str]] = []
         self.setHorizontalHeaderLabels(list(COLUMNS))
+        self.setToolTip("The groups of maps that were added; tick one to show it.")
         for column, tip in enumerate(TIPS):
             item = self.horizontalHeaderItem(column)
             if item is not None:

@@ -10,16 +10,13 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLabel,
-    QPushButton,
     QSpinBox,
     QVBoxLayout,
-    QWidget,
 )
 
-from napari_anyir.widgets.kit.job_row import JobRow
+from napari_anyir.widgets.kit.job_dock import JobDock
 from napari_anyir.widgets.kit.layer_box import LayerBox
 from napari_anyir.widgets.kit.layer_pin import PinnedBox
-from napari_anyir.widgets.layers.viewer import unwrapped
 from napari_anyir.widgets.look_inside.group_table import GroupTable
 from napari_anyir.widgets.look_inside.look_job import ALL, SHOWS
 from napari_anyir.widgets.network.model_choice import ModelChoice
@@ -31,7 +28,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 
-class LookForm(QWidget):
+class LookForm(JobDock):
     """Fields, buttons and table of *Look inside*.
 
     Parameters
@@ -41,8 +38,7 @@ class LookForm(QWidget):
     """
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
-        super().__init__()
-        self._viewer = unwrapped(napari_viewer)
+        super().__init__(napari_viewer, "layers are as they were")
         self._build()
 
     def _build(self) -> None:
@@ -72,15 +68,12 @@ class LookForm(QWidget):
         checks = QHBoxLayout()
         checks.addWidget(self.follow_box)
         checks.addWidget(self.side_box)
-        self.run_button = QPushButton("L&ook")
+        self.run_button.setText("L&ook")
         self.run_button.setToolTip("Run the network once and show the ticked parts as layers.")
-        self.cancel_button = QPushButton("&Cancel")
         self.cancel_button.setToolTip("Stop at the next part of the network.")
         buttons = QHBoxLayout()
         buttons.addWidget(self.run_button, 2)
         buttons.addWidget(self.cancel_button, 1)
-        self.row = JobRow("layers are as they were")
-        self.runner, self.status_label = self.row.runner, self.row.label
         self.table = GroupTable(self._viewer)
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
 
 from napari_anyir.widgets.kit import last_choices
-from napari_anyir.widgets.kit.leaving import Leaving
 from napari_anyir.widgets.layers.shown_plane import Intensity, ShownPlane, read_shown_plane
 from napari_anyir.widgets.layers.side_by_side import SideBySide
 from napari_anyir.widgets.look_inside.look_form import LookForm
@@ -47,7 +45,6 @@ class LookInsideWidget(LookForm):
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__(napari_viewer)
-        Leaving(self)
         self._job: LookJob | None = None
         self._last: LookJob | None = None
         self._volume: tuple[ShownPlane, Intensity] | None = None
@@ -73,12 +70,6 @@ class LookInsideWidget(LookForm):
         self.follow_box.toggled.connect(self._ask)
         self.side_box.toggled.connect(self._arrange)
         self.table.arranged.connect(self._arrange)
-        self.run_button.clicked.connect(self.run)
-        self.cancel_button.clicked.connect(self.cancel)
-        self.row.returned.connect(self._returned)
-        self.row.ended.connect(self._ended)
-        self.row.changed.connect(self._update)
-        self._viewer.layers.events.removed.connect(self._layer_removed)
         for event in self._dims_events():
             event.connect(self._ask)
 
@@ -102,7 +93,7 @@ class LookInsideWidget(LookForm):
             self._complain(str(error))
             return
         last_choices.save(SECTION, self.values())
-        self._start(
+        self._look(
             LookJob(
                 plane,
                 self.ushape.chosen,
@@ -118,14 +109,14 @@ class LookInsideWidget(LookForm):
         """Stop at the next part; layers that are there stay."""
         self._again = False
         self.timer.stop()
-        self.row.cancel()
+        super().cancel()
 
-    def _start(self, job: LookJob) -> None:
+    def _look(self, job: LookJob) -> None:
         known = self._volume
         if known is not None and known[0].data is job.plane.data:
             job = replace(job, intensity=known[1])
         self._job = job
-        self.row.start(job, job.model)
+        self._start(job, source=self._layer_of(job), model=job.model)
 
     # ---------------------------------------------------------------- following the slider
 
@@ -155,7 +146,7 @@ class LookInsideWidget(LookForm):
             self.status_label.setText(str(error))
             return
         if not plane.same(last.plane) or self._volume is None:
-            self._start(replace(last, plane=plane, blocks=blocks, intensity="auto"))
+            self._look(replace(last, plane=plane, blocks=blocks, intensity="auto"))
 
     def _layer_of(self, job: LookJob) -> Any:
         tag = job.plane.tag
@@ -250,42 +241,32 @@ class LookInsideWidget(LookForm):
             self._arrange()
         self._choices_changed()
 
-    def _layer_removed(self, event: Any) -> None:
-        layer = event.value
-        job = self._job or self._last
-        if job is not None and str(layer.unique_id) == job.plane.tag:
-            self.cancel()
+    def _layer_removed(self, layer: Any) -> None:
         if self._last is not None and str(layer.unique_id) == self._last.plane.tag:
+            self.cancel()
             self._watch(None)
             self._last = self._volume = None  # its pixels must not stay in memory
         if is_inside(layer) and self.side_by_side.active:
             self._arrange()
 
     def _update(self) -> None:
+        super()._update()
         self.channel_box.setVisible(self.show_as == ONE)
         self.run_button.setEnabled(not self.row.running and self.problem is None)
-        self.cancel_button.setEnabled(self.row.stoppable)
 
     def _choices_changed(self) -> None:
         if not self.runner.running:
             self.status_label.setText(self.problem or self.advice)
         self._update()
 
-    def _complain(self, text: str) -> None:
-        self.status_label.complain(text)
-        show_error(text)
-
-    def showEvent(self, event: Any) -> None:
+    def _shown(self) -> None:
         """Look for devices when the widget is first seen, which is its first use."""
-        super().showEvent(event)
         self.model_choice.find_devices()
 
-    def closeEvent(self, event: Any) -> None:
-        """Stop what runs and put the viewer back; the layers stay."""
+    def _left(self) -> None:
+        """Put the viewer back; the layers stay."""
         for emitter in self._dims_events():
             emitter.disconnect(self._ask)
         self._watch(None)
-        self.cancel()
         self.model_choice.stop()
         self.side_by_side.end()
-        super().closeEvent(event)

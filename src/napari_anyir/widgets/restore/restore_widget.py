@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import time
-import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QApplication,
@@ -15,30 +12,23 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLabel,
-    QProgressBar,
     QPushButton,
     QSlider,
     QSpinBox,
     QVBoxLayout,
-    QWidget,
 )
 
 from napari_anyir.widgets.kit import last_choices
 from napari_anyir.widgets.kit.activity import (
-    Activity,
     clear_progress,
-    end_progress,
     progress_text,
-    show_progress,
     summary,
 )
 from napari_anyir.widgets.kit.blender import Blender
-from napari_anyir.widgets.kit.leaving import Leaving
-from napari_anyir.widgets.kit.worker import Runner
+from napari_anyir.widgets.kit.job_dock import JobDock
 from napari_anyir.widgets.layers.contrast import widen_slider
 from napari_anyir.widgets.layers.placing import add_above, sums
 from napari_anyir.widgets.layers.side_by_side import SideBySide
-from napari_anyir.widgets.layers.viewer import unwrapped
 from napari_anyir.widgets.restore.estimate import learn_from
 from napari_anyir.widgets.restore.live_preview import LivePreview
 from napari_anyir.widgets.restore.restore_form import RestoreForm, small_label
@@ -52,8 +42,10 @@ if TYPE_CHECKING:
 
 __all__ = ["METADATA", "RestoreWidget", "summary"]
 
+NOTHING = "no layer was added"
 
-class RestoreWidget(QWidget):
+
+class RestoreWidget(JobDock):
     """Restore a layer with AnyIR.
 
     Parameters
@@ -63,21 +55,15 @@ class RestoreWidget(QWidget):
     """
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
-        super().__init__()
-        Leaving(self)
-        self._viewer = unwrapped(napari_viewer)
+        super().__init__(napari_viewer, NOTHING)
         self._job: RestoreJob | None = None
         self._queue: list[RestoreJob] = []
         self._several = 0
-        self._source: weakref.ref[Any] | None = None
         self.results = Results(self._viewer)
         self.side_by_side = SideBySide(self._viewer)
         self._fresh = False
-        self._started = 0.0
-        self.cancelled = self._done = False
+        self._done = False
         self._origin: Origin | None = None
-        self._activity: Any = None
-        self.runner = Runner(self)
         self.form = RestoreForm(self._viewer)
         self._build()
         remembered = last_choices.load("restore")
@@ -102,24 +88,19 @@ class RestoreWidget(QWidget):
                 "How much of the restoration to show: 0 is the source, 100 the full result. "
                 "It also changes the results of the last run at once, without another run."
             )
-        self.run_button = QPushButton("&Restore")
+        self.run_button.setText("&Restore")
         self.run_button.setToolTip("Restore into a new layer.")
-        self.cancel_button = QPushButton("&Cancel")
         self.cancel_button.setToolTip("Stop at the next strip of the image.")
         self.script_button = QPushButton("Cop&y as script")
         self.script_button.setToolTip(
             "Copy Python that makes the last run's results again, bit for bit on a processor."
         )
         self.script_button.setEnabled(False)
-        self.progress_bar = QProgressBar()
-        self.progress_bar.setRange(0, 1)
-        self.progress_bar.setTextVisible(True)
         self.progress_bar.setToolTip("How far the run is, over all planes.")
         self.report = ResultReport()
         self.estimate_label = small_label()
         self.estimate_label.setToolTip("From earlier runs with the same choices on this computer.")
-        self.status_label = small_label()
-        self.status_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.row.tells = self._progress_text
 
         strength = QHBoxLayout()
         strength.setContentsMargins(0, 0, 0, 0)
@@ -146,8 +127,7 @@ class RestoreWidget(QWidget):
         layout.addWidget(self.preview_box)
         layout.addWidget(self.estimate_label)
         layout.addLayout(buttons)
-        layout.addWidget(self.progress_bar)
-        layout.addWidget(self.status_label)
+        layout.addWidget(self.row)
         layout.addWidget(self.report)
         layout.addWidget(self.script_button)
         layout.addStretch(1)
@@ -161,19 +141,12 @@ class RestoreWidget(QWidget):
         self.strength_slider.valueChanged.connect(lambda _: self.report.set_strength(self.strength))
         self.form.changed.connect(self._update)
         self.form.layer_box.layer_changed.connect(self._layer_chosen)
-        self.run_button.clicked.connect(self.run)
-        self.cancel_button.clicked.connect(self.cancel)
         self.script_button.clicked.connect(self.copy_script)
         self.strength_slider.valueChanged.connect(self.strength_box.setValue)
         self.strength_box.valueChanged.connect(self.strength_slider.setValue)
         self.blender = Blender(self.results.arrays, lambda: self.strength, self)
         self.blender.blended.connect(self._blended)
         self.strength_slider.valueChanged.connect(self.blender.ask)
-        self.runner.progressed.connect(self._progressed)
-        self.runner.returned.connect(self._returned)
-        self.runner.failed.connect(self.status_label.complain)
-        self.runner.finished.connect(self._finished)
-        self._viewer.layers.events.removed.connect(self._layer_removed)
 
     # ---------------------------------------------------------------- what the user does
 
@@ -212,48 +185,33 @@ class RestoreWidget(QWidget):
         ]
         self._several, self._fresh = len(self._queue), True
         self._origin = origin(layer)
-        self._source = weakref.ref(layer)
+        self.row.stays = NOTHING
         self.preview.pause()
         self.side_by_side.end()
-        self._start_next()
+        self._start_next(layer)
 
-    def _start_next(self) -> None:
+    def _start_next(self, layer: Any) -> None:
         """Start the next of the runs: one for each model."""
         job = self._job = self._queue.pop(0)
         self._done = False
-        self._started = time.monotonic()
-        self.progress_bar.setRange(0, 0)  # busy: torch and the weights are loaded first
-        self.status_label.setText(f"{job} with {job.settings.model} ...")
-        self._activity = Activity(str(job), job.steps, self.cancel)
-        self.runner.start(job)
-        self._update()
+        self._start(job, source=layer, model=job.settings.model, planes=job.steps)
 
     def cancel(self) -> None:
-        """Stop the run at its next step."""
-        if self.runner.running:
-            self.runner.stop()
-            self.cancelled = True
-            self._queue = []
-            self.status_label.setText("Stopping at the next strip ...")
-            self._update()
+        """Stop the run at its next step, and begin none of those after it."""
+        self._queue = []
+        super().cancel()
 
     # ---------------------------------------------------------------- what the worker says
 
-    def _progressed(self, done: int, total: int) -> None:
-        show_progress(self.progress_bar, done, total)
-        if self._job is None:
-            return
-        seconds = time.monotonic() - self._started
-        self.status_label.setText(progress_text(done, total, self._job.steps, seconds))
-        # Last, because napari handles events in there, the end of this run among them.
-        self._activity.show(done, total)
+    def _progress_text(self, done: int, total: int, seconds: float) -> str:
+        return "" if self._job is None else progress_text(done, total, self._job.steps, seconds)
 
     def _returned(self, restored: Restored) -> None:
         if self._job is None or self._origin is None:
             return
         names = {layer.name for layer in self._viewer.layers}
         data, values, _ = result_layer(self._job, restored, names, self.strength)
-        source = self._source() if self._source is not None else None
+        source = self.source
         layer = add_above(self._viewer, source, data, values)
         widen_slider(layer, restored.slider)
         if self._fresh:  # until then the slider acts on what an earlier run left
@@ -261,6 +219,7 @@ class RestoreWidget(QWidget):
             self.results.clear()
             self._fresh = False
         self.results.add(layer, self._origin, self._job, restored)
+        self.row.stays = f"{len(self.results)} of {self._several} results are added"
         self._done = True
         learn_from(restored.record, self._job.settings, self._job.pixels)
         self.report.show_change(restored.change, self.strength)
@@ -268,27 +227,18 @@ class RestoreWidget(QWidget):
         why = f" {self._job.source!r} is hidden: both would add up." if hidden else ""
         self.status_label.setText(summary(restored.record) + why)
 
-    def _finished(self) -> None:
-        if self._activity is not None:
-            self._activity.close()
-        if self._queue and not self.cancelled and self._done:
-            self._start_next()
+    def _ended(self) -> None:
+        source = self.source
+        if self._queue and self._done:
+            self._start_next(source)
             return
-        if self.cancelled:
-            added = 0 if self._fresh else len(self.results)
-            kept = f"{added} of {self._several} results are" if added else "no layer was"
-            self.status_label.setText(f"Cancelled; {kept} added.")
-        elif self._several > 1 and self._done:
-            self._show_side_by_side()
-        end_progress(self.progress_bar, whole=self._done)
-        self.cancelled = self._done = False
+        if self._several > 1 and self._done and not self.row.cancelled:
+            self._show_side_by_side(source)
         self._queue, self._several = [], 0
-        self._job = self._source = self._origin = self._activity = None
+        self._job = self._origin = None
         self.preview.resume()
-        self._update()
 
-    def _show_side_by_side(self) -> None:
-        source = self._source() if self._source is not None else None
+    def _show_side_by_side(self, source: Any) -> None:
         layers = self.results.layers
         if len(layers) < 2:  # they were deleted meanwhile
             return
@@ -317,10 +267,8 @@ class RestoreWidget(QWidget):
 
     # ---------------------------------------------------------------- the viewer's doings
 
-    def _layer_removed(self, event: Any) -> None:
-        if self._source is not None and self._source() == event.value:
-            self.cancel()
-        if self.results.forget(event.value):
+    def _layer_removed(self, layer: Any) -> None:
+        if self.results.forget(layer):
             if not self.results:
                 self.blender.stop()
                 self.report.show_change(None, self.strength)
@@ -333,10 +281,9 @@ class RestoreWidget(QWidget):
             clear_progress(self.progress_bar)
 
     def _update(self) -> None:
-        running = self.runner.running
+        super()._update()
         self._estimate()
-        self.run_button.setEnabled(not running and self.form.problem is None)
-        self.cancel_button.setEnabled(running and not self.runner.stopping)
+        self.run_button.setEnabled(not self.row.running and self.form.problem is None)
         self.script_button.setEnabled(len(self.results) > 0)
 
     def _estimate(self) -> None:
@@ -360,20 +307,11 @@ class RestoreWidget(QWidget):
             return "", False
         return self.form.estimate(job)
 
-    def _complain(self, text: str) -> None:
-        self.status_label.complain(text)
-        show_error(text)
-
-    def showEvent(self, event: Any) -> None:
+    def _shown(self) -> None:
         """Look for devices when the widget is first seen, which is its first use."""
-        super().showEvent(event)
         self.form.find_devices()
 
-    def closeEvent(self, event: Any) -> None:
-        """Stop what runs; a dock that is closed is gone."""
-        self._queue = []
-        self.runner.stop()
+    def _left(self) -> None:
         self.blender.stop()
         self.preview_box.setChecked(False)
         self.side_by_side.end()
-        super().closeEvent(event)

@@ -52,6 +52,7 @@ class TrialTable(QTableWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(0, len(COLUMNS), parent)
         self.setHorizontalHeaderLabels(list(COLUMNS))
+        self.setToolTip("What was tried, the newest first.")
         for column, tip in enumerate(TIPS):
             item = self.horizontalHeaderItem(column)
             if item is not None:

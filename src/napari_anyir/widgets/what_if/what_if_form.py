@@ -12,15 +12,13 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QPushButton,
     QVBoxLayout,
-    QWidget,
 )
 
-from napari_anyir.widgets.kit.job_row import JobRow
+from napari_anyir.widgets.kit.job_dock import JobDock
 from napari_anyir.widgets.kit.layer_box import LayerBox
 from napari_anyir.widgets.kit.layer_pin import PinnedBox
 from napari_anyir.widgets.layers.comparison import check_pair
 from napari_anyir.widgets.layers.marks import WHAT_IF, is_source
-from napari_anyir.widgets.layers.viewer import unwrapped
 from napari_anyir.widgets.network.model_choice import ModelChoice
 from napari_anyir.widgets.network.part_boxes import PartBoxes
 from napari_anyir.widgets.network.ushape import UShape
@@ -39,7 +37,7 @@ def is_untried(layer: Any) -> bool:
     return is_source(layer) and WHAT_IF not in layer.metadata
 
 
-class WhatIfForm(QWidget):
+class WhatIfForm(JobDock):
     """Fields, buttons and table of *What if*.
 
     Parameters
@@ -49,8 +47,7 @@ class WhatIfForm(QWidget):
     """
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
-        super().__init__()
-        self._viewer = unwrapped(napari_viewer)
+        super().__init__(napari_viewer, "layers are as they were")
         self._build()
 
     def _build(self) -> None:
@@ -76,21 +73,19 @@ class WhatIfForm(QWidget):
         self.lambda_box.setSingleStep(0.1)
         self.lambda_box.setValue(1.0)
         self.lambda_box.setAccessibleName("Lambda")
+        self.lambda_box.setToolTip("The weight, once it is ticked.")
         row = QHBoxLayout()
         row.addWidget(self.action_box, 1)
         row.addWidget(self.lambda_check)
         row.addWidget(self.lambda_box)
-        self.run_button = QPushButton("&Try")
+        self.run_button.setText("&Try")
         self.run_button.setToolTip("Make all ticked changes at once.")
         self.each_button = QPushButton("&Each alone")
         self.each_button.setToolTip("Make the ticked changes one after the other, and table them.")
-        self.cancel_button = QPushButton("&Cancel")
         self.cancel_button.setToolTip("Stop at the next part of the network.")
         buttons = QHBoxLayout()
         for button in (self.run_button, self.each_button, self.cancel_button):
             buttons.addWidget(button)
-        self.row = JobRow("layers are as they were")
-        self.runner, self.status_label = self.row.runner, self.row.label
         self.table = TrialTable()
         self.script_button = QPushButton("Co&py as script")
         self.script_button.setToolTip("Copy Python that makes the newest trial again.")

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QApplication
 
 from napari_anyir.widgets.kit import last_choices
-from napari_anyir.widgets.kit.leaving import Leaving
 from napari_anyir.widgets.layers import image_layers
 from napari_anyir.widgets.layers.contrast import slider_range, span, widen_slider
 from napari_anyir.widgets.layers.marks import WHAT_IF
@@ -45,7 +43,6 @@ class WhatIfWidget(WhatIfForm):
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__(napari_viewer)
-        Leaving(self)
         self._job: WhatIfJob | None = None
         self._known: tuple[WhatIfJob, Outcome] | None = None
         self._newest: tuple[Origin, WhatIfJob, Trial, Outcome] | None = None
@@ -66,26 +63,20 @@ class WhatIfWidget(WhatIfForm):
         self.lambda_check.toggled.connect(self._choices_changed)
         self.lambda_box.valueChanged.connect(self._choices_changed)
         self.parts_widget.changed.connect(self._choices_changed)
-        self.run_button.clicked.connect(self.run)
         self.each_button.clicked.connect(self.run_each)
-        self.cancel_button.clicked.connect(self.cancel)
         self.script_button.clicked.connect(self.copy_script)
-        self.row.returned.connect(self._returned)
-        self.row.ended.connect(self._ended)
-        self.row.changed.connect(self._update)
-        self._viewer.layers.events.removed.connect(self._layer_removed)
 
     # ---------------------------------------------------------------- what the user does
 
     def run(self) -> None:
         """Make all ticked changes at once, in a thread."""
-        self._start((self.changes,))
+        self._try((self.changes,))
 
     def run_each(self) -> None:
         """Make the ticked changes one after the other."""
-        self._start(self.each)
+        self._try(self.each)
 
-    def _start(self, trials: tuple[Changes, ...]) -> None:
+    def _try(self, trials: tuple[Changes, ...]) -> None:
         if self.runner.running:
             return
         problem = self.problem
@@ -114,11 +105,7 @@ class WhatIfWidget(WhatIfForm):
                 if before.device == job.device:
                     job = replace(job, untouched=outcome.untouched)
         self._job, self._origin = job, origin(layer)
-        self.row.start(job, job.model)
-
-    def cancel(self) -> None:
-        """Stop at the next part."""
-        self.row.cancel()
+        self._start(job, source=layer, model=job.model)
 
     def copy_script(self) -> None:
         """Put a script that makes the newest trial again on the clipboard."""
@@ -200,33 +187,23 @@ class WhatIfWidget(WhatIfForm):
             self.status_label.setText(self.problem or "; ".join(self.changes))
         self._update()
 
-    def _layer_removed(self, event: Any) -> None:
-        tag = str(getattr(event.value, "unique_id", ""))
-        if self._job is not None and tag == self._job.plane.tag:
-            self.cancel()
+    def _layer_removed(self, layer: Any) -> None:
+        tag = str(getattr(layer, "unique_id", ""))
         if self._known is not None and tag == self._known[0].plane.tag:
             self._known = self._newest = None  # its pixels must not stay in memory
             self._update()
 
     def _update(self) -> None:
+        super()._update()
         ready = not self.row.running and self.problem is None
         self.lambda_box.setEnabled(self.lambda_check.isChecked())
         self.run_button.setEnabled(ready)
         self.each_button.setEnabled(ready and len(self.each) > 1)
-        self.cancel_button.setEnabled(self.row.stoppable)
         self.script_button.setEnabled(self._newest is not None)
 
-    def _complain(self, text: str) -> None:
-        self.status_label.complain(text)
-        show_error(text)
-
-    def showEvent(self, event: Any) -> None:
+    def _shown(self) -> None:
         """Look for devices when the widget is first seen, which is its first use."""
-        super().showEvent(event)
         self.model_choice.find_devices()
 
-    def closeEvent(self, event: Any) -> None:
-        """Stop what runs; the layers stay."""
-        self.cancel()
+    def _left(self) -> None:
         self.model_choice.stop()
-        super().closeEvent(event)
