@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -179,3 +180,46 @@ def _read_switches(text: str | None) -> dict[str, str]:
                 "gate_activation=sigmoid."
             )
     return switches
+
+
+class Format(StrEnum):
+    """What a model can be exported to."""
+
+    onnx = "onnx"
+    torchscript = "torchscript"
+    bioimageio = "bioimageio"
+
+
+@app.command()
+def export(
+    name: Annotated[str, typer.Argument(help="Name of a model, or path of a checkpoint.")],
+    form: Annotated[
+        Format,
+        typer.Option(
+            "--format",
+            "-f",
+            help="onnx (ONNX Runtime, chaiNNer), torchscript, or bioimageio (Fiji, QuPath).",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Default: NAME.onnx, .pt or .zip, here."
+        ),
+    ] = None,
+) -> None:
+    """Write a model for other programs, after running the file and comparing it with ours."""
+    torch_first()
+    from napari_anyir.weights import find_model
+    from napari_anyir.weights.exporting import FORMATS, TOLERANCE, export_model
+
+    ending = FORMATS[form.value]
+    path = output or Path(f"{find_model(name).name}{ending}")
+    if path.suffix.lower() != ending:
+        raise typer.BadParameter(f"'{path}' must end in {ending} for {form.value}.")
+    gap = export_model(name, form.value, path)
+    typer.echo(
+        f"Wrote {shown(path)}: run at sides from 64 to 513 pixels, it differs from ours by at most "
+        f"{gap:.1g} (allowed: {TOLERANCE:g})."
+    )

@@ -1,0 +1,309 @@
+"""Models as files for other programs: ONNX and TorchScript, compared before they count."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from napari_anyir.errors import ModelError
+from napari_anyir.model.config import SIZE_MULTIPLE
+from napari_anyir.weights.card import ModelCard
+from napari_anyir.weights.foreign import ForeignNetwork
+from napari_anyir.weights.opening import Network
+from napari_anyir.weights.registry import find_model, load_model
+
+INSTALL = "pip install 'napari-anyir[export]'"
+"""What brings the programs that an exported file is checked with."""
+
+INPUT, OUTPUT = "input", "output"
+"""Names of the two tensors: (batch, 3, height, width), float32, 0 is black and 1 is white."""
+
+SMALLEST, LARGEST = 64, 513
+"""Sides in pixels between which a file is checked; it takes larger images, too."""
+
+TOLERANCE = 1e-4
+"""Largest difference that an exported file may show."""
+
+SIZES = ((64, 64), (65, 130), (513, 64), (79, 513))
+"""Heights and widths at which it is compared."""
+
+FORMATS = {"onnx": ".onnx", "torchscript": ".pt", "bioimageio": ".zip"}
+"""Formats, and how their files end."""
+
+OPSET = 18
+
+Runner = Callable[[Tensor], Tensor]
+"""Runs an exported file on images (B, 3, H, W)."""
+
+
+class Exported(nn.Module):
+    """A network with the padding of images to its multiple, for any size that is not known yet.
+
+    Parameters
+    ----------
+    network : AnyIR or ForeignNetwork
+        In evaluation mode, on the CPU.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from napari_anyir.model import build_model
+    >>> from napari_anyir.weights.exporting import Exported
+    >>> network = build_model("nano").eval()
+    >>> image = torch.rand(1, 3, 65, 70)
+    >>> with torch.inference_mode():
+    ...     bool(torch.equal(Exported(network)(image), network(image)))
+    True
+    """
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+        self.multiple: int = getattr(network.config, "size_multiple", SIZE_MULTIPLE)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Restore images (B, 3, H, W) with sides of at least `SMALLEST`."""
+        height, width = x.shape[-2:]
+        for axis, size in ((-2, height), (-1, width)):
+            padded = (size + self.multiple - 1) // self.multiple * self.multiple
+            # Reflection as arithmetic: 0, 1, ..., n - 1, n - 2, ...
+            index = size - 1 - (torch.arange(padded, device=x.device) - (size - 1)).abs()
+            x = x.index_select(axis, index.clamp(min=0))
+        if isinstance(self.network, ForeignNetwork):
+            # Its own loop over images and the padding there would be fixed by tracing.
+            restored: Tensor = self.network._call(self.network.network, x)
+        else:
+            restored = self.network(x)
+        return restored[..., :height, :width]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep to ourselves what tracing warns of: its results are compared at other sizes."""
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def export_torchscript(network: Network, path: Path, facts: dict[str, str]) -> Runner:
+    """Write a network as TorchScript.
+
+    Parameters
+    ----------
+    network : AnyIR or ForeignNetwork
+        In evaluation mode, on the CPU.
+    path : Path
+        The new file.
+    facts : dict of str to str
+        What to store beside it.
+
+    Returns
+    -------
+    callable
+        Runs the file.
+    """
+    with _quiet():
+        traced = torch.jit.trace(Exported(network), torch.rand(1, 3, 72, 88), check_trace=False)
+        torch.jit.save(traced, str(path), _extra_files={"card.json": json.dumps(facts)})
+        loaded = torch.jit.load(str(path))
+
+    def run(images: Tensor) -> Tensor:
+        with _quiet():
+            restored: Tensor = loaded(images)
+        return restored
+
+    return run
+
+
+def export_onnx(network: Network, path: Path, facts: dict[str, str]) -> Runner:
+    """Write a network as ONNX.
+
+    Parameters
+    ----------
+    network, path, facts
+        As for `export_torchscript`.
+
+    Returns
+    -------
+    callable
+        Runs the file in ONNX Runtime.
+
+    Raises
+    ------
+    ModelError
+        If onnx or ONNX Runtime is not installed.
+    """
+    try:
+        import onnx
+        import onnxruntime
+    except ImportError as error:
+        raise ModelError(f"This needs {error.name}; install it with: {INSTALL}") from error
+    options: dict[str, Any] = {}
+    if "dynamo" in inspect.signature(torch.onnx.export).parameters:
+        # The newer exporter gives the same numbers and takes minutes instead of seconds.
+        options["dynamo"] = False
+    axes = {0: "batch", 2: "height", 3: "width"}
+    with _quiet():
+        torch.onnx.export(
+            Exported(network),
+            (torch.rand(1, 3, 72, 88),),
+            str(path),
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_axes={INPUT: axes, OUTPUT: axes},
+            opset_version=OPSET,
+            **options,
+        )
+    written = onnx.load(str(path))
+    onnx.helper.set_model_props(written, facts)
+    written.doc_string = facts.get("summary", "")
+    onnx.checker.check_model(written, full_check=True)
+    onnx.save(written, str(path))
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+
+    def run(images: Tensor) -> Tensor:
+        return torch.from_numpy(session.run([OUTPUT], {INPUT: images.numpy()})[0])
+
+    return run
+
+
+def compare(
+    network: Network, run: Runner, sizes: Sequence[tuple[int, int]] = SIZES, batch: int = 1
+) -> float:
+    """Compare an exported file with the network that it was made of.
+
+    Parameters
+    ----------
+    network : AnyIR or ForeignNetwork
+        On the CPU.
+    run : callable
+        Runs the file.
+    sizes : sequence of (height, width)
+        Of the images.
+    batch : int
+        Images at a time.
+
+    Returns
+    -------
+    float
+        The largest difference of any pixel.
+
+    Raises
+    ------
+    ModelError
+        If it is above `TOLERANCE`, or the file does not run at one of the sizes.
+
+    Examples
+    --------
+    >>> from napari_anyir.model import build_model
+    >>> from napari_anyir.weights.exporting import compare
+    >>> network = build_model("nano").eval()
+    >>> compare(network, network.forward, [(64, 64)])
+    0.0
+    """
+    largest = 0.0
+    generator = torch.Generator().manual_seed(0)
+    for height, width in sizes:
+        images = torch.rand(batch, 3, height, width, generator=generator)
+        with torch.inference_mode():
+            expected = network(images)
+        try:
+            found = run(images)
+        except Exception as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[-1][:120]
+            raise ModelError(
+                f"The exported network does not run on {height} x {width} pixels ({reason}), so "
+                "nothing was written."
+            ) from error
+        same = found.shape == expected.shape
+        gap = float((found - expected).abs().max()) if same else float("inf")
+        if not gap <= TOLERANCE:  # NaN, too
+            raise ModelError(
+                f"The exported network differs from ours by {gap:.2g} on {height} x {width} "
+                "pixels, so nothing was written."
+            )
+        largest = max(largest, gap)
+    return largest
+
+
+def facts_of(card: ModelCard) -> dict[str, str]:
+    """Return what an exported file says of itself."""
+    return {
+        "name": card.name,
+        "summary": card.summary,
+        "licence": card.licence,
+        "limits": card.limits,
+        "architecture": card.architecture,
+        "sha256": card.sha256,
+        "input": "batch x 3 x height x width, float32, 0 black to 1 white, red green blue; sides "
+        f"of at least {SMALLEST}; grey images as three equal colours",
+        "config": json.dumps(dict(card.config)),
+    }
+
+
+def export_model(name: str | Path, form: str, path: Path) -> float:
+    """Write a model for other programs, and run the file before it gets its name.
+
+    Parameters
+    ----------
+    name : str or Path
+        As for `napari_anyir.load_model`.
+    form : str
+        A key of `FORMATS`.
+    path : Path
+        The new file; one that is there is replaced.
+
+    Returns
+    -------
+    float
+        Largest difference from ours at the sizes that were compared.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot be loaded, a program is missing, or the file does not give the numbers
+        of our network; ``path`` is then as it was.
+    ValueError
+        If the format is unknown.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from napari_anyir.weights.exporting import TOLERANCE, export_model
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> export_model("nano", "torchscript", folder / "nano.pt") < TOLERANCE
+    True
+    """
+    if form not in FORMATS:
+        raise ValueError(f"The format {form!r} is unknown; choose one of {', '.join(FORMATS)}.")
+    network = load_model(name)
+    card = replace(find_model(name), config=network.config.to_dict())
+    if isinstance(network, ForeignNetwork) and network.config.channels != 3:
+        raise ModelError(
+            f"'{card.name}' is for grey images; only networks of colours are exported."
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.part{FORMATS[form]}")
+    try:
+        if form == "bioimageio":
+            from napari_anyir.weights.bioimage_package import export_bioimageio
+
+            gap = export_bioimageio(network, temporary, card)
+        else:
+            write = export_onnx if form == "onnx" else export_torchscript
+            gap = compare(network, write(network, temporary, facts_of(card)))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return gap
