@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from PIL import Image
 
 import napari_anyir
 from napari_anyir.analysis import contact_sheet
 from napari_anyir.cli.sheet import draw_sheet
+from napari_anyir.degradations.scenes import SCENES, make_scene
 from napari_anyir.inference.image_quality import full_scale, score
 from napari_anyir.samples import SAMPLES
 
@@ -31,6 +33,17 @@ def sheet(name: str, keys: Sequence[str]) -> None:
     Image.fromarray(draw_sheet(rows)).save(IMAGES / name, quality=88)
 
 
+def scenes() -> None:
+    """Draw six made scenes of each kind of microscopy."""
+    like, generator = torch.zeros(6, 3, 128, 128), torch.Generator().manual_seed(1)
+    rows = [
+        torch.cat(list(make_scene(like, generator, scene)[:, 0]), dim=1)
+        for scene in (*SCENES, "random")
+    ]
+    pixels = (255 * torch.cat(rows)).round().byte().numpy()
+    Image.fromarray(pixels).save(IMAGES / "scenes.png", optimize=True)
+
+
 def inside() -> None:
     """Draw what the blocks of the decoder see in the rainy sample."""
     degraded, _ = SAMPLES["rain"].read()
@@ -45,3 +58,4 @@ if __name__ == "__main__":
     sheet("restored.jpg", ("noise", "rain", "haze", "darkness", "micrograph"))
     sheet("weights-failures.jpg", ("blur", "haze", "mixture", "rain"))
     inside()
+    scenes()

@@ -184,8 +184,8 @@ class CameraNoise(Degradation):
         colour = self._draw("colour", clean, generator)
         quality = self._draw("quality", clean, generator)
         matrix = camera_matrix(clean, generator)
-        # Half of all cameras have an S-shaped curve on top of sRGB's: contrast sells.
-        curved = uniform(0.0, 1.0, clean, generator) < 0.5
+        # Most cameras add an S-shaped curve to sRGB's, which keeps the noise of shadows low.
+        curved = uniform(0.0, 1.0, clean, generator) < 0.8
         light = to_linear(torch.where(curved, _undo_s_curve(clean), clean))
         raw = torch.einsum("bij,bjhw->bihw", torch.linalg.inv(matrix), light) / gains
         # Noise of unit strength is scaled, and gets the strength of its place afterwards.

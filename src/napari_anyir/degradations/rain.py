@@ -66,7 +66,7 @@ class Rain(Degradation):
         source="measured on Rain100L: one direction per image within 27 degrees",
     )
     length: Range = parameter(
-        (8.0, 30.0),
+        (9.0, 42.0),
         lowest=1.0,
         highest=500.0,
         unit="pixels",
