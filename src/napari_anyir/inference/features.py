@@ -24,6 +24,7 @@ from napari_anyir.inference.arrays.pixels import to_network
 from napari_anyir.inference.arrays.plane_reading import find_range, read_plane
 from napari_anyir.inference.engine import execution
 from napari_anyir.inference.engine.device import PRECISIONS, resolve_device, resolve_precision
+from napari_anyir.inference.engine.host_state import own_state
 from napari_anyir.inference.engine.memory_estimate import check_room, maps_bytes, pass_bytes
 from napari_anyir.inference.inside.channels import Reduction, check_reduction
 from napari_anyir.inference.inside.collecting import FeatureMap, GateNumbers, collect, map_shapes
@@ -46,6 +47,7 @@ class _Prepared:
     plane: Tensor
 
 
+@own_state()
 def feature_maps(
     image: Any,
     blocks: str | Iterable[str] | None = None,
@@ -155,6 +157,7 @@ def feature_maps(
     return maps
 
 
+@own_state()
 def gate_numbers(
     image: Any,
     blocks: str | Iterable[str] | None = None,

@@ -67,7 +67,7 @@ def check_options(
     """
     if not isinstance(device, str | torch.device):
         raise TypeError(f"device must be a name such as 'cpu', not {type(device).__name__}.")
-    if precision != "auto" and precision not in PRECISIONS:
+    if not isinstance(precision, str) or (precision != "auto" and precision not in PRECISIONS):
         raise ValueError(
             f"The precision {precision!r} is unknown; choose 'auto' or one of "
             f"{', '.join(PRECISIONS)}."
@@ -129,6 +129,11 @@ def with_interventions(options: Options, interventions: Iterable[Intervention]) 
     >>> str(with_interventions(Options(), [switch_off("alpha")]).interventions[0])
     '*:alpha=off'
     """
+    if isinstance(interventions, str) or not isinstance(interventions, Iterable):
+        raise TypeError(
+            f"interventions must be a sequence of Intervention objects, such as (), not "
+            f"{type(interventions).__name__}."
+        )
     changes = tuple(interventions)
     for change in changes:
         if not isinstance(change, Intervention):

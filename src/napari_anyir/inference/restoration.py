@@ -38,6 +38,7 @@ from napari_anyir.inference.arrays.photons import photons_of
 from napari_anyir.inference.arrays.plane_reading import find_range
 from napari_anyir.inference.engine import execution
 from napari_anyir.inference.engine.device import resolve_device
+from napari_anyir.inference.engine.host_state import own_state
 from napari_anyir.inference.engine.run_plan import network_precision, working_precision
 from napari_anyir.inference.inside.interventions import Intervention, make_observer
 from napari_anyir.inference.models import get_model
@@ -216,7 +217,7 @@ def restore_with_record(
             nodata=check_nodata(nodata),
         )
     check_dtype(image.dtype)
-    result = np.empty(image.shape, image.dtype)
+    result = np.empty_like(image, subok=False)  # in the memory order of the image
     record = restore_into(
         image,
         result,
@@ -237,6 +238,7 @@ def restore_with_record(
     return result, record
 
 
+@own_state()
 def restore_into(
     image: Any,
     target: Any,

@@ -133,7 +133,7 @@ def check_intensity(intensity: object) -> Intensity:
     except (TypeError, ValueError) as error:
         raise TypeError(
             f"intensity must be 'auto', 'dtype', 'range', 'photons' or two numbers (low, high), "
-            f"not {intensity!r}."
+            f"not {' '.join(repr(intensity).split())[:80]}."
         ) from error
     if not (math.isfinite(low) and math.isfinite(high) and 0 < high - low < math.inf):
         raise ValueError(

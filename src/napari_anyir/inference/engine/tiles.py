@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -93,16 +94,20 @@ def blend_weights(starts: list[int], tile: int, size: int) -> list[Tensor]:
     >>> bool((first[4:] + second[:4] == 1).all())
     True
     """
-    weights = [torch.ones(min(tile, size - start)) for start in starts]
+    plain: dict[str, Any] = {
+        "dtype": torch.float32,
+        "device": "cpu",
+    }  # whatever the host program's defaults are
+    weights = [torch.ones(min(tile, size - start), **plain) for start in starts]
     ends = [start + len(weight) for start, weight in zip(starts, weights, strict=True)]
     pairs = zip(weights, weights[1:], ends, starts[1:], strict=False)
     for left, right, end, start in pairs:
         width = end - start
-        rise = 0.5 - 0.5 * torch.cos(math.pi * (torch.arange(width) + 0.5) / width)
+        rise = 0.5 - 0.5 * torch.cos(math.pi * (torch.arange(width, **plain) + 0.5) / width)
         right[:width] *= rise
         left[len(left) - width :] *= 1 - rise
     # Where the tiles are close, three meet at a pixel.
-    total = torch.zeros(size)
+    total = torch.zeros(size, **plain)
     for start, weight in zip(starts, weights, strict=True):
         total[start : start + len(weight)] += weight
     return [

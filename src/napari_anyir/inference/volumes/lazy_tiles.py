@@ -18,6 +18,7 @@ from napari_anyir.inference.arrays.axes import Layout
 from napari_anyir.inference.arrays.intensity import IntensityRange, check_dtype
 from napari_anyir.inference.arrays.pixels import from_network, to_network
 from napari_anyir.inference.engine.device import resolve_device
+from napari_anyir.inference.engine.host_state import own_state
 from napari_anyir.inference.engine.run_plan import network_precision
 from napari_anyir.inference.volumes.plane_tasks import Task, check_plane, load_network, turn
 from napari_anyir.inference.volumes.tiled_planes import TileGrid, TileRunner
@@ -25,6 +26,7 @@ from napari_anyir.inference.volumes.tiled_planes import TileGrid, TileRunner
 Tiles = Sequence[tuple[int, int, NDArray[np.float32]]]
 
 
+@own_state()
 def restore_window(
     window: NDArray[Any], mapping: IntensityRange, task: Task, colour: bool
 ) -> NDArray[np.float32]:
@@ -63,6 +65,7 @@ def restore_window(
         return mapping.settle(seen, runner(seen))
 
 
+@own_state()
 def join_tiles(
     source: NDArray[Any],
     mapping: IntensityRange,

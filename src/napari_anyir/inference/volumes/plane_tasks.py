@@ -17,6 +17,7 @@ from napari_anyir.errors import ModelError
 from napari_anyir.inference.arrays.intensity import IntensityRange, check_dtype
 from napari_anyir.inference.arrays.statistics import check_finite, not_finite
 from napari_anyir.inference.engine.device import resolve_device
+from napari_anyir.inference.engine.host_state import own_state
 from napari_anyir.inference.engine.run_plan import network_precision
 from napari_anyir.inference.models import LoadedModel, get_model
 from napari_anyir.inference.options import Options
@@ -113,6 +114,7 @@ def check_plane(plane: NDArray[Any], colour: bool) -> None:
         check_finite(not_finite(plane), "plane")
 
 
+@own_state()
 def restore_block(
     block: NDArray[Any], mapping: IntensityRange, task: Task, colour: bool
 ) -> NDArray[Any]:

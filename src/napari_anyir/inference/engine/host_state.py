@@ -1,0 +1,34 @@
+"""Settings of the host program that must not change a result: autocast, numpy's errors, devices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import numpy as np
+import torch
+
+__all__ = ["own_state"]
+
+
+@contextmanager
+def own_state() -> Iterator[None]:
+    """Compute as in a fresh program, and give the host's settings back at the end.
+
+    Only what belongs to the running thread is set; what belongs to the whole process, such as the
+    default type of new tensors, is never relied on instead.
+
+    Examples
+    --------
+    >>> with np.errstate(all="raise"), own_state():
+    ...     print(np.float64(1e-300).astype(np.float32))
+    0.0
+    """
+    with ExitStack() as stack:
+        stack.enter_context(np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"))
+        for kind in ("cpu", "cuda", "mps"):
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        yield
