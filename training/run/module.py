@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from typing import Any
@@ -19,7 +19,10 @@ from napari_anyir.training.run.averaging import start_average, update_average
 from napari_anyir.training.run.cuda.planes import planes_possible, use_planes
 from napari_anyir.training.run.losses import restoration_loss
 from napari_anyir.training.run.muon import Muon
+from napari_anyir.training.run.recomputation import recompute_blocks
 from napari_anyir.training.run.schedule import Position, Schedule
+from napari_anyir.training.run.step_memory import Parts, out_of_memory
+from napari_anyir.training.run.step_plan import StepPlan
 
 MOST_SKIPPED = 100
 """Steps in a row without a finite gradient after which a run is given up."""
@@ -45,6 +48,10 @@ class RestorationModule(LightningModule):
         Network to go on from; by default one with random weights from the run's seed.
     device : torch.device, optional
         Where it will train; by default the CPU.
+    plan : StepPlan, optional
+        In how many parts steps are taken; by default as the configuration says.
+    say : callable
+        Told when memory turns out to be short.
 
     Examples
     --------
@@ -57,6 +64,9 @@ class RestorationModule(LightningModule):
         source: Source,
         network: AnyIR | None = None,
         device: torch.device | None = None,
+        *,
+        plan: StepPlan | None = None,
+        say: Callable[[str], None] = lambda line: None,
     ) -> None:
         super().__init__()
         self.config, self.source = config, source
@@ -68,7 +78,11 @@ class RestorationModule(LightningModule):
         if config.channels_last:
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = start_average(self.network) if config.average else None
-        if config.compile:
+        self.plan = plan or StepPlan.of_config(config)
+        self.say, self._recomputes = say, False
+        if self.plan.again:
+            self._recompute()
+        elif config.compile:
             self._compile(device or torch.device("cpu"))
         self.schedule = Schedule(config, source.items)
         self.position, self.began = Position(), Position()
@@ -171,18 +185,48 @@ class RestorationModule(LightningModule):
         if self.channels_last:
             degraded = degraded.contiguous(memory_format=torch.channels_last)
         self._count = len(degraded) * world
-        loss, self._loss = self._accumulated(degraded, clean)
+        loss, self._loss = self._within_memory(degraded, clean)
         # An infinite difference has a finite gradient under L1, which would be followed.
         return loss * torch.where(self._loss.isfinite(), 1.0, float("nan"))
 
-    def _accumulated(self, degraded: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+    def _within_memory(self, degraded: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+        """Take a step's crops in more parts where memory turns out to be short."""
+        phase = self.schedule.phase(self.position)
+        while True:
+            try:
+                return self._accumulated(degraded, clean, self.plan.of(phase))
+            except (RuntimeError, MemoryError) as error:
+                alone = self.trainer.world_size == 1
+                if not out_of_memory(error) or not alone:
+                    raise
+                if not self.plan.tighten(phase, len(degraded)):
+                    raise
+                # The traceback holds the activations that are to go.
+                error.__traceback__ = None
+            if degraded.device.type == "cuda":
+                torch.cuda.empty_cache()
+            parts = self.plan.of(phase)
+            if parts.again:
+                self._recompute()
+            self.say(f"Memory was short: a step is taken in {parts.count} parts from here on.")
+
+    def _recompute(self) -> None:
+        if not self._recomputes:
+            recompute_blocks(self.network)
+            self._recomputes = True
+
+    def _accumulated(self, degraded: Tensor, clean: Tensor, split: Parts) -> tuple[Tensor, Tensor]:
         """Return a loss whose gradient is that of all crops, and the mean loss of all crops.
 
-        Only the last part keeps its activations until the backward pass. The gradients of the
-        parts before enter as a sum of products with the weights, so that they reach the optimiser
-        (and other devices) by the same way as those of the last part.
+        The gradients of parts enter as a sum of products with the weights, so that they reach the
+        optimiser by the same way as those of a whole step. Of several devices the last part keeps
+        its activations until the backward pass, in which they exchange what they found.
         """
-        count = self.config.accumulate
+        count = split.count
+        # Of several devices they must come by the backward pass that exchanges them; on a card a
+        # step in one part is spared the hundreds of small products.
+        alone = self.trainer.world_size == 1 and (count > 1 or degraded.device.type == "cpu")
+        at_once = count if alone else count - 1
         weights = [weight for weight in self.network.parameters() if weight.requires_grad]
         gradients: list[Tensor | None] = [None] * len(weights)
         total = torch.zeros((), device=degraded.device)
@@ -191,12 +235,14 @@ class RestorationModule(LightningModule):
             loss = restoration_loss(self.network(image), truth, self.config.fourier_weight)
             loss = loss / len(parts)
             total += loss.detach()
-            if number + 1 < len(parts):
-                found = torch.autograd.grad(loss, weights, allow_unused=True)
-                gradients = [
-                    old if new is None else new if old is None else old + new
-                    for old, new in zip(gradients, found, strict=True)
-                ]
+            if number < at_once:
+                found: Sequence[Tensor | None] = torch.autograd.grad(
+                    loss, weights, allow_unused=True
+                )
+                for at, new in enumerate(found):
+                    old = gradients[at]
+                    gradients[at] = new if old is None else old + new if new is not None else old
+                loss = loss.detach()
         for weight, gradient in zip(weights, gradients, strict=True):
             if gradient is not None:
                 loss = loss + (weight * gradient).sum()
@@ -272,6 +318,7 @@ class RestorationModule(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the position to what is saved."""
         checkpoint["position"] = asdict(self.position)
+        checkpoint["parts"] = self.plan.to_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take the position from what was saved."""

@@ -26,6 +26,7 @@ from napari_anyir.training.data.crop_source import Source
 from napari_anyir.training.data.data_sources import open_source
 from napari_anyir.training.run.callbacks import Reporting, Samples, Saving, Say
 from napari_anyir.training.run.module import RestorationModule
+from napari_anyir.training.run.precision import resolve_precision
 from napari_anyir.training.run.saving import (
     CONFIG,
     LIGHT,
@@ -37,8 +38,13 @@ from napari_anyir.training.run.saving import (
     read_state,
 )
 from napari_anyir.training.run.schedule import Position
+from napari_anyir.training.run.step_memory import free_for_training, gigabytes, out_of_memory
+from napari_anyir.training.run.step_plan import StepPlan, plan_steps
 from napari_anyir.training.run.stopping import Stopping
 from napari_anyir.training.writing import write_text
+
+_LARGE = 2_000_000
+"""Weights above which a network is slow to train without a card."""
 
 
 def _print(line: str) -> None:
@@ -149,10 +155,22 @@ def train(
     if resume:
         checkpoint, light = _found(out, config)
     network, position = light if light else (start, None)
-    module = RestorationModule(config, source, network, where)
+    if where.type == "cpu":  # what the images take is not free for the steps
+        source.prepare(where)
+    state = read_state(checkpoint) if checkpoint else {}
+    plan = plan_steps(
+        config,
+        resolve_precision(config, where),
+        where,
+        devices=devices,
+        nodes=nodes,
+        before=StepPlan.from_dict(state["parts"]) if "parts" in state else None,
+        say=say,
+    )
+    module = RestorationModule(config, source, network, where, plan=plan, say=say)
     if position is not None:
         module.position = position
-    began = position or (Position(**read_state(checkpoint)["position"]) if checkpoint else None)
+    began = position or (Position(**state["position"]) if checkpoint else None)
     if began and module.schedule.progress(began) >= 1:
         raise ValueError(
             f"The run in '{out}' is complete; give it more with --max-time or steps=, or name "
@@ -187,12 +205,10 @@ def train(
             if sentence := _sentence_of_worker(error):
                 raise type(error)(sentence) from error
             raise
-        except torch.cuda.OutOfMemoryError as error:
-            phase = module.schedule.phase(module.position)
-            raise ValueError(
-                f"A batch of {phase.batch} crops of {phase.crop} pixels does not fit into the "
-                "memory of the device; make batch smaller in each of the phases."
-            ) from error
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            raise ValueError(_memory_sentence(module, where, out)) from error
     if trainer.interrupted:
         raise KeyboardInterrupt
     if stopping.asked:
@@ -204,6 +220,18 @@ def train(
     say(f"{module.position.step} steps, {module.position.seen} crops")
     say(f"Try it: anyir restore IMAGE -o OUT --model {out / WEIGHTS}")
     return module
+
+
+def _memory_sentence(module: RestorationModule, device: torch.device, out: Path) -> str:
+    phase = module.schedule.phase(module.position)
+    free = free_for_training(device)
+    told = "" if free is None else f", where {gigabytes(free)} are free"
+    parts = module.plan.of(phase).count
+    return (
+        f"A step of {phase.batch} crops of {phase.crop} pixels, in {parts} part(s), does not fit "
+        f"into the memory of {device}{told}; continue with 'anyir train --resume --out {out} "
+        f"accumulate={min(2 * parts, phase.batch)}', or take smaller crops or network=nano."
+    )
 
 
 def _sentence_of_worker(error: Exception) -> str:
@@ -253,17 +281,6 @@ def _found(out: Path, config: TrainingConfig) -> tuple[Path | None, tuple[AnyIR,
     return None, (network, position)
 
 
-def _quick_bfloat16(device: torch.device) -> bool:
-    """Tell whether a device multiplies bfloat16 faster than float32."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    if device.type == "cpu":
-        # PyTorch's own questions; versions before 2.6 lack them, and a wrong no costs only time.
-        asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-        return any(getattr(torch.cpu, name, bool)() for name in asked)
-    return False
-
-
 def _hardware(device: torch.device, count: int) -> str:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     if device.type == "cpu":
@@ -285,6 +302,11 @@ def _announce(
     length = next(f"{value:g} {name}" for name, value in lengths.items() if value)
     say(f"{config.name}: {weights:,} weights, {length}, on {hardware}")
     say("; ".join(str(value) for value in source.facts.values()))
+    if "processor" in hardware and weights > _LARGE and began is None:
+        say(
+            "On a processor a network of this size takes days: begin with --from nano, or with "
+            "network=nano, an eighth of the work."
+        )
     if began is not None:
         how = "exactly" if exact else "from half-precision weights, with a fresh optimiser"
         say(f"Resumes {how} after {began.step} steps and {began.seconds / 60:.1f} minutes")
@@ -315,9 +337,7 @@ def make_trainer(
 ) -> Trainer:
     """Build Lightning's trainer for a run; see `train`."""
     config = module.config
-    precision = config.precision
-    if precision == "auto":
-        precision = "bf16-mixed" if _quick_bfloat16(device) else "32-true"
+    precision = resolve_precision(config, device)
     checkpoints = SafeCheckpointIO()
     pairs = module.source.validation(config.validation.images, config.validation.crop)
     callbacks: list[Callback] = [Reporting(say)]

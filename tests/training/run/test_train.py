@@ -300,7 +300,7 @@ def test_a_batch_that_does_not_fit_is_told(photos, tmp_path, monkeypatch):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
 
     monkeypatch.setattr(RestorationModule, "training_step", full)
-    with pytest.raises(ValueError, match="A batch of 4 crops of 16 pixels does not fit"):
+    with pytest.raises(ValueError, match="A step of 4 crops of 16 pixels, in 1 part"):
         run(config(photos), tmp_path / "run")
 
 
