@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from napari_anyir.model import AnyIR
 
@@ -85,10 +85,12 @@ def pytest_configure(config: pytest.Config) -> None:
         ]
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
+) -> Iterator[None]:
     """Say in one line, at the end, what was not tested for want of a window, and what to do."""
+    yield
     if _no_window not in config.stash:
         return
     ignored = _QT_ROOMS if config.stash[_no_qt] else ()

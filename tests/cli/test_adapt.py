@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 import napari_anyir
 from napari_anyir.cli import app
 from napari_anyir.files import ImageFile, read_image, write_image
+from napari_anyir.job_events import unpack_pixels
 from napari_anyir.training.adaptation.method import adapt_with_record
 from napari_anyir.weights import find_model, load_model, verify_model
 
@@ -144,3 +145,88 @@ def test_the_loss_is_chosen_and_nothing_else_is_one(tmp_path: Path, stack: Path)
     refused = run(stack, "-o", tmp_path / "other.safetensors", "--steps=1", "--loss=huber")
     assert refused.exit_code == 2
     assert not (tmp_path / "other.safetensors").exists()
+
+
+# --- for programs ---------------------------------------------------------------------------------
+
+
+def events(*arguments: object, answer: str | None = None, seconds: float = 300) -> list[Any]:
+    """Run the command as another program would, and return the events that it wrote."""
+    command = [sys.executable, "-m", "napari_anyir", "adapt", "--model=nano", "--events"]
+    with subprocess.Popen(
+        [*command, *map(str, arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        found = []
+        for line in process.stdout:
+            found.append(json.loads(line))
+            if answer is not None and found[-1]["event"] == "progress":
+                process.stdin.write(answer)
+                process.stdin.close()
+                answer = None
+        process.wait(seconds)
+    assert process.returncode == 0
+    return found
+
+
+def test_events_tell_looks_previews_and_the_result(tmp_path: Path, stack: Path) -> None:
+    found = events(stack, "-o", tmp_path / "mine.safetensors", "--steps=3")
+    looks = [event for event in found if event["event"] == "look"]
+    assert [look["step"] for look in looks] == [0, 3]
+    assert looks[0]["loss"] is None
+    assert looks[1]["loss"] > 0
+    assert looks[0]["unseen"]["before"] == looks[1]["unseen"]["before"] > 0
+    (size, before), (_, after) = (
+        unpack_pixels(event)
+        for event in [e for e in found if e["event"] == "preview"][-1].values()
+        if isinstance(event, dict)
+    )
+    assert size == (32, 32, 3)  # windows have sides of multiples of 16
+    assert len(before) == len(after) == 32 * 32 * 3
+    assert before != after
+    done = [event["done"] / event["total"] for event in found if event["event"] == "progress"]
+    assert done == sorted(done)
+    assert done[-1] == 1
+    assert found[-1]["event"] == "result"
+    assert found[-1]["steps"] == 3
+    assert found[-1]["file"] == str(tmp_path / "mine.safetensors")
+    assert found[-1]["peak_memory"] is None or found[-1]["peak_memory"] > 1e7
+
+
+@pytest.mark.parametrize("answer", ["stop\n", ""])  # told to end, or the program is gone
+def test_a_line_or_the_end_of_the_input_ends_it_with_the_best(
+    tmp_path: Path, stack: Path, answer: str
+) -> None:
+    model = tmp_path / "mine.safetensors"
+    found = events(stack, "-o", model, "--minutes=20", answer=answer)
+    assert found[-1]["event"] == "result"
+    assert found[-1]["seconds"] < 600
+    assert load_model(model).config == load_model("nano").config
+
+
+@pytest.mark.slow
+def test_only_a_better_model_is_added_and_a_taken_name_is_told_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAPARI_ANYIR_MODELS", str(tmp_path / "models"))
+    noise = tmp_path / "noise.tif"
+    write_image(noise, np.full((32, 32), 7, np.uint16))
+    result = run(noise, "-o", tmp_path / "flat.safetensors", "--steps=1", "--add")
+    assert result.exit_code == 0, result.stderr
+    assert "flat" not in {card.name for card in napari_anyir.list_models()}
+    y, x = np.mgrid[:160, :160] / 160
+    clean = 0.5 + 0.3 * np.sin(9 * x) * np.cos(7 * y) + 0.2 * (np.hypot(x - 0.5, y - 0.5) < 0.3)
+    grainy = tmp_path / "grainy.tif"
+    write_image(grainy, (np.random.default_rng(1).poisson(clean * 2) / 2).astype(np.float32))
+    options = ["--steps=15", "--intensity=0,1", "--add"]
+    result = run(grainy, "-o", tmp_path / "grain.safetensors", *options)
+    assert result.exit_code == 0, result.stderr
+    assert "known as 'grain'" in result.stdout
+    assert "grain" in {card.name for card in napari_anyir.list_models()}
+    result = run(grainy, "-o", tmp_path / "again" / "grain.safetensors", "--steps=1", "--add")
+    assert result.exit_code == 1
+    assert "There is already a model 'grain'" in result.stderr

@@ -13,7 +13,7 @@ import copy
 import math
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from napari_anyir.model import AnyIR
 from napari_anyir.progress import Cancel, Progress
 from napari_anyir.training.adaptation.neighbours import Loss
 from napari_anyir.training.adaptation.noisy_windows import Source
-from napari_anyir.training.adaptation.self_supervised import Change, Recipe, SelfSupervised
+from napari_anyir.training.adaptation.self_supervised import Change, Look, Recipe, SelfSupervised
 
 
 @dataclass(frozen=True)
@@ -216,6 +216,8 @@ def adapt_with_record(
     device: str = "auto",
     progress: Progress | None = None,
     cancel: Cancel | None = None,
+    stop: Cancel | None = None,
+    watch: Callable[[Look], None] | None = None,
     recipe: Recipe | None = None,
 ) -> tuple[AnyIR, AdaptationRecord]:
     """Adapt a model and say what came of it.
@@ -224,6 +226,11 @@ def adapt_with_record(
     ----------
     image, axes, model, intensity, minutes, steps, seed, device, progress, cancel
         As for `adapt`.
+    stop : object, optional
+        Anything with ``is_set()``: ends as if time were over, with the best weights so far.
+    watch : callable, optional
+        Called as ``watch(look)`` with a `Look` before the first step and after every look at the
+        held-out pixels.
     recipe : Recipe, optional
         Other settings of the training, the loss among them.
 
@@ -255,7 +262,14 @@ def adapt_with_record(
     sources = open_sources(image, axes, intensity)
     loaded = get_model(model)
     run = SelfSupervised(loaded.anyir, sources, recipe, seed, resolve_device(device))
-    run.train(steps=steps, until=started + 60 * minutes, progress=progress, cancel=cancel)
+    run.train(
+        steps=steps,
+        until=started + 60 * minutes,
+        progress=progress,
+        cancel=cancel,
+        stop=stop,
+        watch=watch,
+    )
     record = AdaptationRecord(
         model=loaded.name,
         sha256=loaded.sha256,

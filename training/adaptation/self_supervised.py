@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from napari_anyir.errors import Cancelled
@@ -134,6 +136,33 @@ class Change:
         return f"{self.before:.6f} to {self.after:.6f} (± {self.standard_error:.6f})"
 
 
+@dataclass(frozen=True)
+class Look:
+    """What a look at the held-out pixels found, for whoever watches.
+
+    Parameters
+    ----------
+    step : int
+        Steps taken; 0 for the original weights.
+    loss : float
+        Mean of the training loss since the last look; not a number at the first.
+    unseen, beside : Change
+        The two held-out errors, as for `SelfSupervised`, but of this step.
+    best : bool
+        Whether no earlier look had a smaller sum of the two.
+    preview : callable
+        ``preview()`` gives a piece of the first image as it is and as it would be restored now:
+        two arrays (H, W, 3) of uint8.
+    """
+
+    step: int
+    loss: float
+    unseen: Change
+    beside: Change
+    best: bool
+    preview: Callable[[], tuple[NDArray[np.uint8], NDArray[np.uint8]]] = field(repr=False)
+
+
 class SelfSupervised:
     """One training: the network, its averaged weights, and the best of them so far.
 
@@ -209,6 +238,7 @@ class SelfSupervised:
         self._best_loss = math.inf
         self.best_step = 0
         self.best: dict[str, Tensor] = {}
+        self._losses: list[Tensor] = []
         self.unseen, self.beside = (
             Change(float(errors.mean()), float(errors.mean()), 0.0) for errors in self._before
         )
@@ -230,6 +260,8 @@ class SelfSupervised:
         until: float = math.inf,
         progress: Progress | None = None,
         cancel: Cancel | None = None,
+        stop: Cancel | None = None,
+        watch: Callable[[Look], None] | None = None,
     ) -> None:
         """Train until the steps or the time are over, or nothing improves any more.
 
@@ -243,6 +275,10 @@ class SelfSupervised:
             Time of `time.monotonic` at which to end.
         progress, cancel
             As for `napari_anyir.training.adaptation.method.adapt`.
+        stop : object, optional
+            Anything with ``is_set()``: ends as if time were over, with the best weights so far.
+        watch : callable, optional
+            Called as ``watch(look)`` before the first step and after every look.
 
         Raises
         ------
@@ -256,6 +292,8 @@ class SelfSupervised:
             if progress is not None:
                 progress(total, total)
             return
+        if watch is not None:
+            watch(Look(0, math.nan, self.unseen, self.beside, True, self.preview))
         look = self._look_seconds  # time must be left for a last one
         while True:
             if cancel is not None and cancel.is_set():
@@ -263,8 +301,11 @@ class SelfSupervised:
             self._train_step()
             now = time.monotonic()
             over = now + look >= until if steps is None else self.step >= steps
+            over = over or (stop is not None and stop.is_set())
             if over or self.step % self.recipe.check_every == 0:
-                self._check()
+                found = self._check()
+                if watch is not None:
+                    watch(found)
                 look = max(look, time.monotonic() - now)
                 waited = (self.step - self.best_step) / self.recipe.check_every
                 over = over or waited >= self.recipe.patience
@@ -290,6 +331,7 @@ class SelfSupervised:
             self._generator,
             recipe.loss,
         )
+        self._losses.append(loss.detach())
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
@@ -320,15 +362,32 @@ class SelfSupervised:
             beside.append(neighbour_errors(self.average, noisy, hidden, pairs, kind).cpu().double())
         return torch.cat(unseen), torch.cat(beside)
 
-    def _check(self) -> None:
+    def preview(self, side: int = 160) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Show a piece of the first image as it is, and restored by the averaged weights.
+
+        Parameters
+        ----------
+        side : int
+            Pixels of its longer side, at most.
+
+        Returns
+        -------
+        before, after : array
+            (H, W, 3) of uint8; the network's 0 and 1 are black and white.
+        """
+        window = self._looked_at[0]
+        noisy = self._windows.sources[window.source].read(window).unsqueeze(0).to(self.device)
+        with torch.no_grad():
+            both = torch.cat([noisy, self.average(noisy)])
+        top, left = ((size - min(size, side)) // 2 for size in both.shape[-2:])
+        cut = both[..., top : top + side, left : left + side].clamp(0, 1).mul(255).round()
+        before, after = cut.permute(0, 2, 3, 1).to("cpu", torch.uint8).numpy()
+        return before, after
+
+    def _check(self) -> Look:
         """Look at the held-out pixels, and remember the weights if they are the best so far."""
         errors = self._held_out_errors()
-        loss = sum(float(e.mean()) for e in errors)
-        if not loss < self._best_loss:  # also when it is not a number
-            return
-        self._best_loss, self.best_step = loss, self.step
-        self.best = {k: v.detach().cpu().clone() for k, v in self.average.state_dict().items()}
-        self.unseen, self.beside = (
+        unseen, beside = (
             Change(
                 float(before.mean()),
                 float(after.mean()),
@@ -336,3 +395,11 @@ class SelfSupervised:
             )
             for before, after in zip(self._before, errors, strict=True)
         )
+        best = unseen.after + beside.after < self._best_loss  # never when it is not a number
+        if best:
+            self._best_loss, self.best_step = unseen.after + beside.after, self.step
+            self.best = {k: v.detach().cpu().clone() for k, v in self.average.state_dict().items()}
+            self.unseen, self.beside = unseen, beside
+        loss = float(torch.stack(self._losses).mean()) if self._losses else math.nan
+        self._losses = []
+        return Look(self.step, loss, unseen, beside, best, self.preview)

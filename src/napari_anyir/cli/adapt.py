@@ -10,6 +10,7 @@ import typer
 
 from napari_anyir.cli.options import (
     Device,
+    Events,
     Inputs,
     Intensity,
     Model,
@@ -77,6 +78,15 @@ def adapt(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a model, and results, that are there.")
     ] = False,
+    add: Annotated[
+        bool,
+        typer.Option(
+            "--add",
+            help="Make the model known by its name everywhere, napari included, if it surely "
+            "became better.",
+        ),
+    ] = False,
+    events: Events = False,
 ) -> None:
     """Adapt a model to noisy images, without clean ones.
 
@@ -87,21 +97,24 @@ def adapt(
     """
     value_range = parse_intensity(intensity)
     torch_first()
-    from napari_anyir.cli.tables import bar
+    from napari_anyir.cli.reporting import Reporter, peak_memory
     from napari_anyir.files import read_image
     from napari_anyir.files.finding import find_images
     from napari_anyir.files.plan import make_plan
     from napari_anyir.training.adaptation.adapted_model import check_target, save_adapted
     from napari_anyir.training.adaptation.method import adapt_with_record
     from napari_anyir.training.adaptation.self_supervised import Recipe
+    from napari_anyir.weights import add_model, check_new_name
 
     check_target(output, overwrite=overwrite)
+    if add:
+        check_new_name(output.stem)
     if restore is not None:
         make_plan(inputs, restore)  # what would stand in the way is said before the work
     paths = [image.path for item in inputs for image in find_images(item)]
     images = [read_image(path) for path in paths]
-    with bar("Adapting") as progress:
-        task = progress.add_task("", total=None)
+    reporter = Reporter("Adapting", events=events)
+    with reporter:
         network, record = adapt_with_record(
             [image.array for image in images],
             axes=axes or [image.axes for image in images],
@@ -112,14 +125,32 @@ def adapt(
             seed=seed,
             device=device,
             recipe=Recipe(loss=loss.value),
-            progress=lambda done, of: progress.update(task, completed=done, total=of),
+            progress=reporter.progress,
+            stop=reporter.stop,
+            watch=reporter.look if events else None,
         )
     names = [path.name for path in paths]
     card = save_adapted(network, record, output, images=names, overwrite=overwrite)
-    typer.echo(f"{record}")
-    typer.echo(f"{record.seconds:.0f} s; the model is {shown(card.file)}")
+    added = add_model(card.file).name if add and record.kept else None
+    reporter.tell(
+        "result",
+        text=str(record),
+        kept=record.kept,
+        file=str(card.file),
+        added=added,
+        seconds=record.seconds,
+        steps=record.steps,
+        threads=record.threads,
+        peak_memory=peak_memory(),
+    )
+    if not events:
+        typer.echo(f"{record}")
+        typer.echo(f"{record.seconds:.0f} s; the model is {shown(card.file)}")
+        if added is not None:
+            typer.echo(f"It is known as '{added}' now: anyir restore IN -o OUT --model {added}")
+        elif restore is None:
+            typer.echo(f"Use it with: anyir restore IN -o OUT --model {shown(card.file)}")
     if restore is None:
-        typer.echo(f"Use it with: anyir restore IN -o OUT --model {shown(card.file)}")
         return
     from napari_anyir.cli.restore import restore as restore_command
 

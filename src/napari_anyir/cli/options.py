@@ -10,6 +10,7 @@ import typer
 
 __all__ = [
     "Device",
+    "Events",
     "Inputs",
     "Intensity",
     "Model",
@@ -46,6 +47,14 @@ Intensity = Annotated[
         help="Values that the network sees as 0 and 1: dtype (0 and the type's maximum), range "
         "(percentiles 0.1 and 99.9), photons (for noise that grows with brightness), auto, or "
         "LOW,HIGH.",
+    ),
+]
+Events = Annotated[
+    bool,
+    typer.Option(
+        "--events",
+        help="For programs: one JSON object a line on standard output tells how it goes; a line on "
+        "standard input, or its end, ends the work early and keeps the best so far.",
     ),
 ]
 Overwrite = Annotated[

@@ -7,6 +7,7 @@ from napari_anyir.weights.card import ModelCard
 from napari_anyir.weights.registry import (
     DEFAULT,
     add_model,
+    check_new_name,
     find_model,
     list_models,
     load_model,
@@ -18,6 +19,7 @@ __all__ = [
     "DEFAULT",
     "ModelCard",
     "add_model",
+    "check_new_name",
     "find_model",
     "list_models",
     "load_model",

@@ -283,6 +283,43 @@ def load_model(name_or_path: str | Path = DEFAULT, device: str | torch.device = 
 _PART = r"[\w.=+-]+"  # "epoch=78-step=342702" is how Lightning names a file
 
 
+def check_new_name(name: str) -> str:
+    """Check a name for a model that is to be added.
+
+    Parameters
+    ----------
+    name : str
+        Letters, digits, ``.``, ``-``, ``_``, ``=`` and ``+``.
+
+    Returns
+    -------
+    str
+        The same.
+
+    Raises
+    ------
+    ModelError
+        If it is taken or not allowed.
+
+    Examples
+    --------
+    >>> from napari_anyir.weights import check_new_name
+    >>> check_new_name("my-noise")
+    'my-noise'
+    >>> check_new_name("nano")
+    Traceback (most recent call last):
+    napari_anyir.errors.ModelError: There is already a model 'nano'; choose another name.
+    """
+    if not is_model_name(name) or name == DEFAULT:
+        raise ModelError(
+            f"'{name}' cannot name a model; use letters, digits, '.', '-', '_', '=' and '+', and "
+            "begin with a letter or a digit."
+        )
+    if name in {known.name for known in list_models()}:
+        raise ModelError(f"There is already a model '{name}'; choose another name.")
+    return name
+
+
 def add_model(
     path: str | Path, name: str | None = None, config: Mapping[str, Any] | None = None
 ) -> ModelCard:
@@ -320,14 +357,9 @@ def add_model(
     verify_model(card)  # its card's licence, scores and summary belong to the weights of that hash
     if config:
         card = replace(card, config={**card.config, **config})
-    name = name if name is not None else "-".join(re.findall(_PART, path.stem)).strip(".-")
-    if not is_model_name(name) or name == DEFAULT:
-        raise ModelError(
-            f"'{name}' cannot name a model; use letters, digits, '.', '-', '_', '=' and '+', and "
-            "begin with a letter or a digit."
-        )
-    if name in {known.name for known in list_models()}:
-        raise ModelError(f"There is already a model '{name}'; choose another name.")
+    if name is None:
+        name = "-".join(re.findall(_PART, path.stem)).strip(".-")
+    name = check_new_name(name)
     folder = user_folder()
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{name}.safetensors"

@@ -1,0 +1,110 @@
+"""How a long command tells how far it is: a bar for a person, events for another program."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Self
+
+from napari_anyir.job_events import StopOnInput, pack_pixels, write_event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Reporter", "peak_memory"]
+
+
+class Reporter:
+    """A context in which progress is told.
+
+    Parameters
+    ----------
+    title : str
+        What is done.
+    events : bool
+        Write events (`napari_anyir.job_events`) to standard output, listen for the wish to end on
+        standard input, and leave other programs their turn; otherwise draw a bar.
+    also_stop : callable, optional
+        Called from a thread of its own once that wish was heard.
+
+    Attributes
+    ----------
+    stop : StopOnInput or None
+        For a job's ``stop``; None where nobody can ask for it.
+    """
+
+    def __init__(
+        self, title: str, *, events: bool, also_stop: Callable[[], None] | None = None
+    ) -> None:
+        self.stop: StopOnInput | None = None
+        self._bar: Any = None
+        self._task: Any = None
+        if events:
+            if hasattr(os, "nice"):  # whoever reads events has a window to keep alive
+                os.nice(5)
+            self.stop = StopOnInput(sys.stdin, also_stop)
+        else:
+            from napari_anyir.cli.tables import bar
+
+            self._bar = bar(title)
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+            self._task = self._bar.add_task("", total=None)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def progress(self, done: int, total: int) -> None:
+        """Tell how far it is."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=total)
+        else:
+            write_event(sys.stdout, "progress", done=done, total=total)
+
+    def look(self, look: Any) -> None:
+        """Tell a look at the held-out pixels, with a preview if it is the best so far."""
+        values = {
+            name: {
+                "before": change.before,
+                "after": change.after,
+                "standard_error": change.standard_error,
+            }
+            for name, change in (("unseen", look.unseen), ("beside", look.beside))
+        }
+        self.tell(
+            "look",
+            step=look.step,
+            loss=None if math.isnan(look.loss) else look.loss,
+            best=look.best,
+            **values,
+        )
+        if look.best:
+            before, after = look.preview()
+            self.tell("preview", before=pack_pixels(before), after=pack_pixels(after))
+
+    def tell(self, event: str, **values: Any) -> None:
+        """Write an event of another kind; nothing where a bar is drawn."""
+        if self._bar is None:
+            write_event(sys.stdout, event, **values)
+
+
+def peak_memory() -> int | None:
+    """Return the most bytes that this process has held, None where the system does not say.
+
+    Examples
+    --------
+    >>> found = peak_memory()
+    >>> found is None or found > 1e6
+    True
+    """
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
