@@ -139,6 +139,21 @@ def folder(images: Path) -> None:
         viewer.close()
 
 
+def learn(folder: Path) -> None:
+    viewer = open_viewer("micrograph")
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Learn my noise")
+    for layer in viewer.layers:
+        widget.form.layer_list.tick(layer, layer.name == "micrograph")
+    widget.form.model_box.setCurrentText("nano")
+    widget.form.minutes_box.setValue(4.0)
+    widget.run()
+    wait(lambda: len(widget._curves._loss.points) >= 5 or not widget.runner.running, 900.0)
+    save(viewer, folder, "learn")
+    widget.close()
+    wait(lambda: not widget.runner.running)
+    viewer.close()
+
+
 def look_inside(folder: Path) -> None:
     viewer = open_viewer("rain")
     _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Look inside (DAB feature maps)")
@@ -214,6 +229,7 @@ def main() -> None:
             compare,
             degrade,
             folder,
+            learn,
             look_inside,
             what_if,
             analyses,

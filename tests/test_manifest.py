@@ -116,3 +116,13 @@ def test_opening_a_widget_imports_no_torch(run_python) -> None:
         "print(sorted({'torch'} & set(sys.modules)))"
     )
     assert run_python(code) == "[]"
+
+
+@pytest.mark.qt
+def test_napari_takes_every_preference(manifest: PluginManifest) -> None:
+    """Some names of properties end napari's reading of all preferences: those of its events."""
+    from napari.utils.events import EmitterGroup
+
+    taken = set(dir(EmitterGroup()))
+    for section in manifest.contributions.configurations.values():
+        assert not set(section.properties) & taken, section.title

@@ -59,6 +59,7 @@ from napari_anyir.widgets.compare import CompareWidget
 from napari_anyir.widgets.degrade import DegradeWidget
 from napari_anyir.widgets.folder import FolderWidget
 from napari_anyir.widgets.kit.job_dock import JobDock
+from napari_anyir.widgets.learn import LearnWidget
 from napari_anyir.widgets.look_inside import LookInsideWidget
 from napari_anyir.widgets.restore import RestoreWidget
 from napari_anyir.widgets.what_if import WhatIfWidget
@@ -71,7 +72,7 @@ JOB_DOCKS = (
     WhatIfWidget,
     AnalysesWidget,
 )
-WIDGETS = (*JOB_DOCKS, CompareWidget)
+WIDGETS = (*JOB_DOCKS, CompareWidget, LearnWidget)
 CONTROLS = (
     QAbstractButton,
     QAbstractSlider,
@@ -315,11 +316,12 @@ def test_the_preferences_name_everything_that_is_remembered(qtbot, viewer, finis
 
     text = (Path(napari_anyir.__file__).parent / "napari.yaml").read_text(encoding="utf-8")
     offered = yaml.safe_load(text)["contributions"]["configurations"]
-    restore = again(qtbot, RestoreWidget, viewer)
+    restore, learn = (again(qtbot, kind, viewer) for kind in (RestoreWidget, LearnWidget))
     saved = {
         "restore": {*restore.form.values(), "strength"},
         "folder": set(again(qtbot, FolderWidget, viewer)._values()),
         "degrade": set(again(qtbot, DegradeWidget, viewer)._values()),
+        "learn": set(learn.form.values()),
         "compare": {"wipe"},
     }
     for section, names in saved.items():

@@ -13,6 +13,7 @@ COMPARE = "Compare layers"
 DEGRADE = "Degrade image"
 FOLDER = "Restore a folder"
 LOOK_INSIDE = "Look inside (DAB feature maps)"
+LEARN = "Learn my noise"
 WHAT_IF = "What if (switch parts off)"
 ANALYSES = "Analyses (the paper's figures)"
 
@@ -176,6 +177,26 @@ def folder(stage: Stage) -> Iterator[Wait]:
     stage.double_click(widget.table, 0)
     yield lambda: len(stage.viewer.layers) == 2
     stage.step()
+    yield 0.3
+
+
+def learn(stage: Stage) -> Iterator[Wait]:
+    """Learn for a moment, end it early with the best, begin again, close the dock in mid-run."""
+    widget = stage.dock(LEARN)
+    widget.form.model_box.setCurrentText("nano")
+    yield 0.3
+    assert widget.form.layer_list.layers == [stage.image]
+    stage.click(widget.run_button)
+    yield lambda: bool(widget.plot.panels and widget.plot.panels[0].curves[0].points)
+    stage.click(widget.cancel_button)
+    yield lambda: not widget.runner.running
+    assert widget.learned is not None, widget.status_label.text()
+    yield 0.3
+    stage.click(widget.run_button)
+    yield lambda: widget.runner.running
+    yield 1.0
+    stage.close_dock(widget)
+    yield lambda: not widget.runner.running
     yield 0.3
 
 

@@ -205,10 +205,16 @@ class Samples(Callback):
         Folder of the run; pictures go to ``samples/``: degraded, restored, clean from the top.
     say : callable
         Told the mean PSNR.
+
+    Attributes
+    ----------
+    restored : Tensor
+        What became of the degraded crops when they were last looked at.
     """
 
     def __init__(self, pairs: tuple[Tensor, Tensor], out: Path, say: Say) -> None:
         self.degraded, self.clean = pairs
+        self.restored = self.degraded
         self.out, self.say = out, say
 
     def on_train_start(self, trainer: Trainer, pl_module: RestorationModule) -> None:  # type: ignore[override]
@@ -242,6 +248,7 @@ class Samples(Callback):
             [network(image[None].to(module.device)).clamp(0, 1).cpu() for image in self.degraded]
         )
         network.train(learning)
+        self.restored = restored
         before, after = (mean_psnr(images, self.clean) for images in (self.degraded, restored))
         self.say(f"validation: PSNR {after:.2f} dB, of the degraded crops {before:.2f} dB")
         picture = torch.cat([_row(self.degraded), _row(restored), _row(self.clean)], 1)

@@ -11,6 +11,7 @@ import platform
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
@@ -21,6 +22,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from napari_anyir.inference.engine.device import resolve_device
 from napari_anyir.inference.exact.strips import settle_allocator
 from napari_anyir.model import AnyIR
+from napari_anyir.progress import Cancel
 from napari_anyir.training.config import TrainingConfig
 from napari_anyir.training.data.crop_source import Source
 from napari_anyir.training.data.data_sources import open_source
@@ -41,6 +43,7 @@ from napari_anyir.training.run.schedule import Position
 from napari_anyir.training.run.step_memory import free_for_training, gigabytes, out_of_memory
 from napari_anyir.training.run.step_plan import StepPlan, plan_steps
 from napari_anyir.training.run.stopping import Stopping
+from napari_anyir.training.run.telling import EventLogger, Tell, Telling
 from napari_anyir.training.writing import write_text
 
 _LARGE = 2_000_000
@@ -92,6 +95,8 @@ def train(
     nodes: int = 1,
     strategy: str = "auto",
     say: Say = _print,
+    tell: Tell | None = None,
+    stop: Cancel | None = None,
 ) -> RestorationModule:
     """Train to the end of the run.
 
@@ -117,6 +122,10 @@ def train(
         Lightning's name of how several devices work together; ``"auto"`` is ``"ddp"`` then.
     say : callable
         Told how it goes, line by line.
+    tell : callable, optional
+        For programs: told progress, losses, PSNRs and previews; see `Telling` and `EventLogger`.
+    stop : object, optional
+        Anything with ``is_set()``: ends after the step as if the run were over, and saves.
 
     Returns
     -------
@@ -194,6 +203,8 @@ def train(
             hardware=hardware,
             stopping=stopping,
             say=say,
+            tell=tell,
+            stop=stop,
         )
         try:
             # Our own class reads the checkpoint, and no code in it is run.
@@ -261,6 +272,10 @@ def _check_devices(config: TrainingConfig, device: torch.device, devices: int, n
 
 def _nothing(line: str) -> None:
     """Say nothing: the first device speaks for all."""
+
+
+def _untold(event: str, **values: Any) -> None:
+    """Tell nobody."""
 
 
 def _found(out: Path, config: TrainingConfig) -> tuple[Path | None, tuple[AnyIR, Position] | None]:
@@ -334,6 +349,8 @@ def make_trainer(
     hardware: str,
     stopping: Stopping,
     say: Say,
+    tell: Tell | None = None,
+    stop: Cancel | None = None,
 ) -> Trainer:
     """Build Lightning's trainer for a run; see `train`."""
     config = module.config
@@ -341,10 +358,13 @@ def make_trainer(
     checkpoints = SafeCheckpointIO()
     pairs = module.source.validation(config.validation.images, config.validation.crop)
     callbacks: list[Callback] = [Reporting(say)]
-    if pairs is not None:
-        callbacks.append(Samples(pairs, out, say))
+    samples = Samples(pairs, out, say) if pairs is not None else None
+    if samples is not None:
+        callbacks.append(samples)
     elif config.validation.images:
         say("Nothing is held out, so nothing is validated.")
+    if tell is not None or stop is not None:
+        callbacks.append(Telling(tell or _untold, stop, samples))
     callbacks += [Saving(out, checkpoints, hardware, say), stopping]
     # One CSV file per sitting: the logger would begin an existing one anew.
     sitting = f"from-step-{began.step if began else 0:07d}"
@@ -358,6 +378,7 @@ def make_trainer(
         logger=[
             CSVLogger(out, name="csv", version=sitting),
             TensorBoardLogger(out, name="tensorboard", version=""),
+            *([EventLogger(tell)] if tell is not None else []),
         ],
         callbacks=callbacks,
         plugins=[checkpoints],

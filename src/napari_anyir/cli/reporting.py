@@ -12,7 +12,7 @@ from napari_anyir.job_events import StopOnInput, pack_pixels, write_event
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Reporter", "peak_memory"]
+__all__ = ["Proof", "Reporter", "peak_memory"]
 
 
 class Reporter:
@@ -84,13 +84,57 @@ class Reporter:
             **values,
         )
         if look.best:
-            before, after = look.preview()
-            self.tell("preview", before=pack_pixels(before), after=pack_pixels(after))
+            self.tell("preview", images=look.preview())
 
     def tell(self, event: str, **values: Any) -> None:
-        """Write an event of another kind; nothing where a bar is drawn."""
+        """Write an event of another kind; nothing where a bar is drawn.
+
+        Pixels, two arrays under the name ``images``, are packed.
+        """
+        if "images" in values:
+            before, after = values.pop("images")
+            values |= {"before": pack_pixels(before), "after": pack_pixels(after)}
         if self._bar is None:
             write_event(sys.stdout, event, **values)
+
+
+class Proof:
+    """What held-out images say of a training: better than the start, or not.
+
+    Examples
+    --------
+    >>> proof = Proof()
+    >>> proof.take("psnr", {"step": 0, "psnr": 30.0, "before": 20.0})
+    >>> proof.take("psnr", {"step": 9, "psnr": 31.0, "before": 20.0})
+    >>> proof.better, str(proof)
+    (True, 'Held-out images went from 30.00 to 31.00 dB in 9 steps; as they were given, 20.00 dB.')
+    """
+
+    def __init__(self) -> None:
+        self._looks: list[dict[str, Any]] = []
+
+    def take(self, event: str, values: dict[str, Any]) -> None:
+        """Take an event of `napari_anyir.training.run.telling`."""
+        if event == "psnr":
+            self._looks.append(values)
+
+    @property
+    def better(self) -> bool:
+        """Whether the last look was better than the first, and than the images as given."""
+        if len(self._looks) < 2:
+            return False
+        first, last = self._looks[0], self._looks[-1]
+        return bool(last["psnr"] > max(first["psnr"], last["before"]))
+
+    def __str__(self) -> str:
+        """Say it in numbers."""
+        if len(self._looks) < 2:
+            return "Nothing was held out, so nothing proves that the result is better."
+        first, last = self._looks[0], self._looks[-1]
+        return (
+            f"Held-out images went from {first['psnr']:.2f} to {last['psnr']:.2f} dB in "
+            f"{last['step']} steps; as they were given, {last['before']:.2f} dB."
+        )
 
 
 def peak_memory() -> int | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from napari_anyir.cli.options import Device, torch_first
+from napari_anyir.cli.options import Device, Events, torch_first
+from napari_anyir.cli.reporting import Proof, Reporter, peak_memory
 
 __all__ = ["train"]
 
@@ -101,6 +103,15 @@ def train(
     device: Device = "auto",
     devices: Annotated[int, typer.Option(min=1, help="Devices per machine.")] = 1,
     nodes: Annotated[int, typer.Option(min=1, help="Machines.")] = 1,
+    add: Annotated[
+        bool,
+        typer.Option(
+            "--add",
+            help="Make the result known by the name of the run's folder everywhere, napari "
+            "included, if the held-out images came out better than at the start.",
+        ),
+    ] = False,
+    events: Events = False,
     recipes: Annotated[
         bool,
         typer.Option(
@@ -116,6 +127,7 @@ def train(
     configs = _training()
     from napari_anyir.training.run.train import read_run
     from napari_anyir.training.run.train import train as run
+    from napari_anyir.weights import add_model, check_new_name
 
     if config is None and not (resume and out):
         raise ValueError(
@@ -134,16 +146,48 @@ def train(
         if resume:
             raise ValueError("--from begins a run and --resume continues one; choose one of them.")
         settings, network = _fine_tune(settings, start, overrides or ())
+    out = out or Path("runs") / settings.name
+    if add:
+        check_new_name(out.name)
+    proof = Proof()
+    reporter = Reporter("Training", events=events) if events else None
+
+    def tell(event: str, **values: Any) -> None:
+        proof.take(event, values)
+        if reporter is not None:
+            reporter.tell(event, **values)
+
+    def say(line: str) -> None:
+        typer.echo(line, err=events)  # where programs read events, words go beside
+
+    started = time.monotonic()
     run(
         settings,
-        out or Path("runs") / settings.name,
+        out,
         resume=resume,
         start=network,
         device=device,
         devices=devices,
         nodes=nodes,
-        say=typer.echo,
+        say=say,
+        tell=tell if add or events else None,
+        stop=reporter.stop if reporter is not None else None,
     )
+    added = None
+    if add and proof.better:
+        added = add_model(out / "weights.safetensors", out.name).name
+    if add:
+        say(f"{proof}" + (f" It is known as '{added}' now." if added else " It was not added."))
+    if reporter is not None:
+        reporter.tell(
+            "result",
+            text=str(proof),
+            kept=proof.better,
+            file=str(out / "weights.safetensors"),
+            added=added,
+            seconds=time.monotonic() - started,
+            peak_memory=peak_memory(),
+        )
 
 
 def _fine_tune(settings: Any, start: str, overrides: Any) -> tuple[Any, Any]:

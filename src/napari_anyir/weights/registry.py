@@ -284,17 +284,12 @@ _PART = r"[\w.=+-]+"  # "epoch=78-step=342702" is how Lightning names a file
 
 
 def check_new_name(name: str) -> str:
-    """Check a name for a model that is to be added.
+    """Check a name for a model that is to be added, and return it.
 
     Parameters
     ----------
     name : str
         Letters, digits, ``.``, ``-``, ``_``, ``=`` and ``+``.
-
-    Returns
-    -------
-    str
-        The same.
 
     Raises
     ------

@@ -32,6 +32,7 @@ from napari_anyir.widgets.kit.form_parts import (
     choose,
 )
 from napari_anyir.widgets.kit.job_dock import JobDock
+from napari_anyir.widgets.kit.model_news import model_news, refill
 from napari_anyir.widgets.kit.worker import Runner
 from napari_anyir.widgets.network.devices import DevicesJob
 
@@ -168,6 +169,7 @@ class FolderWidget(JobDock):
         layout.addWidget(self.table, 1)
 
     def _connect(self) -> None:
+        model_news().changed.connect(self._models_changed)
         self._probe.returned.connect(self._offer_devices)
         self.runner.told.connect(self._file_changed)
         self.table.cellDoubleClicked.connect(self._open)
@@ -271,6 +273,9 @@ class FolderWidget(JobDock):
     def _update(self) -> None:
         super()._update()
         self.run_button.setEnabled(not self.row.running)
+
+    def _models_changed(self) -> None:
+        refill(self.model_box, [card.name for card in list_models()])
 
     def _shown(self) -> None:
         """Look for devices when the widget is first seen, which is its first use."""

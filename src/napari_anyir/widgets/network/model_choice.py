@@ -7,6 +7,7 @@ from typing import Any
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QWidget
 
 from napari_anyir.weights import list_models
+from napari_anyir.widgets.kit.model_news import model_news, refill
 from napari_anyir.widgets.kit.qt import Signal
 from napari_anyir.widgets.kit.worker import Runner
 from napari_anyir.widgets.network.devices import DevicesJob
@@ -63,6 +64,7 @@ class ModelChoice(QWidget):
         self._reader.failed.connect(self.failed)
         self._reader.finished.connect(self._reader_finished)
         self._probe.returned.connect(self._offer_devices)
+        model_news().changed.connect(self._models_changed)
         self._model_chosen()
 
     @property
@@ -94,6 +96,10 @@ class ModelChoice(QWidget):
         """Stop what runs; the dock is gone."""
         self._reader.stop()
         self._probe.stop()
+
+    def _models_changed(self) -> None:
+        self._cards = list_models()
+        refill(self.model_box, [card.name for card in self._cards])
 
     def _model_chosen(self) -> None:
         index = self.model_box.currentIndex()

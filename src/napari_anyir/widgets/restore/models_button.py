@@ -35,12 +35,7 @@ class ModelsButton(QToolButton):
         self._actions: dict[str, Any] = {}
         self._menu = QMenu(self)
         self._menu.setToolTipsVisible(True)
-        for name in names:
-            action: Any = self._menu.addAction(name)
-            action.setCheckable(True)
-            action.setToolTip(f"Restore with {name} as well, into a layer of its own.")
-            action.toggled.connect(self._toggled)
-            self._actions[name] = action
+        self.offer(names)
         self.setMenu(self._menu)
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -51,6 +46,17 @@ class ModelsButton(QToolButton):
         self.setStyleSheet("QToolButton { padding: 0px 14px 0px 6px; }")
         self.setVisible(len(names) > 1)
         self._toggled()
+
+    def offer(self, names: Sequence[str]) -> None:
+        """Offer models that are not offered yet."""
+        for name in names:
+            if name in self._actions:
+                continue
+            action: Any = self._menu.addAction(name)
+            action.setCheckable(True)
+            action.setToolTip(f"Restore with {name} as well, into a layer of its own.")
+            action.toggled.connect(self._toggled)
+            self._actions[name] = action
 
     @property
     def names(self) -> list[str]:

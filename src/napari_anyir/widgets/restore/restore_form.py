@@ -33,6 +33,7 @@ from napari_anyir.widgets.kit.form_parts import (
 )
 from napari_anyir.widgets.kit.layer_box import LayerBox, is_shapes
 from napari_anyir.widgets.kit.layer_pin import PinnedBox
+from napari_anyir.widgets.kit.model_news import model_news, refill
 from napari_anyir.widgets.kit.notices import mark
 from napari_anyir.widgets.kit.qt import Signal
 from napari_anyir.widgets.kit.worker import Runner
@@ -324,6 +325,7 @@ class RestoreForm(QWidget):
         self.device_box.currentIndexChanged.connect(self._device_chosen)
         self.fields.changed.connect(self.changed)
         self.more_button.changed.connect(self.changed)
+        model_news().changed.connect(self._models_changed)
         self.when_box.currentIndexChanged.connect(self._show_lazy_rows)
         self.free_box.toggled.connect(self._set_async)
         self.shapes_box.layer_changed.connect(self.changed)
@@ -374,6 +376,13 @@ class RestoreForm(QWidget):
         """What is said under the model: what it is for."""
         index = self.model_box.currentIndex()
         return self._cards[index].summary if index >= 0 else "No model is installed."
+
+    def _models_changed(self) -> None:
+        self._cards = list_models()
+        names = [card.name for card in self._cards]
+        refill(self.model_box, names)
+        self.more_button.offer(names)
+        self._model_chosen()
 
     def _model_chosen(self) -> None:
         index = self.model_box.currentIndex()
