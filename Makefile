@@ -16,11 +16,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Looked up when the tests start, since `display` may have installed it.
 HEADLESS = $(if $(filter Linux,$(shell uname -s)),$(if $(DISPLAY)$(WAYLAND_DISPLAY),,$(if $(shell command -v xvfb-run 2>/dev/null),xvfb-run -a)))
 
-.PHONY: help demo test check lint types imports display clean
+.PHONY: help demo test quick check lint types imports display clean
 
 help:
 	@echo "make demo    restore the bundled samples into demo-output/"
 	@echo "make test    run the tests"
+	@echo "make quick   run those of them that are not marked as slow"
 	@echo "make check   run the linter, the formatter, the type checker and the contracts between rooms"
 	@echo "make clean   remove $(VENV) and demo-output/"
 
@@ -29,6 +30,10 @@ demo: $(VENV)/package.stamp
 
 test: $(VENV)/test.stamp display
 	$(HEADLESS) $(BIN)/python .ci/run_tests.py $(PYTEST_ARGS)
+
+# All but the tests that are marked as slow.
+quick: $(VENV)/test.stamp display
+	$(HEADLESS) $(BIN)/python .ci/run_tests.py -m "not slow" $(PYTEST_ARGS)
 
 check: lint imports types
 

@@ -15,6 +15,7 @@ def page(repository: Path) -> str:
     return (repository / "docs" / "looking-inside.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_scripts_run(repository, tmp_path, monkeypatch) -> None:
     pytest.importorskip("matplotlib")
     monkeypatch.chdir(tmp_path)

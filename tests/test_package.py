@@ -133,6 +133,7 @@ def test_contracts_between_rooms_are_kept(repository: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "statement"),
     [
@@ -240,6 +241,7 @@ def test_citation_names_the_paper(repository: Path) -> None:
 # --- doctests of the tree that pytest does not collect --------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

@@ -4,6 +4,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 import napari_anyir
 
 
@@ -17,6 +19,7 @@ def test_measured_numbers_are_those_of_the_card(repository):
             assert f"{rows[key]['psnr']:.2f} / {rows[key]['ssim']:.3f}" in row
 
 
+@pytest.mark.slow
 def test_scripts_run(repository, tmp_path):
     text = (repository / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)

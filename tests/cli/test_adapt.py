@@ -173,6 +173,7 @@ def events(*arguments: object, answer: str | None = None, seconds: float = 300) 
     return found
 
 
+@pytest.mark.slow
 def test_events_tell_looks_previews_and_the_result(tmp_path: Path, stack: Path) -> None:
     found = events(stack, "-o", tmp_path / "mine.safetensors", "--steps=3")
     looks = [event for event in found if event["event"] == "look"]
@@ -197,6 +198,7 @@ def test_events_tell_looks_previews_and_the_result(tmp_path: Path, stack: Path) 
     assert found[-1]["peak_memory"] is None or found[-1]["peak_memory"] > 1e7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", ["stop\n", ""])  # told to end, or the program is gone
 def test_a_line_or_the_end_of_the_input_ends_it_with_the_best(
     tmp_path: Path, stack: Path, answer: str

@@ -146,6 +146,7 @@ def test_bad_input_in_a_process_shows_no_traceback(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["text.png"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="a process alone cannot be sent Ctrl-C there")
 def test_ctrl_c_leaves_whole_files_and_status_130(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)

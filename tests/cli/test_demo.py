@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from skimage.metrics import peak_signal_noise_ratio
 from typer.testing import CliRunner
 
@@ -15,6 +16,7 @@ from napari_anyir.files import read_image
 from napari_anyir.samples import SAMPLES
 
 
+@pytest.mark.slow
 def test_demo(tmp_path: Path) -> None:
     out = tmp_path / "demo"
     result = CliRunner().invoke(app, ["demo", "-o", str(out), "--model", "nano", "--device=cpu"])

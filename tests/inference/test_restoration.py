@@ -357,6 +357,7 @@ def test_a_range_far_from_the_values(micro: AnyIR) -> None:
         restore(image, model=micro, intensity=(0, 1))
 
 
+@pytest.mark.slow
 def test_restoring_loads_no_dask_for_numpy_and_no_qt(run_python: Callable[[str], str]) -> None:
     code = (
         "import sys, numpy, napari_anyir\n"

@@ -12,6 +12,7 @@ def multiply_adds(network):
     return counter.get_total_flops() / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "parameters", "giga"), [("tiny", 5_736_376, 26.25), ("small", 8_513_436, 39.19)]
 )

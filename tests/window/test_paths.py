@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-pytestmark = pytest.mark.window
+pytestmark = [pytest.mark.window, pytest.mark.slow]
 
 KINDS = ("stack", "series", "photo", "multiscale", "lazy")
 

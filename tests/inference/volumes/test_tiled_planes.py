@@ -78,6 +78,7 @@ def test_alpha_passes_through_tiles(micro: AnyIR) -> None:
     assert not np.array_equal(result, image)
 
 
+@pytest.mark.slow
 def test_each_row_is_read_once_and_few_are_held(micro: AnyIR) -> None:
     image = picture((500, 80))
     reads: list[tuple[int, int]] = []
@@ -129,6 +130,7 @@ def test_progress_and_cancel(micro: AnyIR) -> None:
     assert 0 < len(later) < len(seen)
 
 
+@pytest.mark.slow
 def test_after_a_lack_of_memory_tiles_are_halved(
     micro: AnyIR, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +163,7 @@ def test_memory_that_never_suffices_is_told(micro: AnyIR, monkeypatch: pytest.Mo
         restore(picture((256, 200)), model=micro, tile=128)
 
 
+@pytest.mark.slow
 def test_planes_too_large_for_memory_take_tiles_by_themselves(
     micro_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -214,6 +214,7 @@ def test_lattice_turns_with_its_window() -> None:
 # --- adapting -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_noise_unlike_that_of_training_is_removed_better() -> None:
     clean = scene(160, 160)  # fewer pixels do not always prove it within three standard errors
     noisy = np.random.default_rng(1).poisson(clean * 2) / 2.0
@@ -344,6 +345,7 @@ def test_the_loss_reaches_training_held_out_pixels_and_the_card(tmp_path: Path) 
     assert card.training["recipe"].endswith("loss l1")
 
 
+@pytest.mark.slow
 def test_same_seed_same_weights_and_none_of_the_callers_randomness() -> None:
     noisy = np.random.default_rng(1).poisson(scene(48, 48) * 3) / 3.0
 
@@ -380,6 +382,7 @@ def test_model_and_image_are_left_as_they_are(nano: AnyIR) -> None:
     assert all(not p.requires_grad for p in network.parameters())
 
 
+@pytest.mark.slow
 def test_stacks_of_every_kind_give_the_same_weights() -> None:
     stack = RNG.integers(100, 4000, (3, 40, 36), np.uint16)
     one, record = adapt_with_record(stack, axes="ZYX", model="nano", steps=2, recipe=KEEP)

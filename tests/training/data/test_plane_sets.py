@@ -111,6 +111,7 @@ def test_ome_names_find_their_partners(tmp_path: Path) -> None:
     assert source(tmp_path).items == 1
 
 
+@pytest.mark.slow
 def test_a_16_bit_set_trains_and_its_result_beats_the_input(tmp_path: Path) -> None:
     write_pairs(tmp_path / "pairs", 4)
     given = ["steps=40", "warm_up_steps=4", "phases=[{crop: 48, batch: 4}]", "data.workers=0"]

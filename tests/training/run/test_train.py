@@ -98,6 +98,7 @@ class _KilledError(Exception):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["folder", "pairs"])
 def test_twenty_steps_equal_ten_and_a_resumed_ten(photos, tmp_path, monkeypatch, source):
     whole = run(config(photos, source), tmp_path / "whole")
@@ -358,6 +359,7 @@ def test_stopping_by_hand_keeps_the_last_checkpoint(photos, tmp_path, monkeypatc
     assert saving.read_state(tmp_path / "run" / "state.ckpt")["position"]["step"] == 3
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_after_its_step_which_is_saved_and_nothing_is_lost(
     photos, tmp_path, monkeypatch
 ):

@@ -13,7 +13,7 @@ from napari_anyir.widgets.kit.form_parts import small_label
 
 __all__ = ["BeforeAfter", "pixmap"]
 
-SIDE = 150
+SIDE = 128
 """Pixels of the screen that a picture takes, at most."""
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LayerList"]
 
-ROWS = 4
+ROWS = 3
 
 
 class LayerList(QListWidget):
@@ -48,7 +48,7 @@ class LayerList(QListWidget):
         super().__init__(parent)
         self._viewer, self._accepts = viewer, accepts
         self._ticked = [layer for layer in viewer.layers.selection if accepts(layer)]
-        self.setMaximumHeight(ROWS * self.fontMetrics().height() + 12)
+        self.setFixedHeight(ROWS * (self.fontMetrics().height() + 2) + 8)
         self.itemChanged.connect(self._item_changed)
         events = viewer.layers.events
         for event in (events.inserted, events.removed, events.reordered, events.changed):
