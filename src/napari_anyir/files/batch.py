@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_anyir import __version__
 from napari_anyir.errors import Cancelled, ImageFileError
 from napari_anyir.files.blocks import Filled, is_lazy
 from napari_anyir.files.door import is_there, reason, sentence, told
@@ -30,6 +31,7 @@ from napari_anyir.progress import Cancel
 
 if TYPE_CHECKING:
     from napari_anyir.inference import Provenance
+    from napari_anyir.inference.models import LoadedModel
 
 __all__ = ["restore_files"]
 
@@ -101,7 +103,12 @@ def restore_files(
     """
     settings = settings or Settings()
     tried = _try_settings(settings)
-    made_with = {"settings": {**settings.recorded(), "model": None}, "sha256": tried.sha256}
+    # Where the kind of each image chooses its model, any of them counts.
+    hashes = dict.fromkeys(record.sha256 for record in tried)
+    made_with = {
+        "settings": {**settings.recorded(), "model": None},
+        "sha256": " or ".join(hashes),
+    }
     # The log may name results in the input folder, which are no inputs.
     root = expanded(output)
     earlier = {identity(path) for path in RunLog(root).outputs()} if root.is_dir() else set()
@@ -131,8 +138,7 @@ def restore_files(
             f"{what} already{first}, made from other data, with other settings or by other "
             "programs; name another folder or allow overwriting (--overwrite)."
         )
-    software = f"{tried.package} {tried.version}, model {tried.model} ({tried.sha256[:12]})"
-    return _Run(plan, log, settings, software, progress, cancel).states(todo, there)
+    return _Run(plan, log, settings, progress, cancel).states(todo, there)
 
 
 @dataclass(frozen=True)
@@ -144,16 +150,17 @@ class _Task:
     made_from: dict[str, Any]
 
 
-def _try_settings(settings: Settings) -> Provenance:
+def _try_settings(settings: Settings) -> list[Provenance]:
     """Refuse settings that would fail for every file; return how they are understood.
 
-    They are tried on an image of nothing: no rule has to be written down twice.
+    They are tried on images of nothing, a photograph and a micrograph: no rule has to be written
+    down twice.
     """
     from napari_anyir.inference import restore_with_record
 
-    nothing = np.zeros((8, 8), np.uint8)
-    _, record = restore_with_record(nothing, **{**settings.arguments(), "axes": None})
-    return record
+    nothings = (np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint16))
+    arguments = {**settings.arguments(), "axes": None}
+    return [restore_with_record(nothing, **arguments)[1] for nothing in nothings]
 
 
 def _input_facts(job: Job) -> dict[str, Any]:
@@ -172,14 +179,12 @@ class _Run:
         plan: Plan,
         log: RunLog,
         settings: Settings,
-        software: str,
         progress: Callable[[float, int], None] | None,
         cancel: Cancel | None,
     ) -> None:
         self.plan = plan
         self.log = log
         self.settings = settings
-        self.software = software
         self.progress = progress
         self.cancel = cancel
         self.computed = 0
@@ -261,6 +266,8 @@ class _Run:
     ) -> FileStatus | Callable[[], FileStatus]:
         """Restore one image; return what is left to do for its thread, or how it ended."""
         from napari_anyir.inference import guess_axes, restore_into, restore_with_record
+        from napari_anyir.inference.model_choice import choose_model
+        from napari_anyir.inference.models import get_model
 
         if self.cancel is not None and self.cancel.is_set():
             raise Cancelled("The restoration was cancelled.")
@@ -301,10 +308,12 @@ class _Run:
                 more = f" and {len(parts) - 3} more" if len(parts) > 3 else ""
                 notes = (f"it is one image in several files, with {names}{more}", *notes)
             status = replace(status, message=listed(notes))
+            choice = choose_model(self.settings.model, array.dtype, colour="S" in axes.upper())
+            software = _software(get_model(choice.model))
             if is_lazy(array):
                 # Restoring is writing here, plane by plane: that belongs in this thread.
                 restored: Any = Filled(array.shape, array.dtype, fill)
-                self._write(task, restored, like, run, lambda: record, status.message)
+                self._write(task, restored, like, run, lambda: record, status.message, software)
                 return replace(status, state="done", seconds=spent(), record=_plain(record))
             restored, record = restore_with_record(array, **options)
         except Cancelled:
@@ -317,7 +326,7 @@ class _Run:
         def write() -> FileStatus:
             begun = time.perf_counter()
             try:
-                self._write(task, restored, like, run, lambda: record, status.message)
+                self._write(task, restored, like, run, lambda: record, status.message, software)
             except Exception as error:  # noqa: BLE001 - one bad file stops nothing
                 ended = replace(status, state="failed", message=sentence(error))
             else:
@@ -334,6 +343,7 @@ class _Run:
         run: str,
         record: Callable[[], Provenance | None],
         notes: str,
+        software: str,
     ) -> None:
         """Write a result and its line in the log."""
         target = task.job.target
@@ -345,7 +355,12 @@ class _Run:
                 facts["notes"] = notes
             self.log.add(target, part, facts)
 
-        write_image(target, array, like, software=self.software, run=run, before=note)
+        write_image(target, array, like, software=software, run=run, before=note)
+
+
+def _software(loaded: LoadedModel) -> str:
+    """Say in a result's metadata what made it."""
+    return f"napari-anyir {__version__}, model {loaded.name} ({loaded.sha256[:12]})"
 
 
 def _plain(record: Provenance | None) -> dict[str, Any] | None:

@@ -44,6 +44,8 @@ class Provenance:
         Wall-clock time.
     photons : tuple of 2 float or None
         Values per photon, and the variance at the value 0, where the image was mapped by them.
+    chosen : str or None
+        Why this model, where the kind of the image chose it.
     interventions : tuple of str
         Changes to the network's parts, as ``Intervention.parse`` reads them.
 
@@ -76,6 +78,7 @@ class Provenance:
     seconds: float | None
     interventions: tuple[str, ...] = ()
     photons: tuple[float, float] | None = None
+    chosen: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON and for ``layer.metadata``.

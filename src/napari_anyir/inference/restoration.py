@@ -41,6 +41,7 @@ from napari_anyir.inference.engine.device import resolve_device
 from napari_anyir.inference.engine.host_state import own_state
 from napari_anyir.inference.engine.run_plan import network_precision, working_precision
 from napari_anyir.inference.inside.interventions import Intervention, make_observer
+from napari_anyir.inference.model_choice import choose_model
 from napari_anyir.inference.models import get_model
 from napari_anyir.inference.options import check_options, with_interventions
 from napari_anyir.inference.provenance import Provenance
@@ -79,7 +80,9 @@ def restore(
         one by one; alpha passes through; grey planes are shown to the network as three equal
         colours, and the mean of its three answers is taken.
     model : str, Path or network
-        A name that `list_models` shows, a checkpoint's path, or a network of `load_model`.
+        A name that `list_models` shows, a checkpoint's path, or a network of `load_model`. By
+        default ``"denoise"``, which takes noise off and nothing else, for an image with one channel
+        or with more than 8 bits, and the first model for everything for an 8-bit RGB photograph.
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
     precision : str
@@ -304,7 +307,8 @@ def restore_into(
             "the image."
         )
     place = resolve_device(options.device)
-    loaded = get_model(model)
+    choice = choose_model(model, dtype, colour=layout.colour)
+    loaded = get_model(choice.model)
     working = network_precision(options.precision, loaded.network.config, place)
     if options.interventions:
         make_observer(loaded.anyir, options.interventions)  # refuses what the network has not
@@ -347,6 +351,7 @@ def restore_into(
         planes=layout.count if mapping else 0,
         seconds=time.perf_counter() - started,
         photons=photons_of(mapping),
+        chosen=choice.reason,
     )
 
 

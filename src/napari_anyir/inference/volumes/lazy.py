@@ -38,6 +38,7 @@ from napari_anyir.inference.arrays.statistics import Statistics, measure, merge,
 from napari_anyir.inference.engine.device import resolve_device
 from napari_anyir.inference.engine.run_plan import working_precision
 from napari_anyir.inference.inside.interventions import make_observer
+from napari_anyir.inference.model_choice import choose_model
 from napari_anyir.inference.models import LoadedModel, get_model
 from napari_anyir.inference.options import Options
 from napari_anyir.inference.provenance import Provenance
@@ -165,6 +166,7 @@ def restore_lazily(
     """
     dtype = check_dtype(image.dtype)
     intensity = check_intensity(intensity)
+    model, reason = choose_model(model, dtype, colour=layout.colour)
     loaded = get_model(model)
     if options.interventions:
         make_observer(loaded.anyir, options.interventions)  # refuses what the network has not
@@ -230,6 +232,7 @@ def restore_lazily(
         planes=layout.count if result.size else 0,
         seconds=None,
         photons=photons_of(mapping),
+        chosen=reason,
     )
 
 
