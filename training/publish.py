@@ -21,6 +21,7 @@ from napari_anyir.weights.loading import load_network
 from napari_anyir.weights.registry import BUNDLED
 
 SUMMARIES = {
+    "denoise": "Takes noise off and nothing else: brightness, colour and contrast stay.",
     "nano": "Small and quick, for laptops without a GPU: noise, rain, haze, blur, darkness, blind.",
     "tiny": "AnyIR-T, the network of the paper: noise, rain, haze, blur, darkness, blind.",
     "small": "AnyIR-S, the larger network of the paper: noise, rain, haze, blur, darkness, blind.",
