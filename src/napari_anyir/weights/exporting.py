@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from napari_anyir.errors import ModelError
-from napari_anyir.model.config import SIZE_MULTIPLE
 from napari_anyir.weights.card import ModelCard
 from napari_anyir.weights.foreign import ForeignNetwork
 from napari_anyir.weights.opening import Network
@@ -68,7 +67,7 @@ class Exported(nn.Module):
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
-        self.multiple: int = getattr(network.config, "size_multiple", SIZE_MULTIPLE)
+        self.multiple = network.config.size_multiple
 
     def forward(self, x: Tensor) -> Tensor:
         """Restore images (B, 3, H, W) with sides of at least `SMALLEST`."""

@@ -13,7 +13,6 @@ from importlib.util import find_spec
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from napari_anyir.model import AnyIR, AnyIRConfig
@@ -26,7 +25,8 @@ def planes_possible(network: AnyIR, device: torch.device) -> bool:
     Parameters
     ----------
     network : AnyIR
-        Its switches must be the published ones.
+        Its switches must be the published ones, or those of the authors' checkpoints: the gate may
+        normalise by a batch norm and open by a sigmoid, and the repeat may be interleaved.
     device : torch.device
         Must be a CUDA device, with Triton installed.
 
@@ -39,13 +39,17 @@ def planes_possible(network: AnyIR, device: torch.device) -> bool:
     False
     """
     config = network.config
-    # The defaults of all switches are the published ones; what is left are sizes.
+    # The defaults of all switches are the published ones; these are sizes, and what is followed.
     published = AnyIRConfig(
         dim=config.dim,
         blocks=config.blocks,
         refinement=config.refinement,
         heads=config.heads,
         feed_forward_factor=config.feed_forward_factor,
+        stem=config.stem,
+        gate_activation=config.gate_activation,
+        gate_norm=config.gate_norm,
+        repeat=config.repeat,
     )
     return config == published and device.type == "cuda" and find_spec("triton") is not None
 
@@ -80,7 +84,7 @@ def _multiply(weights: Tensor, x: Tensor) -> Tensor:
 
 
 class PlanarDAB(DAB):
-    """A `DAB` of the published switches over contiguous planes, in the type of its input."""
+    """A `DAB` over contiguous planes, in the type of its input; see `planes_possible`."""
 
     def forward(self, x: Tensor, observer: Observer | None = None) -> Tensor:
         """Adapt x (B, C, H, W), half precision on a CUDA device; there is nothing to observe."""
@@ -91,11 +95,16 @@ class PlanarDAB(DAB):
         # Eq. of Alg. 2 with both branches scaled once: see `napari_anyir.model.blocks.Fusion`.
         a, g = attention.float(), gated.float()
         shared = a + g
-        halves = (
-            shared + weight * (torch.sigmoid(g) - g),
-            shared + weight * (torch.sigmoid(a) - a),
-        )
-        fused = torch.cat([half.to(x.dtype) for half in halves], dim=1)
+        if self.fusion.interleaved:
+            spatial = torch.cat((a + torch.sigmoid(g), g + torch.sigmoid(a)), dim=1)
+            repeated = shared.repeat_interleave(2, dim=1)
+            fused = (weight * spatial + (1 - weight) * repeated).to(x.dtype)
+        else:
+            halves = (
+                shared + weight * (torch.sigmoid(g) - g),
+                shared + weight * (torch.sigmoid(a) - a),
+            )
+            fused = torch.cat([half.to(x.dtype) for half in halves], dim=1)
         x = x + _multiply(self.fusion.project.weight, fused)
         wide = _multiply(
             self.feed_forward.expand.weight, _norm(x, self.norm_feed_forward).to(x.dtype)
@@ -127,7 +136,10 @@ class PlanarDAB(DAB):
         """Gated degradation adaptation (Alg. 1)."""
         module = cast(GatedDA, self.gated)
         alpha_width, beta_width, gamma_width = module.widths
-        normalised = _norm(x, module.norm)  # type: ignore[arg-type]
+        if isinstance(module.norm, ChannelLayerNorm):
+            normalised = _norm(x, module.norm)
+        else:
+            normalised = module.norm(x.float())  # a batch norm, with its averages
         variance, mean = torch.var_mean(normalised, dim=(2, 3), correction=0, keepdim=True)
         tau = module.tau * torch.sigmoid(mean + torch.sqrt(variance + STD_DELTA))
         gamma, beta, alpha = _multiply(module.expand.weight, normalised.to(x.dtype)).split(
@@ -135,5 +147,6 @@ class PlanarDAB(DAB):
         )
         alpha = torch.ops.anyir.depthwise(alpha, module.alpha_depthwise.weight)
         alpha = (alpha * (1 + tau[:, :alpha_width])).to(x.dtype)
-        gated = F.gelu(gamma.float()) * _multiply(module.gate.weight, torch.cat((beta, alpha), 1))
+        opened: Tensor = module.activation(gamma.float())
+        gated = opened * _multiply(module.gate.weight, torch.cat((beta, alpha), 1))
         return _multiply(module.project.weight, (gated + x).to(x.dtype))

@@ -82,10 +82,24 @@ def test_compilers_are_told_the_truth_about_shapes(kernels):
         torch.library.opcheck(backward, (flow, images.detach(), weights.detach()))
 
 
-def test_a_planar_block_is_the_block(kernels):
+@pytest.mark.parametrize(
+    "switches",
+    [
+        {},
+        {"repeat": "interleave"},
+        {"gate_norm": "batch", "gate_activation": "sigmoid", "repeat": "interleave"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("training", [True, False])
+def test_a_planar_block_is_the_block(kernels, switches, training):
     torch.manual_seed(0)
-    config = AnyIRConfig(dim=4, blocks=(1, 0, 0, 0), refinement=0)
-    block = DAB(4, 1, config).to(DEVICE)
+    config = AnyIRConfig(dim=4, blocks=(1, 0, 0, 0), refinement=0, **switches)
+    assert planes_possible(build_model(config), torch.device("cuda"))
+    block = DAB(4, 1, config).to(DEVICE).train(training)
+    for name, buffer in block.named_buffers():
+        if name.endswith("running_mean"):
+            buffer.uniform_(-1, 1)
     for weights in block.parameters():
         torch.nn.init.uniform_(weights, -0.7, 0.9)
     images = torch.rand(2, 4, 8, 16, device=DEVICE, requires_grad=True)
