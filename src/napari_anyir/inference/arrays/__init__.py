@@ -1,1 +1,1 @@
-"""What an array is: its axes, its intensities, its planes; no torch."""
+"""What an array is: its axes, its intensities, its planes; nothing of the network."""
