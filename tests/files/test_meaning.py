@@ -95,12 +95,15 @@ def test_tiff_shows_the_same_picture(tmp_path: Path, name: str, lazy: bool) -> N
     TIFFS[name](source)
     image = read_image(source, lazy_above=0 if lazy else 2**30)
     assert image.is_lazy == lazy
-    before = shown(source)
+    plain = name.startswith("YCbCr") and "JPEG" not in name  # not every Pillow shows these
+    rgb = Image.fromarray(RGB).convert("YCbCr").convert("RGBA")
+    before = np.array(rgb).astype(int) if plain else shown(source)
     again = write_image(tmp_path / "b.tif", image.array, image)
-    np.testing.assert_allclose(shown(again), before, atol=1 if "premultiplied" in name else 0)
+    near = 2 if plain else 1 if "premultiplied" in name else 0
+    np.testing.assert_allclose(shown(again), before, atol=near)
     array, like = (image.array[0], None) if "stack" in name else (image.array, image)
     seen = write_image(tmp_path / "b.png", array, like)
-    np.testing.assert_allclose(shown(seen), before, atol=1 if "premultiplied" in name else 0)
+    np.testing.assert_allclose(shown(seen), before, atol=near)
 
 
 def test_stored_numbers_and_tags_stay(tmp_path: Path) -> None:

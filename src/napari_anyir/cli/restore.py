@@ -143,6 +143,13 @@ def _summarise(statuses: list[FileStatus], output: Path, seconds: float) -> None
     if counts["failed"]:
         parts.append(f"{counts['failed']} failed")
     typer.echo(f"{', '.join(parts)} in {seconds:.1f} s; results in {shown(output)}")
+    notes: dict[str, list[FileStatus]] = {}
+    for status in statuses:
+        if status.state == "done" and status.message:
+            notes.setdefault(status.message, []).append(status)
+    for note, noted in notes.items():
+        more = f" and {len(noted) - 1} more" if len(noted) > 1 else ""
+        typer.echo(f"Note: {shown(noted[0].source)}{more}: {note}")
     if not counts["failed"]:
         return
     for status in statuses:

@@ -111,7 +111,23 @@ def read_page(page: Any) -> NDArray[Any]:
         if (array := _with_pillow(page)) is not None:
             return array
         if _name(page.keyframe.compression) not in ("JPEG", "OJPEG"):  # tifffile makes RGB of these
-            raise ImageFileError("its colours are YCbCr of an unusual kind; save it as RGB")
+            return _rgb_of(page)
+    return _as_tifffile_reads(page)
+
+
+def _rgb_of(page: Any) -> NDArray[Any]:
+    """RGB of YCbCr that every pixel has whole, which not every Pillow reads from a TIFF."""
+    tag = page.keyframe.tags.get("YCbCrSubSampling")
+    whole = tag is not None and tuple(tag.value) == (1, 1)
+    array = _as_tifffile_reads(page) if whole else np.empty(0)
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[-1] != 3:
+        raise ImageFileError("its colours are YCbCr of an unusual kind; save it as RGB")
+    size = array.shape[1], array.shape[0]
+    return np.array(Image.frombytes("YCbCr", size, array.tobytes()).convert("RGB"))
+
+
+def _as_tifffile_reads(page: Any) -> NDArray[Any]:
+    """Samples as they are stored, read by Pillow where tifffile lacks the codec."""
     handle = page.parent.filehandle
     closed = handle.closed  # the other files of a set
     if closed:
@@ -134,7 +150,8 @@ def read_page(page: Any) -> NDArray[Any]:
 
 def _lacks_codec(error: Exception) -> bool:
     """Whether a codec is missing, or one that only a younger Python has."""
-    return isinstance(error, ImportError) or "imagecodecs" in str(error)
+    text = str(error)
+    return isinstance(error, ImportError) or "imagecodecs" in text or "not supported" in text
 
 
 def _name(number: Any) -> str:

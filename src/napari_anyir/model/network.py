@@ -127,7 +127,9 @@ class AnyIR(nn.Module):
         self.decoder1 = blocks("decoder1")
         self.refinement = blocks("refinement")
         self.output = _convolution(dims[1], 3 * config.stem**2)
-        self.register_state_dict_post_hook(_say_config)
+        # The same under the name that it has before torch 2.5.
+        public = getattr(self, "register_state_dict_post_hook", None)
+        (public or self._register_state_dict_hook)(_say_config)
 
     def named_blocks(self) -> Iterator[tuple[str, int, DAB]]:
         """Iterate over the DABs in the order of computation.
