@@ -102,6 +102,8 @@ def _pixels(image: Image.Image, path: Path) -> tuple[NDArray[Any], bool]:
         depth = head[0] if head else 8
         if depth in (2, 4):
             transparent *= 255 // (2**depth - 1)
+        elif depth == 1:  # which older Pillows do not scale either
+            transparent = 255 if transparent else 0
         full = np.iinfo(grey.dtype).max
         opaque = np.where(grey == transparent, 0, full).astype(grey.dtype)
         return np.stack([grey, grey, grey, opaque], axis=-1), True
