@@ -85,9 +85,9 @@ class CameraNoise(Degradation):
         Gains of the white balance.
     scale : float or (float, float)
         Factor by which the developed image was scaled; 1 leaves the pixels as they were taken.
-    smoothing : float or (float, float)
+    blur : float or (float, float)
         The camera's own smoothing of the noise's brightness, in pixels.
-    colour_smoothing : float or (float, float)
+    colour_blur : float or (float, float)
         The camera's own smoothing of the noise's colour, in pixels.
     colour : float or (float, float)
         Strength of the noise's colour that the camera leaves, as a share.
@@ -140,14 +140,14 @@ class CameraNoise(Degradation):
         unit="factor",
         source="chosen: developed images are shown smaller, or digitally zoomed",
     )
-    smoothing: Range = parameter(
+    blur: Range = parameter(
         (0.0, 0.7),
         lowest=0.0,
         highest=10.0,
         unit="pixels",
         source="gives the correlation of neighbours measured on PolyU: 0.43, 0.64, 0.71",
     )
-    colour_smoothing: Range = parameter(
+    colour_blur: Range = parameter(
         (0.3, 3.0),
         lowest=0.0,
         highest=30.0,
@@ -179,8 +179,8 @@ class CameraNoise(Degradation):
             dim=1,
         )
         step = 1.0 / self._draw("scale", clean, generator)
-        smoothing = self._draw("smoothing", clean, generator)
-        colour_smoothing = self._draw("colour_smoothing", clean, generator)
+        blur = self._draw("blur", clean, generator)
+        colour_blur = self._draw("colour_blur", clean, generator)
         colour = self._draw("colour", clean, generator)
         quality = self._draw("quality", clean, generator)
         matrix = camera_matrix(clean, generator)
@@ -193,8 +193,8 @@ class CameraNoise(Degradation):
         noise = noise * (raw.clamp_min(0.0) + 0.1 * read.square()).sqrt()
         noise = torch.einsum("bij,bjhw->bihw", matrix, noise * gains)
         grey = noise.mean(dim=1, keepdim=True)
-        colours = soften(noise - grey, torch.hypot(smoothing, colour_smoothing))
-        noise = soften(grey, smoothing) + colour * colours
+        colours = soften(noise - grey, torch.hypot(blur, colour_blur))
+        noise = soften(grey, blur) + colour * colours
         noise = noise * (sigma / _developed_deviation(light, noise, curved))
         # The curves bend, which would move the mean: of the two ways only the odd part is taken.
         up, down = (to_display((light + part).clamp(0.0, 1.0)) for part in (noise, -noise))
