@@ -264,8 +264,11 @@ def volume_intensity(
     from napari_anyir.inference.arrays.axes import Layout
     from napari_anyir.inference.arrays.intensity import check_dtype, check_intensity, for_model
     from napari_anyir.inference.arrays.plane_reading import find_range
+    from napari_anyir.inference.model_choice import choose_model
     from napari_anyir.inference.models import get_model
 
     check_dtype(plane.data.dtype)
-    wish = for_model(check_intensity(str(wish)), get_model(model).name)
-    return find_range(plane.data, Layout(plane.axes, plane.data.shape), wish).spell()
+    layout = Layout(plane.axes, plane.data.shape)
+    choice = choose_model(model, plane.data.dtype, colour=layout.colour)
+    wish = for_model(check_intensity(str(wish)), get_model(choice.model).name)
+    return find_range(plane.data, layout, wish).spell()

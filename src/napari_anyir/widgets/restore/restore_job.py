@@ -231,13 +231,15 @@ class RestoreJob:
         from napari_anyir.inference.arrays.axes import Layout
         from napari_anyir.inference.arrays.intensity import check_intensity, for_model
         from napari_anyir.inference.arrays.plane_reading import find_range
+        from napari_anyir.inference.model_choice import choose_model
         from napari_anyir.inference.models import get_model
 
         wish = self.settings.intensity
         if wish not in ("auto", "range", "photons") or not isinstance(self.data, np.ndarray):
             return wish
         layout = Layout(self.axes, self.data.shape)
-        wish = for_model(check_intensity(wish), get_model(self.settings.model).name)
+        choice = choose_model(self.settings.model, self.data.dtype, colour=layout.colour)
+        wish = for_model(check_intensity(wish), get_model(choice.model).name)
         return find_range(self.data, layout, wish).spell()
 
 
