@@ -49,8 +49,8 @@ def _limit_memory() -> None:
 
         lines = Path("/proc/self/status").read_text().splitlines()
         size = next(int(line.split()[1]) for line in lines if line.startswith("VmSize")) * 1024
-        resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, resource.RLIM_INFINITY))
-    except (ImportError, OSError, StopIteration):
+        resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY,) * 2)
+    except (ImportError, OSError, ValueError, StopIteration):
         pass
 
 

@@ -132,9 +132,8 @@ def _first_line(error: BaseException) -> str:
     """First line of an error's text, without its full stop and not too long."""
     lines = str(error).strip().splitlines()
     line = lines[0].rstrip(".") if lines else ""
-    if isinstance(error, ImageFileError) or len(line) <= _LONGEST:
-        return line
-    return line[:_LONGEST] + "..."
+    longest = 3 * _LONGEST if isinstance(error, ImageFileError) else _LONGEST
+    return line if len(line) <= longest else line[:longest] + "..."
 
 
 class Guarded:

@@ -129,10 +129,11 @@ def with_interventions(options: Options, interventions: Iterable[Intervention]) 
     >>> str(with_interventions(Options(), [switch_off("alpha")]).interventions[0])
     '*:alpha=off'
     """
-    if isinstance(interventions, str) or not isinstance(interventions, Iterable):
+    given: object = interventions
+    if isinstance(given, str) or not isinstance(given, Iterable):
         raise TypeError(
             f"interventions must be a sequence of Intervention objects, such as (), not "
-            f"{type(interventions).__name__}."
+            f"{type(given).__name__}."
         )
     changes = tuple(interventions)
     for change in changes:

@@ -1,0 +1,180 @@
+"""Table of faults: ``python benchmarks/faults.py [--kills 20]`` breaks batches, tells what is left.
+
+Kills, a full disk, a cut source, an output folder that is taken away, two processes in one folder
+and little memory. Nothing that was whole may be lost, and each fault is one sentence. The full disk
+needs root, to mount a small one; it is passed over elsewhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from napari_anyir.files import read_image, write_image
+
+BATCH = (sys.executable, "-m", "napari_anyir", "restore", "--model", "nano", "--device", "cpu")
+
+
+def start(*arguments: object, prefix: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+    """Start a batch."""
+    command = [*prefix, *BATCH, *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def made(folder: Path, suffix: str, count: int = 6) -> Path:
+    """Make a folder of images."""
+    random_numbers = np.random.default_rng(0)
+    for number in range(count):
+        pixels = random_numbers.integers(0, 255, (160, 160), np.uint8)
+        write_image(folder / f"{number}{suffix}", pixels)
+    return folder
+
+
+def broken(folder: Path) -> list[str]:
+    """Results that cannot be read whole."""
+    bad = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if path.name.startswith(".") or path.suffix == ".jsonl":
+            continue
+        try:
+            read_image(path)
+        except ValueError as error:
+            bad.append(str(error))
+    return bad
+
+
+def sentence(text: str) -> str:
+    """Last line that was said; a traceback is a fault."""
+    lines = text.strip().splitlines()
+    return ("TRACEBACK " if "Traceback" in text else "") + (lines[-1][:150] if lines else "nothing")
+
+
+def kills(place: Path, suffix: str, count: int) -> list[str]:
+    """Kill a batch at any moment, then run it to its end."""
+    n = suffix[1:].replace(".", "-")
+    source, target = made(place / f"in-{n}", suffix), place / f"out-{n}"
+    started = time.monotonic()
+    start(source, "-o", target).communicate()
+    whole = time.monotonic() - started
+    caught = lost = 0
+    for number in range(count):
+        shutil.rmtree(target, ignore_errors=True)
+        process = start(source, "-o", target)
+        time.sleep(random.Random(number).uniform(0.3, 1.0) * whole)
+        caught += process.poll() is None
+        process.kill()
+        process.communicate()
+        lost += len(broken(target))
+        start(source, "-o", target).communicate()
+        left = [path for path in target.iterdir() if path.name.startswith(".")]
+        lost += len(broken(target)) + len(left) + (len(list(target.iterdir())) != 7)
+    return [f"kill -9, {suffix}", f"{caught} of {count}", f"{lost} lost", ""]
+
+
+def full_disk(place: Path, suffix: str) -> list[str]:
+    """Write onto a disk of 32 kB with one whole result on it."""
+    n = suffix[1:].replace(".", "-")
+    source, small = made(place / f"full-in-{n}", suffix, 2), place / f"full-{n}"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", small]
+    if not hasattr(os, "geteuid") or os.geteuid() or subprocess.run(mount, check=False).returncode:
+        return [f"full disk, {suffix}", "passed over", "", "needs root"]
+    try:
+        process = start(source, "-o", small / "out")
+        _, said = process.communicate()
+        left = (
+            [path.name for path in (small / "out").glob(".*")] if (small / "out").exists() else []
+        )
+        lost = len(broken(small / "out")) + len(left)
+    finally:
+        subprocess.run(["umount", small], check=True)
+    return [f"full disk, {suffix}", f"exit {process.returncode}", f"{lost} lost", sentence(said)]
+
+
+def cut_source(place: Path) -> list[str]:
+    """Cut one of six files in half."""
+    source = made(place / "cut-in", ".tif")
+    path = source / "2.tif"
+    os.truncate(path, path.stat().st_size // 2)
+    process = start(source, "-o", place / "cut")
+    _, said = process.communicate()
+    missing = 5 - len(list((place / "cut").glob("*.tif")))
+    return ["cut source", f"exit {process.returncode}", f"{missing} lost", sentence(said)]
+
+
+def vanished(place: Path) -> list[str]:
+    """Take the output folder away while a batch runs."""
+    source, target = made(place / "gone-in", ".png", 12), place / "gone"
+    process = start(source, "-o", target)
+    until = time.monotonic() + 60
+    while not list(target.glob("*.png")) and time.monotonic() < until:
+        time.sleep(0.02)
+    target.rename(place / "gone-away")
+    _, said = process.communicate()
+    lost = len(broken(place / "gone-away")) + len(broken(target))
+    return ["vanished output", f"exit {process.returncode}", f"{lost} lost", sentence(said)]
+
+
+def file_as_output(place: Path) -> list[str]:
+    """Write below a file, where no folder can be."""
+    source = made(place / "file-in", ".png", 1)
+    (place / "file").write_text("precious")
+    process = start(source, "-o", place / "file" / "out")
+    _, said = process.communicate()
+    lost = (place / "file").read_text() != "precious"
+    return ["no output folder", f"exit {process.returncode}", f"{int(lost)} lost", sentence(said)]
+
+
+def two_processes(place: Path) -> list[str]:
+    """Let two batches write into one folder at a time."""
+    source, target = made(place / "two-in", ".png"), place / "two"
+    both = [start(source, "-o", target, "--overwrite") for _ in range(2)]
+    said = [process.communicate()[1] for process in both]
+    lost = len(broken(target)) + (6 - len(list(target.glob("*.png"))))
+    codes = " and ".join(str(process.returncode) for process in both)
+    return ["two processes", f"exit {codes}", f"{lost} lost", sentence("".join(said))]
+
+
+def little_memory(place: Path) -> list[str]:
+    """Give a batch less memory than its largest picture takes."""
+    source = made(place / "memory-in", ".png", 2)
+    write_image(source / "9.tif", np.zeros((12000, 12000), np.uint16))
+    prefix = ("bash", "-c", 'ulimit -v 3000000; exec "$@"', "limited")
+    process = start(source, "-o", place / "memory", prefix=prefix)
+    _, said = process.communicate()
+    lost = len(broken(place / "memory")) + 2 - len(list((place / "memory").glob("*.png")))
+    return ["little memory", f"exit {process.returncode}", f"{lost} lost", sentence(said)]
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--kills", type=int, default=20)
+    count = options.parse_args().kills
+    failed = 0
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        work = [lambda s=s: kills(place, s, count) for s in (".png", ".tif", ".ome.zarr")]
+        kinds = (".png", ".tif", ".ome.tif", ".npy", ".jpg", ".ome.zarr")
+        work += [lambda s=s: full_disk(place, s) for s in kinds]
+        rest = (cut_source, vanished, file_as_output, two_processes, little_memory)
+        work += [lambda f=f: f(place) for f in rest]
+        print("| fault | in flight, or exit | lost | said |\n|---|---|---|---|")
+        for one in work:
+            row = one()
+            failed += "TRACEBACK" in row[3]
+            failed += row[2] not in ("0 lost", "")
+            print(f"| {' | '.join(row)} |", flush=True)
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
