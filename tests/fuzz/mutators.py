@@ -121,7 +121,7 @@ def edit_json(data: bytes, random: Random) -> bytes:
     """Put another value in the place of one, leave a key out, or nest all too deeply."""
     try:
         values = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return flip_bits(data, random)
     if random.random() < 0.02:
         return b"[" * 100000
