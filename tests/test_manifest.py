@@ -83,6 +83,23 @@ def test_widgets_name_a_command_and_stand_in_a_layers_menu(manifest: PluginManif
         assert widget.command in listed
 
 
+def test_what_people_look_for_is_found(manifest: PluginManifest) -> None:
+    titles = " ".join(command.title.lower() for command in manifest.contributions.commands)
+    words = ("denoise", "deblur", "dehaze", "derain", "low light")
+    assert [word for word in words if word not in titles] == []
+
+
+def test_everyday_work_comes_before_research(manifest: PluginManifest) -> None:
+    everyday = {"restore", "compare", "folder", "learn"}
+    for items in manifest.contributions.menus.values():
+        for item in items:
+            daily = item.command.removeprefix("napari-anyir.") in everyday
+            assert item.group == ("1_everyday" if daily else "2_research")
+    order = [w.command.removeprefix("napari-anyir.") for w in manifest.contributions.widgets]
+    daily = [name in everyday for name in order]
+    assert daily == sorted(daily, reverse=True)
+
+
 def test_every_sample_is_in_the_file_menu(manifest: PluginManifest) -> None:
     shown = {sample.key: sample.display_name for sample in manifest.contributions.sample_data}
     assert shown == {key: sample.title for key, sample in SAMPLES.items()}

@@ -240,6 +240,24 @@ def analyses_ends(stage: Stage) -> Iterator[Wait]:
     yield from _end_in_all_ways(stage, ANALYSES)
 
 
+def tabs(stage: Stage) -> Iterator[Wait]:
+    """Open docks on the screen of a small laptop: they become tabs, and fit."""
+    stage.viewer.window.resize(1366, 768)
+    window = stage.viewer.window._qt_window
+    first, second = stage.dock(RESTORE), stage.dock(LOOK_INSIDE)
+    yield 0.5
+    assert len(window.tabifiedDockWidgets(stage.dock_of(first))) == 1
+    assert second.isVisible()
+    assert window.height() <= 768, f"taller than the screen: {window.height()}"
+    stage.dock(ANALYSES)
+    yield 0.5
+    assert len(window.tabifiedDockWidgets(stage.dock_of(first))) == 2
+    stage.show(first)
+    yield from _choose_model(first)
+    yield from _click_and_wait(stage, first)
+    assert window.height() <= 768, f"with a report taller: {window.height()}"
+
+
 def _end_in_all_ways(stage: Stage, title: str) -> Iterator[Wait]:
     """Delete the layer in mid-run, close the dock in mid-run, close the window in mid-run."""
     yield from _begin(stage, title)

@@ -67,7 +67,7 @@ class Stage:
 
     def close_dock(self, widget: Any) -> None:
         """Click the cross in the title of the widget's dock."""
-        self.click(self._dock_of(widget).title.close_button)
+        self.click(self.dock_of(widget).title.close_button)
 
     def click(self, button: QAbstractButton) -> None:
         """Click a button, which a person can only do if it is there and enabled."""
@@ -78,7 +78,7 @@ class Stage:
 
     def show(self, widget: Any) -> None:
         """Bring the dock of a widget to the front of those that share its place."""
-        self._dock_of(widget).raise_()
+        self.dock_of(widget).raise_()
 
     def double_click(self, table: Any, row: int) -> None:
         """Double-click the first cell of a table's row."""
@@ -109,7 +109,8 @@ class Stage:
         """Close napari's window."""
         self.viewer.close()
 
-    def _dock_of(self, widget: Any) -> Any:
+    def dock_of(self, widget: Any) -> Any:
+        """Find the dock that holds a widget."""
         found = widget.parent()
         while not isinstance(found, QtViewerDockWidget):
             found = found.parent()

@@ -40,6 +40,7 @@ def test_the_main_job_lives_on_every_image(path: str, kind: str, played: Callabl
         ("analyses", "stack"),
         ("again", "stack"),
         ("learn", "series"),
+        ("tabs", "stack"),
     ],
 )
 def test_every_job_lives(path: str, kind: str, played: Callable) -> None:

@@ -157,7 +157,7 @@ def test_the_figure_follows_the_docks_width(qtbot) -> None:
     view.resize(700, 300)
     view.show()
     view.set_figure(new_figure(9, 3.8))
-    for width, expected_width in ((700, 696), (300, 9 * 56), (1300, 9 * 110)):
+    for width, expected_width in ((700, 696), (300, 284), (1300, 9 * 110)):
         view.resize(width, 300)
         qtbot.waitUntil(
             lambda wanted=expected_width: abs(view.widget().width() - wanted) < 24, timeout=5000

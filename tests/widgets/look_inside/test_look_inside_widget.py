@@ -16,6 +16,7 @@ from napari_anyir.widgets.layers.viewer import camera, grid
 from napari_anyir.widgets.look_inside import LookInsideWidget
 from napari_anyir.widgets.look_inside.look_inside_widget import SECTION
 from napari_anyir.widgets.look_inside.look_job import ALL, ONE, PCA, SHOWS, is_inside
+from napari_anyir.widgets.look_inside.map_names import block_in_words
 
 RNG = np.random.default_rng(0)
 
@@ -44,6 +45,7 @@ def widget(qtbot, viewer, remembered) -> LookInsideWidget:
     made = LookInsideWidget(viewer)
     qtbot.addWidget(made)
     made.timer.setInterval(20)
+    made.gather_box.setChecked(False)
     made.ushape.choose(["encoder1.0", "latent.0"])
     for name, box in made.part_boxes.items():
         box.setChecked(name in ("alpha", "fused"))
@@ -65,13 +67,18 @@ def show(widget: LookInsideWidget, how: str) -> None:
 
 def test_a_look_adds_a_layer_for_each_part(widget, viewer, finish) -> None:
     run(widget, finish)
-    names = ["encoder1.0 alpha", "encoder1.0 fused", "latent.0 alpha", "latent.0 fused"]
+    names = [
+        "encoder 1.0: alpha (scaled)",
+        "encoder 1.0: fused",
+        "latent 0: alpha (scaled)",
+        "latent 0: fused",
+    ]
     assert [layer.name for layer in viewer.layers] == ["cells", *names]
     expected = napari_anyir.feature_maps(
         viewer.layers["cells"].data, "latent.0", "fused", axes="ZYX", index=1, model="nano",
         reduce="mean_abs",
     )["latent.0", "fused"]  # fmt: skip
-    layer = viewer.layers["latent.0 fused"]
+    layer = viewer.layers["latent 0: fused"]
     np.testing.assert_allclose(layer.data, expected.array, rtol=1e-4, atol=1e-5)
     assert tuple(layer.scale) == (1, 8, 8)
     assert tuple(layer.translate) == (1, 3.5, 3.5)
@@ -94,7 +101,7 @@ def test_the_table_tells_the_gates_numbers(widget, viewer, finish) -> None:
         cells = [widget.table.item(row, column).text() for column in range(3)]
         tau = number.tau_adj
         assert cells == [
-            number.block,
+            block_in_words(number.block),
             f"{number.lam:.3f}",
             f"{tau.mean():.2f} ({tau.min():.2f}–{tau.max():.2f})",
         ]
@@ -105,8 +112,8 @@ def test_one_click_removes_a_group(widget, viewer, finish) -> None:
     widget.table.cellWidget(0, 3).click()
     assert [layer.name for layer in viewer.layers] == [
         "cells",
-        "latent.0 alpha",
-        "latent.0 fused",
+        "latent 0: alpha (scaled)",
+        "latent 0: fused",
     ]
     assert widget.table.rowCount() == 1
     widget.table.item(0, 0).setCheckState(widget.table.item(0, 0).checkState().Unchecked)
@@ -120,8 +127,8 @@ def test_the_table_follows_the_eyes_in_the_list_of_layers(widget, viewer, finish
     run(widget, finish)
     states = type(widget.table.item(0, 0).checkState())
     for name, state in (
-        ("encoder1.0 alpha", states.PartiallyChecked),
-        ("encoder1.0 fused", states.Unchecked),
+        ("encoder 1.0: alpha (scaled)", states.PartiallyChecked),
+        ("encoder 1.0: fused", states.Unchecked),
     ):
         viewer.layers[name].visible = False
         assert widget.table.item(0, 0).checkState() == state
@@ -130,7 +137,7 @@ def test_the_table_follows_the_eyes_in_the_list_of_layers(widget, viewer, finish
 
 def test_maps_follow_the_slider(widget, viewer, finish, qtbot) -> None:
     run(widget, finish)
-    layer = viewer.layers["encoder1.0 fused"]
+    layer = viewer.layers["encoder 1.0: fused"]
     before = layer.data.copy()
     layer.opacity = 0.5
     for index in (2, 3):
@@ -156,7 +163,7 @@ def test_maps_follow_the_slider(widget, viewer, finish, qtbot) -> None:
 def test_a_stale_look_is_dropped(widget, viewer, finish, qtbot) -> None:
     run(widget, finish)
     seen: list[float] = []
-    layer = viewer.layers["encoder1.0 fused"]
+    layer = viewer.layers["encoder 1.0: fused"]
     layer.events.translate.connect(lambda event: seen.append(float(layer.translate[0])))
     viewer.dims.set_point(0, 2)
     qtbot.waitUntil(lambda: widget.runner.running, timeout=5000)
@@ -172,7 +179,9 @@ def test_removed_groups_are_not_made_again(widget, viewer, finish, qtbot) -> Non
     run(widget, finish)
     widget.table.cellWidget(0, 3).click()
     viewer.dims.set_point(0, 2)
-    qtbot.waitUntil(lambda: viewer.layers["latent.0 alpha"].translate[0] == 2, timeout=20_000)
+    qtbot.waitUntil(
+        lambda: viewer.layers["latent 0: alpha (scaled)"].translate[0] == 2, timeout=20_000
+    )
     assert {layer.metadata[INSIDE]["block"] for layer in maps(viewer)} == {"latent.0"}
     widget.table.cellWidget(0, 3).click()
     viewer.dims.set_point(0, 3)
@@ -182,7 +191,7 @@ def test_removed_groups_are_not_made_again(widget, viewer, finish, qtbot) -> Non
 
 def test_an_edit_of_the_image_is_followed(widget, viewer, finish, qtbot) -> None:
     run(widget, finish)
-    layer = viewer.layers["encoder1.0 fused"]
+    layer = viewer.layers["encoder 1.0: fused"]
     before = layer.data.copy()
     viewer.layers["cells"].data = viewer.layers["cells"].data[:, ::-1].copy()
     qtbot.waitUntil(lambda: not np.array_equal(layer.data, before), timeout=20_000)
@@ -197,12 +206,12 @@ def test_channels_as_colours_one_and_a_stack(widget, viewer, finish) -> None:
     assert [layer.data.shape for layer in maps(viewer)][:2] == [(5, 1, 21, 30), (16, 1, 21, 30)]
     assert viewer.dims.ndim == 4
     assert viewer.dims.point[1] == 1
-    assert viewer.layers["latent.0 fused"].axis_labels[0] == "channel"
+    assert viewer.layers["latent 0: fused"].axis_labels[0] == "channel"
     show(widget, ONE)
     assert not widget.channel_box.isHidden()
     widget.channel_box.setValue(3)
     run(widget, finish)
-    assert viewer.layers["latent.0 fused 3"].ndim == 3
+    assert viewer.layers["latent 0: fused, channel 3"].ndim == 3
     assert len(maps(viewer)) == 4
 
 
@@ -217,8 +226,12 @@ def test_side_by_side_and_back(widget, viewer, finish, cell_of) -> None:
     assert not viewer.layers["other"].visible
     cells = [layer for layer in viewer.layers if layer.visible]
     assert [layer.name for layer in cells] == [
-        "cells", "encoder1.0 alpha", "encoder1.0 fused", "latent.0 alpha", "latent.0 fused",
-    ]  # fmt: skip
+        "cells",
+        "encoder 1.0: alpha (scaled)",
+        "encoder 1.0: fused",
+        "latent 0: alpha (scaled)",
+        "latent 0: fused",
+    ]
     assert [cell_of(viewer, x) for x in cells] == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]
     widget.table.item(0, 0).setCheckState(widget.table.item(0, 0).checkState().Unchecked)
     assert tuple(view.shape) == (1, 3)
@@ -244,7 +257,7 @@ def test_cancel_and_the_removal_of_the_image_leave_no_layer(widget, viewer, fini
 def test_memory_is_given_back(widget, viewer, finish) -> None:
     run(widget, finish)
     pixels = weakref.ref(viewer.layers["cells"].data)
-    map_pixels = weakref.ref(viewer.layers["latent.0 fused"].data)
+    map_pixels = weakref.ref(viewer.layers["latent 0: fused"].data)
     for row in (1, 0):
         widget.table.cellWidget(row, 3).click()
     viewer.layers.remove("cells")

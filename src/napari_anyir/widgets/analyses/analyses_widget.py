@@ -69,7 +69,7 @@ class AnalysesWidget(JobDock):
 
     def sizeHint(self) -> QSize:
         """Wide enough for most figures; the dock can be made narrower."""
-        return QSize(560, 640)
+        return QSize(420, 640)
 
     # ---------------------------------------------------------------- building
 

@@ -41,6 +41,39 @@ def fitting_dpi(width: float, inches: float) -> float:
     return min(MOST_DPI, max(LEAST_DPI, width / inches))
 
 
+def fitting_size(width: float, inches: tuple[float, float]) -> tuple[float, tuple[float, float]]:
+    """Choose pixels per inch and size of a figure, so that it is never wider than its view.
+
+    Parameters
+    ----------
+    width : float
+        Of the view, in pixels.
+    inches : (float, float)
+        Width and height of the figure as it was drawn.
+
+    Returns
+    -------
+    dpi : float
+        As `fitting_dpi`.
+    inches : (float, float)
+        Narrower than asked for where letters would become too small: then the panels give way. The
+        height goes with the square root, since their letters need what they needed.
+
+    Examples
+    --------
+    >>> fitting_size(900, (9, 4))
+    (100.0, (9, 4))
+    >>> dpi, size = fitting_size(336, (9, 4))
+    >>> dpi, round(dpi * size[0])
+    (56.0, 336)
+    """
+    dpi = fitting_dpi(width, inches[0])
+    share = width / (dpi * inches[0])
+    if share >= 1:
+        return dpi, inches
+    return dpi, (inches[0] * share, inches[1] * share**0.5)
+
+
 def make_canvas(figure: Figure, inches: tuple[float, float], dpi: float) -> Any:
     """Put a figure on a canvas of a fixed size.
 
@@ -80,9 +113,9 @@ class FigureView(QScrollArea):
         super().__init__(parent)
         self.figure: Figure | None = None
         self._inches = (1.0, 1.0)
-        self._dpi = 0.0
+        self._drawn: tuple[int, tuple[float, float]] | None = None
         self.setAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
-        self.setMinimumHeight(180)
+        self.setMinimumHeight(120)
         self.setAccessibleName("Figure of the analysis")
         # While the dock is dragged wider, the last size counts.
         self._timer = QTimer(self)
@@ -97,7 +130,7 @@ class FigureView(QScrollArea):
             self.takeWidget()
             return
         width, height = figure.get_size_inches()
-        self._inches, self._dpi = (float(width), float(height)), 0.0
+        self._inches, self._drawn = (float(width), float(height)), None
         self._fit()
 
     def resizeEvent(self, event: Any) -> None:
@@ -110,11 +143,11 @@ class FigureView(QScrollArea):
         view = self.viewport()
         if self.figure is None or view is None:
             return
-        dpi = fitting_dpi(view.width() - 2, self._inches[0])
-        if abs(dpi - self._dpi) < 0.5:
+        dpi, inches = fitting_size(view.width() - 2, self._inches)
+        if (round(dpi), inches) == self._drawn:
             return
-        self._dpi = dpi
-        self.setWidget(make_canvas(self.figure, self._inches, dpi))
+        self._drawn = (round(dpi), inches)
+        self.setWidget(make_canvas(self.figure, inches, dpi))
 
 
 class FigureWindow(QWidget):

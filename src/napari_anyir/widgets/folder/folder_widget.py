@@ -113,7 +113,9 @@ class FolderWidget(JobDock):
         self.tile_box.addItems(list(TILES))
         self.tile_box.setToolTip("Automatic takes whole images as long as memory allows.")
         self.precision_box.addItems(PRECISIONS)
-        self.precision_box.setToolTip("Auto is float32 on processors, 16 bits on graphics cards.")
+        self.precision_box.setToolTip(
+            "With how many digits to compute. Auto: float32 on processors, 16 bits on cards."
+        )
         self.intensity_box.addItems([n for n, v in INTENSITIES.items() if v != "custom"])
         self.intensity_box.setToolTip("Which values the network takes for black and white.")
         self.strength_box = QSpinBox()

@@ -49,6 +49,14 @@ def progress_text(done: int, total: int, planes: int, seconds: float) -> str:
     return f"{', '.join(parts)}."
 
 
+PLAIN = (
+    "In strips: the image is computed piece by piece to save memory, and comes out exactly as in "
+    "one piece. In tiles: squares are restored one by one, which changes the result a little. "
+    "float32, bfloat16 and float16: with how many digits, seven or two to three."
+)
+"""What `summary` means, in plain words."""
+
+
 def summary(record: Any) -> str:
     """Say in a line what ran where and how long.
 

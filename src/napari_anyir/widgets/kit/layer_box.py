@@ -61,6 +61,7 @@ class LayerBox(QComboBox):
     ) -> None:
         super().__init__(parent)
         self._pinned = False
+        self._followed: Any = None
         self._viewer = viewer
         self._accepts = accepts
         self._none = none
@@ -81,6 +82,7 @@ class LayerBox(QComboBox):
         active = viewer.layers.selection.active
         if none is None and active in self._layers:
             self.choose(active)
+            self._followed = active
         self.currentIndexChanged.connect(self._chosen)
         if follows:
             viewer.layers.selection.events.active.connect(self._follow)
@@ -95,6 +97,7 @@ class LayerBox(QComboBox):
         """Keep the chosen layer, or follow the list again."""
         changed, self._pinned = pinned != self._pinned, pinned
         if not pinned:
+            self._followed = None
             self._follow()
         if changed:
             self.pinned_changed.emit()
@@ -138,12 +141,18 @@ class LayerBox(QComboBox):
             self.setCurrentIndex(self._layers.index(before))
         self.blockSignals(False)
         self._chosen()
+        if self._followed not in self._layers:
+            self._followed = None  # a layer that is gone must not be kept
         if before is not None and before not in self._layers and self._pinned:
             self.pin(False)  # what was pinned is gone
 
     def _follow(self, event: Any = None) -> None:
         active = self._viewer.layers.selection.active
-        if not self._pinned and active in self._layers and not is_adding():
+        if self._pinned or active not in self._layers or is_adding():
+            return
+        # What is selected again after something that is no image has been in between, is no news.
+        if active is not self._followed:
+            self._followed = active
             self.choose(active)
 
     def _chosen(self, _index: int = 0) -> None:

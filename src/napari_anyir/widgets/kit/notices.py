@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QPalette
 from qtpy.QtWidgets import QLabel, QSizePolicy, QWidget
 
 # Both bring their own background: no single colour of letters can be read on dark and on light.
@@ -41,7 +40,6 @@ class Notice(QLabel):
         font = self.font()
         font.setPointSizeF(max(7.0, font.pointSizeF() * 0.9))
         self.setFont(font)
-        self.setForegroundRole(QPalette.ColorRole.PlaceholderText)
 
     def setText(self, text: str | None) -> None:
         """Say something that is neither a warning nor an error."""

@@ -157,10 +157,10 @@ class ShownPlane:
         layer = Affine(scale=place["scale"], translate=place["translate"], **turned)
         # Turning and shearing come after scaling, so that a coarser step only changes the scale.
         place.update(scale=step, translate=np.asarray(layer(origin), dtype=float))
-        return _with_channels(place) if channels else place
+        return with_channels(place) if channels else place
 
 
-def _with_channels(place: dict[str, Any]) -> dict[str, Any]:
+def with_channels(place: dict[str, Any]) -> dict[str, Any]:
     """Put an axis before all others that nothing moves along."""
     ndim = len(place["scale"])
     rotate, affine = np.eye(ndim + 1), np.eye(ndim + 2)

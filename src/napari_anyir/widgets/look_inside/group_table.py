@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QHeaderView, QTableWidget, QTableWidgetItem, QToolBut
 from napari_anyir.widgets.kit.qt import Signal
 from napari_anyir.widgets.layers.marks import INSIDE
 from napari_anyir.widgets.look_inside.look_job import groups_of, is_inside
+from napari_anyir.widgets.look_inside.map_names import block_in_words
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -19,8 +20,14 @@ if TYPE_CHECKING:
 COLUMNS = ("Group", "λ", "τ_adj", "")
 TIPS = (
     "A block; its tick shows or hides its maps.",
-    "Lambda (Alg. 2): the weight of the spatial branch. It belongs to the weights.",
-    "Adjusted temperature (Alg. 1): mean, and least to largest, of alpha's channels here.",
+    (
+        "Lambda (Alg. 2): how much the spatial branch counts against the frequency branch; "
+        "a learnt number, the same for every image."
+    ),
+    (
+        "Adjusted temperature (Alg. 1): by how much each channel of alpha is made stronger or "
+        "weaker for this image; mean, and least to largest."
+    ),
     "Remove the group.",
 )
 
@@ -84,7 +91,7 @@ class GroupTable(QTableWidget):
             header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self.setSelectionMode(QTableWidget.SelectionMode.NoSelection)
-        self.setMinimumHeight(90)
+        self.setMinimumHeight(56)
         self.setAccessibleName("Groups of feature maps and the numbers of their gates")
         self.itemChanged.connect(self._ticked)
         events = viewer.layers.events
@@ -107,7 +114,7 @@ class GroupTable(QTableWidget):
         for row, (key, layers) in enumerate(groups.items()):
             inside = layers[0].metadata[INSIDE]
             # With maps of one image only, its name would only take room.
-            name = QTableWidgetItem(inside["group"] if several else inside["block"])
+            name = QTableWidgetItem(inside["group"] if several else block_in_words(inside["block"]))
             name.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsUserCheckable)
             name.setCheckState(_state(layers))
             name.setToolTip(f"{inside['group']}: {', '.join(layer.name for layer in layers)}")

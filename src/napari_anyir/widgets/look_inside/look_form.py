@@ -65,6 +65,12 @@ class LookForm(JobDock):
         self.side_box.setToolTip(
             "Give the image and each visible map a cell of its own; zoom and pan move all of them."
         )
+        self.gather_box = QCheckBox("O&ne layer per block")
+        self.gather_box.setChecked(True)
+        self.gather_box.setToolTip(
+            "Put all parts of a block into one layer with a slider, which names what it shows. "
+            "Off: each part is a layer of its own."
+        )
         checks = QHBoxLayout()
         checks.addWidget(self.follow_box)
         checks.addWidget(self.side_box)
@@ -95,6 +101,7 @@ class LookForm(JobDock):
         layout.addWidget(self.parts_widget)
         for row in (more, checks, buttons):
             layout.addLayout(row)
+        layout.addWidget(self.gather_box)
         layout.addWidget(self.row)
         layout.addWidget(self.table, 1)
 
@@ -137,6 +144,7 @@ class LookForm(JobDock):
             "parts": " ".join(self.parts_widget.ticked),
             "show": self.show_as,
             "follow": self.follow_box.isChecked(),
+            "gather": self.gather_box.isChecked(),
         }
 
     def set_values(self, values: dict[str, Any]) -> None:
@@ -148,3 +156,4 @@ class LookForm(JobDock):
         if values.get("show") in SHOWS:
             self.show_box.setCurrentIndex(list(SHOWS).index(values["show"]))
         self.follow_box.setChecked(bool(values.get("follow", True)))
+        self.gather_box.setChecked(bool(values.get("gather", True)))

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QTimer
 
 from napari_anyir.widgets.kit import last_choices
+from napari_anyir.widgets.layers.marks import INSIDE
 from napari_anyir.widgets.layers.shown_plane import Intensity, ShownPlane, read_shown_plane
 from napari_anyir.widgets.layers.side_by_side import SideBySide
+from napari_anyir.widgets.look_inside.gathering import TOGETHER, gather, show_place
 from napari_anyir.widgets.look_inside.look_form import LookForm
 from napari_anyir.widgets.look_inside.look_job import (
     ONE,
@@ -72,6 +74,8 @@ class LookInsideWidget(LookForm):
         self.table.arranged.connect(self._arrange)
         for event in self._dims_events():
             event.connect(self._ask)
+        self._viewer.dims.events.current_step.connect(self._name_places)
+        self.gather_box.toggled.connect(self._gather_again)
 
     def _dims_events(self) -> list[Any]:
         events = self._viewer.dims.events
@@ -104,6 +108,12 @@ class LookInsideWidget(LookForm):
                 self.model_choice.device,
             )
         )
+
+    def _gather_again(self) -> None:
+        """Look again, since the maps that are there are of the other kind."""
+        last = self._last
+        if last is not None and self._layer_of(last) is not None and not self.runner.running:
+            self._look(last)
 
     def cancel(self) -> None:
         """Stop at the next part; layers that are there stay."""
@@ -182,13 +192,21 @@ class LookInsideWidget(LookForm):
         there = {key_of(layer): layer for layer in layers if is_inside(layer)}
         active, point = layers.selection.active, self._viewer.dims.point
         before = len(there)
-        for made in map_layers(job, looked):
+        made_layers = map_layers(job, looked)
+        if self.gather_box.isChecked():
+            made_layers = gather(made_layers)
+        self._remove_other_kind({made.key for made in made_layers}, there)
+        for made in made_layers:
             layer = there.get(made.key)
             if layer is not None and update_layer(layer, made):
                 continue
             if layer is not None:
                 layers.remove(layer)
-            self._viewer.add_image(made.data, **free_name(made, {item.name for item in layers}))
+            added = self._viewer.add_image(
+                made.data, **free_name(made, {item.name for item in layers})
+            )
+            if made.key[2] == TOGETHER:
+                added.metadata[INSIDE]["shown_name"] = added.name
         # New layers must not move the slider, nor take keys and tools away from the chosen layer.
         if active is not None and active in layers:
             layers.selection.active = active
@@ -196,9 +214,25 @@ class LookInsideWidget(LookForm):
         for back in range(1, min(len(point), dims.ndim) + 1):
             if dims.point[-back] != point[-back]:
                 dims.set_point(dims.ndim - back, point[-back])
+        self._name_places()
         self.table.refresh()
         if self.side_box.isChecked() or before == 0:
             self._arrange()
+
+    def _remove_other_kind(self, wanted: set[Any], there: dict[Any, Any]) -> None:
+        """Remove maps that now stand together in one layer, or by themselves again."""
+        for key, layer in there.items():
+            same_block = [other for other in wanted if other[:2] == key[:2]]
+            kinds = {other[2] == TOGETHER for other in same_block}
+            if same_block and (key[2] == TOGETHER) not in kinds:
+                self._viewer.layers.remove(layer)
+
+    def _name_places(self, event: Any = None) -> None:
+        """Let layers of several maps say which one is shown."""
+        layers = self._viewer.layers
+        for layer in [item for item in layers if is_inside(item)]:
+            taken = [other.name for other in layers if other is not layer]
+            show_place(layer, self._viewer.dims.point, taken)
 
     def _ended(self) -> None:
         self._job = None
@@ -215,12 +249,13 @@ class LookInsideWidget(LookForm):
         tag = str(layer.unique_id) if layer is not None else ""
         maps = [item for (source, _), items in groups.items() if source == tag for item in items]
         # In the order of computation, whenever they were added.
-        structure, parts = self.ushape.structure, list(PARTS)
+        structure = self.ushape.structure
+        order = {part: number for number, part in enumerate(PARTS)}
         names = structure.names if structure is not None else ()
         place = {name: number for number, name in enumerate(names)}
         shown = sorted(
             (item for item in maps if item.visible),
-            key=lambda item: (place.get(key_of(item)[1], -1), parts.index(key_of(item)[2])),
+            key=lambda item: (place.get(key_of(item)[1], -1), order.get(key_of(item)[2], -1)),
         )
         if not self.side_box.isChecked() or layer is None or not shown:
             self.side_by_side.end()
@@ -267,6 +302,7 @@ class LookInsideWidget(LookForm):
         """Put the viewer back; the layers stay."""
         for emitter in self._dims_events():
             emitter.disconnect(self._ask)
+        self._viewer.dims.events.current_step.disconnect(self._name_places)
         self._watch(None)
         self.model_choice.stop()
         self.side_by_side.end()

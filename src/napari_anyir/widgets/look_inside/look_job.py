@@ -14,6 +14,7 @@ from napari_anyir.widgets.layers import image_layers
 from napari_anyir.widgets.layers.comparison import symmetric_limits
 from napari_anyir.widgets.layers.marks import INSIDE
 from napari_anyir.widgets.layers.shown_plane import Intensity, ShownPlane, volume_intensity
+from napari_anyir.widgets.look_inside.map_names import block_in_words, map_in_words
 
 if TYPE_CHECKING:
     from napari_anyir.inference import FeatureMap
@@ -247,9 +248,8 @@ def map_layers(job: LookJob, looked: Looked) -> list[MapLayer]:
             "tau_adj": found.tau_adj.tolist(),
             "lambda": found.lam,
         }
-        number = f" {job.channel}" if job.show == ONE else ""
         options = {
-            "name": f"{block} {part}{number}",
+            "name": map_in_words(block, part, inside["channel"]),
             "metadata": {INSIDE: inside},
             "rgb": rgb,
             "interpolation2d": "nearest",
@@ -270,7 +270,7 @@ def _look(data: np.ndarray[Any, Any], *, signed: bool) -> dict[str, Any]:
 
 def group_name(source: str, block: str) -> str:
     """Name of the group of a block's layers."""
-    return f"{block} of {source}"
+    return f"{block_in_words(block)} of {source}"
 
 
 def is_inside(layer: Any) -> bool:
@@ -324,7 +324,9 @@ def update_layer(layer: Any, made: MapLayer) -> bool:
         return False
     if before["show"] != after["show"] and "colormap" in made.options:
         layer.colormap = made.options["colormap"]
-    if (before["show"], before["channel"]) != (after["show"], after["channel"]):
+    if "slices" in before and layer.name == before["shown_name"]:
+        layer.name = made.options["name"]  # its place on the slider is found again afterwards
+    elif (before["show"], before["channel"]) != (after["show"], after["channel"]):
         layer.name = made.options["name"]
     layer.data = made.data
     for name in ("scale", "translate", "rotate", "shear", "affine"):

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from napari_anyir.weights import ModelCard
 
 PARTS = {
-    "alpha": "α′: local detail, weighted by the image's statistics (Alg. 1)",
-    "beta": "β: passed to the gate as it is (Alg. 1)",
-    "gamma": "γ: what opens and shuts the gate, after its activation (Alg. 1)",
-    "attention": "A: the channel attention",
-    "gated": "G: what the gate lets through",
-    "spatial": "F_s: the spatial branch of the fusion (Alg. 2)",
-    "frequency": "F_f: the frequency branch of the fusion (Alg. 2)",
-    "fused": "F: both branches, mixed by lambda",
-    "output": "what the block hands on",
+    "alpha": "Alpha, scaled (α′): local detail, stronger or weaker as this image asks (Alg. 1)",
+    "beta": "Beta (β): features that go to the gate as they are (Alg. 1)",
+    "gamma": "Gamma (γ): what opens and shuts the gate, pixel by pixel (Alg. 1)",
+    "attention": "Attention (A): channels of the whole image, mixed by how alike they are",
+    "gated": "Gated (G): what the gate lets through",
+    "spatial": "Spatial (F_s): both halves put together pixel by pixel (Alg. 2)",
+    "frequency": "Frequency (F_f): both halves put together over the whole image (Alg. 2)",
+    "fused": "Fused (F): spatial and frequency, mixed by a learnt weight, lambda",
+    "output": "What the block hands on to the next one",
 }
 """Parts of a block in the order of computation, and what they are."""
 

@@ -59,6 +59,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ERROR_STYLE", "INTENSITIES", "PRECISIONS", "TILES", "RestoreForm", "small_label"]
 
+BLIND = "Blind: the network finds out by itself what is wrong with an image; nobody has to tell it."
+
 WHEN = ("When it is shown (stays lazy)", "Now, into memory")
 
 
@@ -389,7 +391,7 @@ class RestoreForm(QWidget):
         card = self._cards[index] if index >= 0 else None
         self.card_label.setText(self.model_note())
         if card is not None:
-            self.card_label.setToolTip(card.limits or card.tiling)
+            self.card_label.setToolTip(f"{BLIND} {card.limits or card.tiling}".strip())
             self.more_button.set_main(card.name)
         self.changed.emit()
 

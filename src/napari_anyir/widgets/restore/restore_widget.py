@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 
 from napari_anyir.widgets.kit import last_choices
 from napari_anyir.widgets.kit.activity import (
+    PLAIN,
     clear_progress,
     progress_text,
     summary,
@@ -101,6 +102,7 @@ class RestoreWidget(JobDock):
         self.estimate_label = small_label()
         self.estimate_label.setToolTip("From earlier runs with the same choices on this computer.")
         self.row.tells = self._progress_text
+        self.status_label.setToolTip(PLAIN)
 
         strength = QHBoxLayout()
         strength.setContentsMargins(0, 0, 0, 0)

@@ -25,7 +25,11 @@ class ResultReport(QWidget):
         self.cells = [[small_label() for _ in range(3)] for _ in range(4)]
         for row, cells in enumerate(self.cells):
             for column, cell in enumerate(cells):
+                cell.setWordWrap(False)
                 self.grid.addWidget(cell, row, column)
+        self.grid.setColumnStretch(0, 3)
+        self.grid.setColumnStretch(1, 2)
+        self.grid.setColumnStretch(2, 2)
         self.warning = small_label()
         self.setToolTip(
             "Brightness of the source and of the result, over all pixels: a restoration should "

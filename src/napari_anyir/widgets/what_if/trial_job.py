@@ -25,7 +25,7 @@ SWITCHES = {
     "alpha": "α′ off: the gate sees beta alone",
     "beta": "β off: the gate sees alpha alone",
     "gamma": "γ off: the gate is shut",
-    "tau_adj": "τ_adj off: alpha without the image's statistics",
+    "tau_adj": "τ_adj off: alpha is no longer made stronger or weaker for this image",
     "attention": "A off: no channel attention",
     "gated": "G off: no gated branch",
     "spatial": "F_s off: no spatial branch in the fusion",
