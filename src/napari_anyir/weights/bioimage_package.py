@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -152,7 +152,7 @@ def describe(card: ModelCard, folder: Path) -> Any:
         name=f"{card.architecture} {card.name}",
         description=(card.summary or f"A {card.architecture} network for restoration.")[:1024],
         authors=[spec.Author(name="napari-anyir developers")] if card.architecture == ANYIR else [],
-        license=card.licence or None,  # type: ignore[arg-type]
+        license=cast(Any, card.licence or None),
         tags=["image-restoration", "denoising", "2d", card.architecture.lower()],
         documentation=FileDescr(source=folder / "README.md"),
         inputs=[
