@@ -22,8 +22,8 @@ MOST_BYTES = 512 * 1024**2
 LEAST_PAIRS = 16
 """Pairs below which planes are cut, so that some can be held out."""
 
-LEAST_CUT = 96
-"""Side below which a plane is not cut."""
+LEAST_CUT = 48
+"""Side that a piece of a plane has at least."""
 
 
 @dataclass(frozen=True)
@@ -196,6 +196,11 @@ def write_pairs(
                 f"{tuple(given.array.shape)} and {tuple(wanted.array.shape)}."
             )
         stacks = [pieces(_planes(pixels)) for pixels in (given, wanted)]
+        if len(stacks[0]) < 2:
+            raise ValueError(
+                f"'{given.name}' is too small to train on: it takes several planes, or one with a "
+                f"side of {2 * LEAST_CUT} pixels, so that a part can be held out."
+            )
         axes = "TYXS" if stacks[0].ndim == 4 else "TYX"
         for name, stack in zip(("input", "target"), stacks, strict=True):
             path = folder / name / f"{number:03d}.tif"
