@@ -78,6 +78,9 @@ class LearnWidget(JobDock):
         self.preview.clear()
         self.plot.show_panels(self._curves.panels)
         self._start(self._job, model=wish.model)
+        # A bar that only shows that something goes on moves all the time, and each move paints the
+        # whole window: without a graphics card that takes the processors from the training.
+        self.progress_bar.setRange(0, 1)
 
     def cancel(self) -> None:
         """End now, with the best so far; the row's own `cancel` keeps nothing."""
