@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 # What conda-forge calls otherwise than the package index does.
-CONDA_NAMES = {"torch": "pytorch", "dask": "dask-core"}
+CONDA_NAMES = {"torch": "pytorch", "dask": "dask-core", "Pillow": "pillow"}
 
 
 def project(repository: Path) -> dict[str, Any]:

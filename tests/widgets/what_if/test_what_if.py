@@ -177,7 +177,9 @@ def test_problems_are_one_sentence(widget, viewer) -> None:
     widget.action_box.setCurrentIndex(1)
     assert widget.problem.startswith("tau_adj is no map")
     widget.action_box.setCurrentIndex(0)
+    shown = widget.layer_box.layer
     viewer.add_image(np.zeros((9, 9)), name="other")
+    viewer.layers.selection.active = shown  # a new layer is selected, and the box follows
     widget.reference_box.choose(viewer.layers["other"])
     assert "choose two layers of one size" in widget.problem
     widget.reference_box.choose(None)
