@@ -184,7 +184,10 @@ class Run:
         """
         if not self.ours:
             return ""
-        config = AnyIRConfig.from_dict(self.config)
+        try:
+            config = AnyIRConfig.from_dict(self.config)
+        except ValueError:  # results on disk may describe their network in part, or not at all
+            return ""
         if all(getattr(config, name) == value for name, value in AUTHORS.items()):
             config = replace(config, gate_norm="layer", gate_activation="gelu", repeat="tile")
         return next((name for name, known in VARIANTS.items() if known == config), "")

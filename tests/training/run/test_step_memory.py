@@ -70,7 +70,9 @@ images = torch.rand(crops, 3, side, side)
 with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16-mixed"):
     loss = restoration_loss(network(images), torch.rand_like(images))
 loss.backward()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before)
+# Not ru_maxrss: that begins with the size of the process that started this one.
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(int(peak.split()[1]) * 1024 - before)
 """
 
 

@@ -402,7 +402,8 @@ def test_bfloat16_is_for_the_network_and_not_for_the_data(photos, tmp_path, monk
     monkeypatch.setattr(FolderSource, "batch", watched_batch)
     monkeypatch.setattr(AnyIR, "forward", watched_forward)
     trained = run(config(photos, steps=2, precision="bf16-mixed"), tmp_path / "run")
-    assert seen == [False, True, False, True]
+    # Before the first batch, memory is measured by passes of the network.
+    assert seen[seen.index(False) :] == [False, True, False, True]
     assert all(p.dtype == torch.float32 for p in trained.network.parameters())
     assert trained.position.skipped == 0
 
