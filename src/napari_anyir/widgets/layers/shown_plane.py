@@ -255,7 +255,7 @@ def volume_intensity(
     --------
     >>> from napari.components import ViewerModel
     >>> viewer = ViewerModel()
-    >>> layer = viewer.add_image(np.arange(24, dtype=np.uint8).reshape(2, 3, 4))
+    >>> layer = viewer.add_image(np.arange(0, 240, 10, dtype=np.uint8).reshape(2, 3, 4))
     >>> volume_intensity(read_shown_plane(layer, viewer.dims))
     'dtype'
     """
