@@ -66,6 +66,7 @@ def demo(
                     f"{before.ssim:.4f}",
                     f"{after.ssim:.4f}",
                     f"{record.seconds or 0:.1f}",
+                    record.model,
                 ]
             )
             pictures.append(
@@ -73,7 +74,7 @@ def demo(
             )
     sheet = write_image(output / "contact-sheet.png", draw_sheet(pictures))
     heads = ["PSNR in", "PSNR out", "gain", "SSIM in", "SSIM out", "seconds"]
-    print_table(["sample", *heads], rows, numbers=heads, caption=HOW)
+    print_table(["sample", *heads, "model"], rows, numbers=heads, caption=HOW)
     if record is not None:
-        typer.echo(f"Model {record.model} on {record.device}, {record.precision}.")
+        typer.echo(f"On {record.device}, {record.precision}.")
     typer.echo(f"Look at {shown(sheet)}; all images are in {shown(output)}")
