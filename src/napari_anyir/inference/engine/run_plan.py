@@ -82,7 +82,7 @@ def strip_bytes(
         window = min(side * 3 // 2, high) + 2 * HALO, min(side * WIDER * 3 // 2, wide) + 2 * HALO
         scratch = max(scratch, 4 * (window[0] * window[1] * channels * 6 + 6 * CHUNK))
     # The padded image, and once more as it enters a stem.
-    padded = 4 * 3 * rows * columns * min(config.stem, 2)
+    padded = 4 * 3 * rows * columns * config.stem
     return maps + norms + scratch * workers + padded
 
 
