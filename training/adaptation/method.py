@@ -23,7 +23,8 @@ import torch
 from napari_anyir.inference.arrays.intensity import Intensity
 from napari_anyir.inference.engine.device import resolve_device
 from napari_anyir.inference.models import get_model
-from napari_anyir.inference.options import check_options
+from napari_anyir.inference.recipe import Recipe as RestorationRecipe
+from napari_anyir.inference.recipe import check_watching
 from napari_anyir.model import AnyIR
 from napari_anyir.progress import Cancel, Progress
 from napari_anyir.training.adaptation.neighbours import Loss
@@ -256,7 +257,8 @@ def adapt_with_record(
     (4, ('YX',), ((0.0, 9.0),))
     """
     started = time.monotonic()
-    check_options(device, "auto", "auto", 1.0, progress, cancel)
+    check_watching(progress, cancel)
+    RestorationRecipe(device=device)  # refuses what is no device
     _check_ends(minutes, steps, seed)
     recipe = recipe or Recipe()
     sources = open_sources(image, axes, intensity)

@@ -11,40 +11,33 @@ import math
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import torch
 
 from napari_anyir import __version__
-from napari_anyir.inference.arrays.axes import Layout
 from napari_anyir.inference.arrays.intensity import (
     Intensity,
     IntensityRange,
     Sentinels,
     check_dtype,
-    check_intensity,
-    for_model,
 )
 from napari_anyir.inference.arrays.nodata import (
     NoData,
     Seen,
     Written,
-    check_nodata,
     is_masked,
 )
 from napari_anyir.inference.arrays.opening import as_array, make_layout
 from napari_anyir.inference.arrays.photons import photons_of
 from napari_anyir.inference.arrays.plane_reading import find_range
 from napari_anyir.inference.engine import execution
-from napari_anyir.inference.engine.device import resolve_device
 from napari_anyir.inference.engine.host_state import own_state
-from napari_anyir.inference.engine.run_plan import network_precision, working_precision
-from napari_anyir.inference.inside.interventions import Intervention, make_observer
-from napari_anyir.inference.model_choice import choose_model
-from napari_anyir.inference.models import get_model
-from napari_anyir.inference.options import check_options, with_interventions
+from napari_anyir.inference.inside.interventions import Intervention
+from napari_anyir.inference.preparation import Prepared, prepare
 from napari_anyir.inference.provenance import Provenance
+from napari_anyir.inference.recipe import Choices, Recipe, check_watching
 from napari_anyir.inference.volumes.volume import restore_volume
 from napari_anyir.progress import Cancel, Progress
 
@@ -157,26 +150,19 @@ def restore(
 def restore_with_record(
     image: Any,
     *,
-    axes: str | None = None,
-    model: str | Path | Network = "default",
-    device: str = "auto",
-    precision: str = "auto",
-    tile: str | int | None = "auto",
-    intensity: Intensity = "auto",
-    nodata: float | None = None,
-    strength: float = 1.0,
-    interventions: Iterable[Intervention] = (),
     progress: Progress | None = None,
     cancel: Cancel | None = None,
+    **choices: Unpack[Choices],
 ) -> tuple[Any, Provenance]:
     """Restore an image and say how it was done.
 
     Parameters
     ----------
-    image, axes, model, device, precision, tile, intensity, nodata, strength
+    image, progress, cancel
         As for `restore`.
-    interventions, progress, cancel
-        As for `restore`.
+    **choices
+        The other keywords of `restore`: axes, model, device, precision, tile, intensity, nodata,
+        strength and interventions.
 
     Returns
     -------
@@ -209,33 +195,11 @@ def restore_with_record(
                 "progress and cancel do not reach a lazy result, which is computed later; leave "
                 "them out, or use restore_into, which computes at once."
             )
-        return restore_lazily(
-            image,
-            make_layout(image, axes),
-            model=model,
-            options=with_interventions(
-                check_options(device, precision, tile, strength), interventions
-            ),
-            intensity=check_intensity(intensity),
-            nodata=check_nodata(nodata),
-        )
+        recipe = Recipe(**choices)
+        return restore_lazily(image, make_layout(image, recipe.axes), recipe)
     check_dtype(image.dtype)
     result = np.empty_like(image, subok=False)  # in the memory order of the image
-    record = restore_into(
-        image,
-        result,
-        axes=axes,
-        model=model,
-        device=device,
-        precision=precision,
-        tile=tile,
-        intensity=intensity,
-        nodata=nodata,
-        strength=strength,
-        interventions=interventions,
-        progress=progress,
-        cancel=cancel,
-    )
+    record = restore_into(image, result, progress=progress, cancel=cancel, **choices)
     if isinstance(image, np.ma.MaskedArray):
         return np.ma.array(result, mask=image.mask.copy(), fill_value=image.fill_value), record
     return result, record
@@ -246,17 +210,9 @@ def restore_into(
     image: Any,
     target: Any,
     *,
-    axes: str | None = None,
-    model: str | Path | Network = "default",
-    device: str = "auto",
-    precision: str = "auto",
-    tile: str | int | None = "auto",
-    intensity: Intensity = "auto",
-    nodata: float | None = None,
-    strength: float = 1.0,
-    interventions: Iterable[Intervention] = (),
     progress: Progress | None = None,
     cancel: Cancel | None = None,
+    **choices: Unpack[Choices],
 ) -> Provenance:
     """Restore an image at once, plane by plane, into an array that is there already.
 
@@ -269,10 +225,10 @@ def restore_into(
         plane is read once, or twice where the intensity mapping has to be found first.
     target : array
         Anything of that shape and type that takes indices and assignments; not ``image`` itself.
-    axes, model, device, precision, tile, intensity, nodata, strength, interventions
-        As for `restore`.
     progress, cancel
         As for `restore`.
+    **choices
+        The other keywords of `restore`.
 
     Returns
     -------
@@ -294,71 +250,49 @@ def restore_into(
     2
     """
     started = time.perf_counter()
-    options = check_options(device, precision, tile, strength, progress, cancel)
-    options = with_interventions(options, interventions)
-    intensity = check_intensity(intensity)
-    nodata = check_nodata(nodata)
+    check_watching(progress, cancel)
+    recipe = Recipe(**choices)
     dtype = check_dtype(image.dtype)
-    layout = make_layout(image, axes)
+    layout = make_layout(image, recipe.axes)
     fits = tuple(target.shape) == layout.shape and check_dtype(target.dtype) == dtype
     if target is image or not fits:
         raise ValueError(
             f"The target must be another array of the shape {layout.shape} and type {dtype} of "
             "the image."
         )
-    place = resolve_device(options.device)
-    choice = choose_model(model, dtype, colour=layout.colour)
-    loaded = get_model(choice.model)
-    working = network_precision(options.precision, loaded.network.config, place)
-    if options.interventions:
-        make_observer(loaded.anyir, options.interventions)  # refuses what the network has not
-    intensity = for_model(intensity, loaded.name)
-    mapping: IntensityRange | None = None
-    if math.prod(layout.shape):
-        image, target, mapping = _mapped(image, target, layout, intensity, nodata)
+    prepared = prepare(recipe, layout, dtype)
     run: execution.RunRecord | None = None
-    if mapping is not None:
-        size = layout.plane_shape[0], layout.plane_shape[1]
-        config = loaded.network.config
-        working = working_precision(options.precision, config, size, place, options.tile)
-        run = restore_volume(
-            image,
-            target,
-            layout,
-            mapping,
-            loaded,
-            options,
-            device=place,
-            precision=working,
-            progress=progress,
-            cancel=cancel,
-        )
+    if math.prod(layout.shape):
+        image, target, mapping = _mapped(image, target, prepared)
+        prepared = prepared.with_range(mapping)
+        run = restore_volume(image, target, prepared, progress, cancel)
+    mapped = prepared.mapping
     return Provenance(
         package="napari-anyir",
         version=__version__,
         torch=torch.__version__,
-        model=loaded.name,
-        sha256=loaded.sha256,
-        device=run.device if run else str(place),
-        precision=run.precision if run else working,
+        model=prepared.loaded.name,
+        sha256=prepared.loaded.sha256,
+        device=run.device if run else str(prepared.device),
+        precision=run.precision if run else prepared.precision,
         threads=torch.get_num_threads(),
         mode=run.mode if run else None,
         tile=run.tile if run else None,
         axes=layout.axes,
-        intensity=(mapping.low, mapping.high) if mapping else None,
-        strength=options.strength,
-        interventions=tuple(map(str, options.interventions)),
-        planes=layout.count if mapping else 0,
+        intensity=(mapped.low, mapped.high) if mapped else None,
+        strength=recipe.strength,
+        interventions=tuple(map(str, recipe.changes)),
+        planes=layout.count if mapped else 0,
         seconds=time.perf_counter() - started,
-        photons=photons_of(mapping),
-        chosen=choice.reason,
+        photons=photons_of(mapped),
+        chosen=prepared.reason,
     )
 
 
-def _mapped(
-    image: Any, target: Any, layout: Layout, intensity: Intensity, nodata: float | None
-) -> tuple[Any, Any, IntensityRange]:
+def _mapped(image: Any, target: Any, prepared: Prepared) -> tuple[Any, Any, IntensityRange]:
     """Find the mapping, and hide from all that follows what is no light."""
+    layout, intensity = prepared.layout, prepared.recipe.intensity
+    nodata = prepared.recipe.nodata
     hides = nodata is not None or is_masked(image)
     if not hides:
         try:

@@ -25,9 +25,7 @@ from napari_anyir.inference.arrays.intensity import (
     Intensity,
     IntensityRange,
     check_dtype,
-    check_intensity,
     choose_range,
-    for_model,
     needs,
 )
 from napari_anyir.inference.arrays.nodata import NoData, is_masked
@@ -37,14 +35,12 @@ from napari_anyir.inference.arrays.plane_reading import colours, noise_step
 from napari_anyir.inference.arrays.statistics import Statistics, measure, merge, sampling_step
 from napari_anyir.inference.engine.device import resolve_device
 from napari_anyir.inference.engine.run_plan import working_precision
-from napari_anyir.inference.inside.interventions import make_observer
-from napari_anyir.inference.model_choice import choose_model
-from napari_anyir.inference.models import LoadedModel, get_model
-from napari_anyir.inference.options import Options
+from napari_anyir.inference.models import LoadedModel
+from napari_anyir.inference.preparation import Prepared, settle, tile_side
 from napari_anyir.inference.provenance import Provenance
+from napari_anyir.inference.recipe import Recipe
 from napari_anyir.inference.volumes.lazy_tiles import restore_lazily_in_tiles
 from napari_anyir.inference.volumes.plane_tasks import Task, restore_block
-from napari_anyir.inference.volumes.tiled_planes import tile_side
 from napari_anyir.weights import DEFAULT, find_model, list_models
 
 if TYPE_CHECKING:
@@ -128,15 +124,7 @@ def _whole_blocks(chunks: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(int(size) for size in np.diff(ends, prepend=0) if size)
 
 
-def restore_lazily(
-    image: Any,
-    layout: Layout,
-    *,
-    model: str | Path | Network,
-    options: Options,
-    intensity: Intensity,
-    nodata: float | None = None,
-) -> tuple[da.Array, Provenance]:
+def restore_lazily(image: Any, layout: Layout, recipe: Recipe) -> tuple[da.Array, Provenance]:
     """Restore a dask or zarr array when its result is computed, one block per plane.
 
     Planes for which the memory does not suffice, or that are to be cut, have one block per tile.
@@ -147,10 +135,8 @@ def restore_lazily(
         The image.
     layout : Layout
         Where its planes are.
-    model, intensity, nodata
-        As for `napari_anyir.restore`.
-    options : Options
-        The others.
+    recipe : Recipe
+        What the user chose.
 
     Returns
     -------
@@ -165,34 +151,30 @@ def restore_lazily(
         As `napari_anyir.restore`; what only the pixels can tell is raised by the computation.
     """
     dtype = check_dtype(image.dtype)
-    intensity = check_intensity(intensity)
-    model, reason = choose_model(model, dtype, colour=layout.colour)
-    loaded = get_model(model)
-    if options.interventions:
-        make_observer(loaded.anyir, options.interventions)  # refuses what the network has not
-    intensity = for_model(intensity, loaded.name)
+    recipe, loaded, reason = settle(recipe, layout, dtype)
     mapping: Any = None
     side: int | None = None
     result = as_dask(image)
     if result.size:
         source = planes = result.transpose(layout.order)
-        hiding = NoData(nodata) if nodata is not None or is_masked(result) else None
+        hides = recipe.nodata is not None or is_masked(result)
+        hiding = NoData(recipe.nodata) if hides else None
         if hiding is None:
-            mapping = find_range_lazily(planes, layout, intensity)
+            mapping = find_range_lazily(planes, layout, recipe.intensity)
         else:
             seen = source.map_blocks(hiding.mask, dtype=dtype)
-            mapping = find_range_lazily(seen, layout, intensity)
-        threads = torch.get_num_threads() if options.interventions else None
-        task = Task(_portable(model), loaded.sha256, options, threads)
-        named = tokenize(replace(task, model=type(model).__name__))
+            mapping = find_range_lazily(seen, layout, recipe.intensity)
+        threads = torch.get_num_threads() if recipe.changes else None
+        task = Task(replace(recipe, model=_portable(recipe.model)), loaded.sha256, threads)
+        named = tokenize(replace(task, recipe=replace(recipe, model=type(recipe.model).__name__)))
         # Named by hand: a network inside is neither searched nor hashed, and sent only once.
         told = delayed(task, f"anyir-task-{named}", traverse=False)
-        side = _planned_side(layout, loaded, options)
+        side = _planned_side(layout, loaded, recipe)
         if hiding is not None:
             planes = _filled(planes, layout, hiding, whole=side is None)
         if side is not None:
             restored = restore_lazily_in_tiles(
-                planes, layout, mapping, told, strength=options.strength, side=side
+                planes, layout, mapping, told, strength=recipe.strength, side=side
             )
         else:
             whole = (-1,) * len(layout.plane_shape)
@@ -220,15 +202,15 @@ def restore_lazily(
         torch=torch.__version__,
         model=loaded.name,
         sha256=loaded.sha256,
-        device=options.device,
-        precision=options.precision,
+        device=recipe.device,
+        precision=recipe.precision,
         threads=torch.get_num_threads(),
         mode="tiles" if side is not None else None,
         tile=side,
         axes=layout.axes,
         intensity=(mapping.low, mapping.high) if known else None,
-        strength=options.strength,
-        interventions=tuple(map(str, options.interventions)),
+        strength=recipe.strength,
+        interventions=tuple(map(str, recipe.changes)),
         planes=layout.count if result.size else 0,
         seconds=None,
         photons=photons_of(mapping),
@@ -247,16 +229,16 @@ def _filled(planes: da.Array, layout: Layout, hiding: NoData, *, whole: bool) ->
     )  # fmt: skip
 
 
-def _planned_side(layout: Layout, loaded: LoadedModel, options: Options) -> int | None:
+def _planned_side(layout: Layout, loaded: LoadedModel, recipe: Recipe) -> int | None:
     """Choose between blocks and tiles, by the memory here: a graph must be made somewhere."""
     try:
-        device = resolve_device(options.device)
+        device = resolve_device(recipe.device)
     except ValueError:  # a device that only the workers have; if they lack it, too, they say so
         device = torch.device("cpu")
     size = layout.plane_shape[0], layout.plane_shape[1]
     config = loaded.network.config
-    working = working_precision(options.precision, config, size, device, options.tile)
-    return tile_side(layout, loaded, device, working, options)
+    working = working_precision(recipe.precision, config, size, device, recipe.tile)
+    return tile_side(Prepared(recipe, layout, loaded, device, working))
 
 
 def _portable(model: str | Path | Network) -> str | Path | Network:

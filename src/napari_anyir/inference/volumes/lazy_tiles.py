@@ -17,10 +17,8 @@ from numpy.typing import NDArray
 from napari_anyir.inference.arrays.axes import Layout
 from napari_anyir.inference.arrays.intensity import IntensityRange, check_dtype
 from napari_anyir.inference.arrays.pixels import from_network, to_network
-from napari_anyir.inference.engine.device import resolve_device
 from napari_anyir.inference.engine.host_state import own_state
-from napari_anyir.inference.engine.run_plan import network_precision
-from napari_anyir.inference.volumes.plane_tasks import Task, check_plane, load_network, turn
+from napari_anyir.inference.volumes.plane_tasks import Task, check_plane, prepare_on_worker, turn
 from napari_anyir.inference.volumes.tiled_planes import TileGrid, TileRunner
 
 Tiles = Sequence[tuple[int, int, NDArray[np.float32]]]
@@ -56,11 +54,9 @@ def restore_window(
         If the worker's model is another than the caller's.
     """
     check_plane(window, colour)
-    loaded = load_network(task)
-    device = resolve_device(task.options.device)
-    precision = network_precision(task.options.precision, loaded.network.config, device)
+    prepared = prepare_on_worker(task, window, mapping)
     with turn(task):
-        runner = TileRunner(loaded, max(window.shape[:2]), device, precision)
+        runner = TileRunner(prepared, max(window.shape[:2]))
         seen = to_network(window, mapping)
         return mapping.settle(seen, runner(seen))
 

@@ -11,14 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from napari_anyir.inference.arrays.axes import Layout
-from napari_anyir.inference.arrays.intensity import (
-    IntensityRange,
-)
 from napari_anyir.inference.arrays.pixels import from_network, to_network
 from napari_anyir.inference.engine import execution
 from napari_anyir.inference.inside.changed_run import run_changed
-from napari_anyir.inference.inside.interventions import Intervention
-from napari_anyir.inference.models import LoadedModel
+from napari_anyir.inference.preparation import Prepared
 from napari_anyir.progress import Cancel, Progress
 
 SMALL_PLANE = 256 * 256
@@ -63,14 +59,7 @@ def planes_together(layout: Layout, device: torch.device, *, changed: bool) -> i
 def restore_planes(
     planes: Sequence[NDArray[Any]],
     outs: Sequence[NDArray[Any]],
-    mapping: IntensityRange,
-    loaded: LoadedModel,
-    *,
-    device: torch.device,
-    precision: str,
-    tile: str | int | None,
-    strength: float,
-    interventions: Sequence[Intervention] = (),
+    prepared: Prepared,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
 ) -> execution.RunRecord | None:
@@ -82,19 +71,18 @@ def restore_planes(
         Finite values.
     outs : sequence of arrays
         Where the results go, of the same shapes.
-    mapping : IntensityRange
-        Of the whole volume.
-    loaded : LoadedModel
-        The network.
-    device, precision, tile, strength, interventions, progress, cancel
-        Resolved and checked.
+    prepared : Prepared
+        How, and in which range.
+    progress, cancel
+        As for `napari_anyir.restore`.
 
     Returns
     -------
     RunRecord or None
         How it was done; None if there was nothing to do, at strength 0.
     """
-    if strength == 0:
+    mapping, recipe = prepared.range, prepared.recipe
+    if recipe.strength == 0:
         for plane, out in zip(planes, outs, strict=True):
             out[...] = plane
         return None
@@ -103,23 +91,23 @@ def restore_planes(
         to_network(plane, mapping, out=place)
     images = torch.from_numpy(seen)
     record: execution.RunRecord
-    if interventions:
+    if recipe.changes:
         restored, record = run_changed(
-            loaded.anyir,
+            prepared.loaded.anyir,
             images,
-            interventions,
-            device=device,
-            precision=precision,
+            recipe.changes,
+            device=prepared.device,
+            precision=prepared.precision,
             progress=progress,
             cancel=cancel,
         )
     else:
         restored, record = execution.run(
-            loaded.network,
+            prepared.loaded.network,
             images,
-            device=device,
-            precision=precision,
-            tile=tile,
+            device=prepared.device,
+            precision=prepared.precision,
+            tile=recipe.tile,
             progress=progress,
             cancel=cancel,
         )
@@ -130,7 +118,7 @@ def restore_planes(
             output[...] = mapping.settle(before, output)
     del seen
     for output, plane, out in zip(outputs, planes, outs, strict=True):
-        from_network(output, plane, mapping, strength, out)
+        from_network(output, plane, mapping, recipe.strength, out)
     return record
 
 

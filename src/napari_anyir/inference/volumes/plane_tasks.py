@@ -6,25 +6,23 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from napari_anyir.errors import ModelError
+from napari_anyir.inference.arrays.axes import Layout
 from napari_anyir.inference.arrays.intensity import IntensityRange, check_dtype
 from napari_anyir.inference.arrays.statistics import check_finite, not_finite
 from napari_anyir.inference.engine.device import resolve_device
 from napari_anyir.inference.engine.host_state import own_state
 from napari_anyir.inference.engine.run_plan import network_precision
 from napari_anyir.inference.models import LoadedModel, get_model
-from napari_anyir.inference.options import Options
+from napari_anyir.inference.preparation import Prepared
+from napari_anyir.inference.recipe import Recipe
 from napari_anyir.inference.volumes.plane_restoration import restore_planes
-
-if TYPE_CHECKING:
-    from napari_anyir.weights.opening import Network
 
 # A plane's features fill memory and its arithmetic fills the processor: one plane per process.
 _turn = threading.Lock()
@@ -36,20 +34,17 @@ class Task:
 
     Parameters
     ----------
-    model : str, Path or network
-        Where the worker takes the network from.
+    recipe : Recipe
+        Its model is taken, and device and precision are resolved, by the worker.
     sha256 : str
-        Hash that it must have there.
-    options : Options
-        Device and precision are resolved by the worker.
+        Hash that the network must have there.
     threads : int or None
         Threads of torch, where the last bits depend on them: under interventions, which see the
         whole plane at once. None is as many as the worker has.
     """
 
-    model: str | Path | Network
+    recipe: Recipe
     sha256: str
-    options: Options
     threads: int | None = None
 
 
@@ -86,13 +81,42 @@ def load_network(task: Task) -> LoadedModel:
     ModelError
         If it is another than the caller's.
     """
-    loaded = get_model(task.model)
+    loaded = get_model(task.recipe.model)
     if loaded.sha256 != task.sha256:
         raise ModelError(
             f"The model {loaded.name!r} of this worker is another than the caller's (SHA-256 "
             f"{loaded.sha256[:12]}... and {task.sha256[:12]}...); install the same one on both."
         )
     return loaded
+
+
+def prepare_on_worker(task: Task, plane: NDArray[Any], mapping: IntensityRange) -> Prepared:
+    """Decide on a worker what the caller could not know: its network, device and precision.
+
+    Parameters
+    ----------
+    task : Task
+        How.
+    plane : array (Y, X) or (Y, X, S)
+        What is restored at a time.
+    mapping : IntensityRange
+        Of the whole volume.
+
+    Returns
+    -------
+    Prepared
+        Not to be cut into tiles: that was decided when the tasks were made.
+
+    Raises
+    ------
+    ModelError
+        If the worker's model is another than the caller's.
+    """
+    loaded = load_network(task)
+    device = resolve_device(task.recipe.device)
+    precision = network_precision(task.recipe.precision, loaded.network.config, device)
+    layout = Layout("YXS"[: plane.ndim], plane.shape)
+    return Prepared(task.recipe, layout, loaded, device, precision, mapping=mapping)
 
 
 def check_plane(plane: NDArray[Any], colour: bool) -> None:
@@ -145,19 +169,8 @@ def restore_block(
     """
     plane = block.reshape(block.shape[-3 if colour else -2 :])
     check_plane(plane, colour)
-    loaded = load_network(task)
-    device = resolve_device(task.options.device)
     restored = np.empty(plane.shape, check_dtype(plane.dtype))
+    prepared = prepare_on_worker(task, plane, mapping)
     with turn(task):
-        restore_planes(
-            [plane],
-            [restored],
-            mapping,
-            loaded,
-            device=device,
-            precision=network_precision(task.options.precision, loaded.network.config, device),
-            tile=task.options.tile,
-            strength=task.options.strength,
-            interventions=task.options.interventions,
-        )
+        restore_planes([plane], [restored], prepared)
     return restored.reshape(block.shape)

@@ -14,56 +14,14 @@ import torch
 from numpy.typing import NDArray
 
 from napari_anyir.errors import Cancelled
-from napari_anyir.inference.arrays.axes import Layout
-from napari_anyir.inference.arrays.intensity import IntensityRange
 from napari_anyir.inference.arrays.pixels import from_network, to_network
 from napari_anyir.inference.arrays.plane_reading import read_plane, write_plane
 from napari_anyir.inference.engine import execution
-from napari_anyir.inference.engine.run_plan import plan_run
 from napari_anyir.inference.engine.tiles import blend_weights, is_out_of_memory, tile_starts
-from napari_anyir.inference.models import LoadedModel
-from napari_anyir.inference.options import Options
+from napari_anyir.inference.preparation import Prepared
 from napari_anyir.progress import Cancel, Progress
 
 _STEPS = 100  # of progress in a tile
-
-
-def tile_side(
-    layout: Layout, loaded: LoadedModel, device: torch.device, precision: str, options: Options
-) -> int | None:
-    """Side length of the tiles in which planes have to be restored, if they have.
-
-    Parameters
-    ----------
-    layout : Layout
-        Where the planes are; they have pixels.
-    loaded : LoadedModel
-        The network.
-    device, precision
-        Resolved.
-    options : Options
-        The others.
-
-    Returns
-    -------
-    int or None
-        Pixels; None if a plane is restored as a whole.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from napari_anyir.inference.arrays.axes import Layout
-    >>> from napari_anyir.inference.models import get_model
-    >>> from napari_anyir.inference.options import Options
-    >>> from napari_anyir.inference.volumes.tiled_planes import tile_side
-    >>> cpu, layout = torch.device("cpu"), Layout("YX", (300, 200))
-    >>> tile_side(layout, get_model("nano"), cpu, "float32", Options(tile=128))
-    128
-    """
-    if options.interventions or options.strength == 0:
-        return None
-    shape = (1, 3, *layout.plane_shape[:2])
-    return plan_run(loaded.network.config, shape, device, precision, options.tile).tile
 
 
 class TileGrid:
@@ -107,28 +65,19 @@ class TileRunner:
 
     Parameters
     ----------
-    loaded : LoadedModel
-        The network.
+    prepared : Prepared
+        Network, device and precision.
     side : int
         Side length of the windows.
-    device, precision
-        Resolved.
     cancel : object, optional
         As for `napari_anyir.restore`.
     """
 
-    def __init__(
-        self,
-        loaded: LoadedModel,
-        side: int,
-        device: torch.device,
-        precision: str,
-        cancel: Cancel | None = None,
-    ) -> None:
+    def __init__(self, prepared: Prepared, side: int, cancel: Cancel | None = None) -> None:
         self.side = side
-        self._loaded = loaded
+        self.cancel = cancel
+        self._prepared = prepared
         self._inner: int | None = None
-        self._device, self._precision, self._cancel = device, precision, cancel
 
     def __call__(
         self, images: NDArray[np.float32], progress: Progress | None = None
@@ -148,13 +97,13 @@ class TileRunner:
 
     def _run(self, images: NDArray[np.float32], progress: Progress | None) -> NDArray[np.float32]:
         restored, record = execution.run(
-            self._loaded.network,
+            self._prepared.loaded.network,
             torch.from_numpy(images)[None],
-            device=self._device,
-            precision=self._precision,
+            device=self._prepared.device,
+            precision=self._prepared.precision,
             tile=self._inner,
             progress=progress,
-            cancel=self._cancel,
+            cancel=self.cancel,
         )
         if record.tile is not None:
             self.side = self._inner = record.tile
@@ -164,14 +113,10 @@ class TileRunner:
 def restore_in_tiles(
     image: Any,
     target: Any,
-    layout: Layout,
     plane: tuple[int, ...],
-    mapping: IntensityRange,
+    prepared: Prepared,
     run: TileRunner,
-    *,
-    strength: float,
     progress: Progress | None = None,
-    cancel: Cancel | None = None,
 ) -> None:
     """Restore one plane of an array into another, holding one row of tiles.
 
@@ -181,15 +126,13 @@ def restore_in_tiles(
     ----------
     image, target : array
         As for `napari_anyir.inference.restore_into`.
-    layout : Layout
-        Where their planes are.
     plane : tuple of int
         Which one.
-    mapping : IntensityRange
-        Of the whole volume.
+    prepared : Prepared
+        How, with the range of the whole volume.
     run : TileRunner
-        Restores a window.
-    strength, progress, cancel
+        Restores a window; says whether to stop.
+    progress : callable, optional
         As for `napari_anyir.restore`.
 
     Raises
@@ -197,6 +140,7 @@ def restore_in_tiles(
     Cancelled
         If ``cancel.is_set()`` became true; what was written by then stays.
     """
+    layout, mapping, cancel = prepared.layout, prepared.range, run.cancel
     height, width = layout.plane_shape[:2]
     grid = TileGrid(height, width, run.side)
     count = len(grid.tops) * len(grid.lefts)
@@ -221,7 +165,7 @@ def restore_in_tiles(
         end = grid.tops[row + 1] if row + 1 < len(grid.tops) else height
         rows = end - top
         result = np.empty((rows, *source.shape[1:]), dtype)
-        from_network(sums[:, :rows], source[:rows], mapping, strength, result)
+        from_network(sums[:, :rows], source[:rows], mapping, prepared.recipe.strength, result)
         write_plane(target, layout, plane, result, slice(top, end))
         source, sums = source[rows:].copy(), sums[:, rows:].copy()
 

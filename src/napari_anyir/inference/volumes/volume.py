@@ -7,36 +7,27 @@ import time
 from typing import Any
 
 import numpy as np
-import torch
 
 from napari_anyir.errors import Cancelled
-from napari_anyir.inference.arrays.axes import Layout
-from napari_anyir.inference.arrays.intensity import IntensityRange, check_dtype
+from napari_anyir.inference.arrays.intensity import check_dtype
 from napari_anyir.inference.arrays.plane_reading import read_plane, write_plane
 from napari_anyir.inference.engine import execution
-from napari_anyir.inference.models import LoadedModel
-from napari_anyir.inference.options import Options
+from napari_anyir.inference.preparation import Prepared
 from napari_anyir.inference.volumes.plane_restoration import (
     PlaneProgress,
     planes_together,
     restore_planes,
 )
-from napari_anyir.inference.volumes.tiled_planes import TileRunner, restore_in_tiles, tile_side
+from napari_anyir.inference.volumes.tiled_planes import TileRunner, restore_in_tiles
 from napari_anyir.progress import Cancel, Progress
 
 
 def restore_volume(
     image: Any,
     target: Any,
-    layout: Layout,
-    mapping: IntensityRange,
-    loaded: LoadedModel,
-    options: Options,
-    *,
-    device: torch.device,
-    precision: str,
-    progress: Progress | None,
-    cancel: Cancel | None,
+    prepared: Prepared,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
 ) -> execution.RunRecord | None:
     """Restore all planes of an array into another.
 
@@ -44,16 +35,8 @@ def restore_volume(
     ----------
     image, target : array
         As for `napari_anyir.inference.restore_into`.
-    layout : Layout
-        Where their planes are; they have pixels.
-    mapping : IntensityRange
-        Of the whole volume.
-    loaded : LoadedModel
-        The network.
-    options : Options
-        Tile, strength and interventions.
-    device, precision
-        Resolved.
+    prepared : Prepared
+        How, with the range of the whole volume; its planes have pixels.
     progress, cancel
         As for `napari_anyir.restore`.
 
@@ -69,49 +52,27 @@ def restore_volume(
     """
     started = time.perf_counter()
     dtype = check_dtype(image.dtype)
+    layout, device = prepared.layout, prepared.device
     report = PlaneProgress(progress, layout.count)
     inner = report if progress is not None else None
-    side = tile_side(layout, loaded, device, precision, options)
     record: execution.RunRecord | None = None
-    if side is not None:
-        tiles = TileRunner(loaded, side, device, precision, cancel)
+    if prepared.side is not None:
+        tiles = TileRunner(prepared, prepared.side, cancel)
         for index in layout.indices():
             report.begin(1)
-            restore_in_tiles(
-                image,
-                target,
-                layout,
-                index,
-                mapping,
-                tiles,
-                strength=options.strength,
-                progress=inner,
-                cancel=cancel,
-            )
+            restore_in_tiles(image, target, index, prepared, tiles, inner)
             report.finish()
         seconds = time.perf_counter() - started
-        return execution.RunRecord("tiles", tiles.side, str(device), precision, seconds)
+        return execution.RunRecord("tiles", tiles.side, str(device), prepared.precision, seconds)
     indices = layout.indices()
-    together = planes_together(layout, device, changed=bool(options.interventions))
+    together = planes_together(layout, device, changed=bool(prepared.recipe.changes))
     while batch := list(itertools.islice(indices, together)):
         if cancel is not None and cancel.is_set():
             raise Cancelled("The restoration was cancelled.")
         report.begin(len(batch))
         planes = [read_plane(image, layout, index) for index in batch]
         restored = [np.empty(plane.shape, dtype) for plane in planes]
-        record = restore_planes(
-            planes,
-            restored,
-            mapping,
-            loaded,
-            device=device,
-            precision=precision,
-            tile=options.tile,
-            strength=options.strength,
-            interventions=options.interventions,
-            progress=inner,
-            cancel=cancel,
-        )
+        record = restore_planes(planes, restored, prepared, inner, cancel)
         for index, plane in zip(batch, restored, strict=True):
             write_plane(target, layout, index, plane)
         report.finish()
