@@ -74,9 +74,10 @@ class Recipe:
             raise TypeError(
                 f"device must be a name such as 'cpu', not {type(self.device).__name__}."
             )
-        if not isinstance(self.precision, str) or self.precision not in ("auto", *PRECISIONS):
+        precision: object = self.precision
+        if not isinstance(precision, str) or precision not in ("auto", *PRECISIONS):
             raise ValueError(
-                f"The precision {self.precision!r} is unknown; choose 'auto' or one of "
+                f"The precision {precision!r} is unknown; choose 'auto' or one of "
                 f"{', '.join(PRECISIONS)}."
             )
         tile = _checked_tile(self.tile)
@@ -85,7 +86,7 @@ class Recipe:
             raise ValueError(f"strength must be a number from 0 to 1, not {strength!r}.")
         checked = {
             "device": str(self.device),
-            "precision": str(self.precision),
+            "precision": precision,
             "tile": tile,
             "strength": float(strength),
             "interventions": _checked_changes(self.interventions, tile),
