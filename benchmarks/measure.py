@@ -60,7 +60,7 @@ def multiply_rate(size: int = 2048, repeats: int = 9) -> float:
 
 def our_way(way: str, variant: str, features: str) -> Callable[[torch.Tensor], torch.Tensor]:
     """Return a function that restores (1, 3, H, W) with our network, weights random."""
-    from napari_anyir.inference.engine.execution import run
+    from napari_anyir.inference.engine.execution import Placement, run
     from napari_anyir.model import build_model
 
     model = build_model(variant).eval().requires_grad_(False)
@@ -73,10 +73,10 @@ def our_way(way: str, variant: str, features: str) -> Callable[[torch.Tensor], t
                 return model(image.contiguous(memory_format=torch.channels_last))
 
         return whole
-    tile = 512 if way == "tiles" else None
+    placement = Placement(torch.device("cpu"), features, 512 if way == "tiles" else None)
 
     def exact(image: torch.Tensor) -> torch.Tensor:
-        return run(model, image, device=torch.device("cpu"), precision=features, tile=tile)[0]
+        return run(model, image, placement)[0]
 
     return exact
 

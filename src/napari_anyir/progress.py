@@ -30,14 +30,20 @@ class Watch:
         ``progress(done, total)``; called by the thread that waits for the work.
     cancel : Cancel, optional
         Looked at before each step.
+    stopped : str
+        What is said when the work was stopped.
     """
 
     def __init__(
-        self, total: int, progress: Progress | None = None, cancel: Cancel | None = None
+        self,
+        total: int,
+        progress: Progress | None = None,
+        cancel: Cancel | None = None,
+        stopped: str = "The restoration was cancelled.",
     ) -> None:
         self.total, self.done = total, 0
         self._progress, self._cancel = progress, cancel
-        self._told = 0
+        self._told, self._stopped = 0, stopped
 
     @property
     def heard(self) -> bool:
@@ -47,7 +53,7 @@ class Watch:
     def check(self) -> None:
         """Raise `Cancelled` if the work is to stop."""
         if self._cancel is not None and self._cancel.is_set():
-            raise Cancelled("The restoration was cancelled.")
+            raise Cancelled(self._stopped)
 
     def tell(self) -> None:
         """Report what is new since the last report."""

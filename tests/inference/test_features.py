@@ -9,7 +9,7 @@ import torch
 import napari_anyir
 from napari_anyir.inference import Intervention, gate_numbers, switch_off
 from napari_anyir.inference.features import DEFAULT_PARTS
-from napari_anyir.inference.inside.collecting import collect
+from napari_anyir.inference.inside.collecting import MapRequest, collect
 from napari_anyir.inference.inside.network_parts import block_scales
 from napari_anyir.model import AnyIR, AnyIRConfig
 
@@ -41,7 +41,7 @@ def test_the_default_is_all_blocks_and_the_five_parts(net: AnyIR) -> None:
 
 def test_the_network_sees_the_image_on_its_own_scale(net: AnyIR) -> None:
     x = torch.from_numpy((COLOUR / 255).astype(np.float32)).permute(2, 0, 1)[None]
-    direct, numbers = collect(net, x, ["decoder1.0"], ["fused"])
+    direct, numbers = collect(net, x, MapRequest(["decoder1.0"], ["fused"]))
     maps = napari_anyir.feature_maps(COLOUR, "decoder1.0", "fused", model=net)
     np.testing.assert_allclose(arrays(maps)[0], arrays(direct)[0], rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from napari_anyir import ModelError, feature_maps, load_model, restore
-from napari_anyir.inference.inside.collecting import collect
+from napari_anyir.inference.inside.collecting import MapRequest, collect
 from napari_anyir.model import VARIANTS, AnyIR, AnyIRConfig, build_model
 from napari_anyir.weights import add_model
 from napari_anyir.weights.loading import infer_config
@@ -264,7 +264,7 @@ def test_their_file_added_under_lightnings_name_is_their_network(tmp_path: Path)
 def test_what_looks_inside_sees_their_interleaved_branch(tmp_path: Path) -> None:
     network = load_model(write(their_tensors("micro"), tmp_path / "a.pth"))
     image = torch.rand(1, 3, 32, 40)
-    maps, _ = collect(network, image, ["latent.0"], ["frequency", "attention", "gated"])
+    maps, _ = collect(network, image, MapRequest(["latent.0"], ["frequency", "attention", "gated"]))
     both = maps["latent.0", "attention"].array + maps["latent.0", "gated"].array
     frequency = maps["latent.0", "frequency"].array
     assert abs(frequency[0::2] - both).max() < 1e-5

@@ -98,11 +98,10 @@ def forward_of(model: str, device: torch.device, precision: str = "float32") -> 
 
         return PROMPTIR, peer
     loaded = get_model(model)
+    placement = execution.Placement(device, precision, tile=None)
 
     def ours(image: Tensor) -> Tensor:
-        return execution.run(loaded.network, image, device=device, precision=precision, tile=None)[
-            0
-        ]
+        return execution.run(loaded.network, image, placement)[0]
 
     return loaded.name, ours
 

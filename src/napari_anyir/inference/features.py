@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -22,12 +21,18 @@ from napari_anyir.inference.arrays.intensity import (
 from napari_anyir.inference.arrays.opening import as_array, make_layout
 from napari_anyir.inference.arrays.pixels import to_network
 from napari_anyir.inference.arrays.plane_reading import find_range, read_plane
-from napari_anyir.inference.engine import execution
 from napari_anyir.inference.engine.device import PRECISIONS, resolve_device, resolve_precision
+from napari_anyir.inference.engine.execution import Placement
 from napari_anyir.inference.engine.host_state import own_state
-from napari_anyir.inference.engine.memory_estimate import check_room, maps_bytes, pass_bytes
+from napari_anyir.inference.engine.memory_estimate import check_memory, maps_bytes, pass_bytes
 from napari_anyir.inference.inside.channels import Reduction, check_reduction
-from napari_anyir.inference.inside.collecting import FeatureMap, GateNumbers, collect, map_shapes
+from napari_anyir.inference.inside.collecting import (
+    FeatureMap,
+    GateNumbers,
+    MapRequest,
+    collect,
+    map_shapes,
+)
 from napari_anyir.inference.inside.interventions import Intervention, make_observer
 from napari_anyir.inference.inside.network_parts import choose_blocks, choose_parts, shown_parts
 from napari_anyir.inference.models import get_model
@@ -39,12 +44,16 @@ if TYPE_CHECKING:
 DEFAULT_PARTS = ("alpha", "beta", "gamma", "attention", "fused")
 
 
-@dataclass(frozen=True, eq=False)
-class _Prepared:
-    """A network on its device, and the plane that it is to see."""
+class PassChoices(TypedDict, total=False):
+    """The keywords of `feature_maps` that say which plane is seen, and by what."""
 
-    network: AnyIR
-    plane: Tensor
+    axes: str | None
+    index: int | Sequence[int] | None
+    model: str | Path | AnyIR
+    device: str
+    precision: str
+    intensity: Intensity
+    interventions: Iterable[Intervention]
 
 
 @own_state()
@@ -143,17 +152,10 @@ def feature_maps(
     remedy = "name fewer blocks or parts, or give a smaller part of the image"
     if reduce is None:
         remedy = f"say reduce='mean_abs', {remedy}"
-    prepared = _place(network, plane, device, precision, kept, remedy)
-    maps, _ = collect(
-        prepared.network,
-        prepared.plane,
-        chosen,
-        shown,
-        reduce=reduce,
-        interventions=changes,
-        progress=progress,
-        cancel=cancel,
-    )
+    placement = _place(device, precision)
+    _check_memory(network, plane, placement, kept, remedy)
+    request = MapRequest(chosen, shown, reduce, changes)
+    maps, _ = collect(network, plane, request, placement, progress=progress, cancel=cancel)
     return maps
 
 
@@ -162,22 +164,19 @@ def gate_numbers(
     image: Any,
     blocks: str | Iterable[str] | None = None,
     *,
-    axes: str | None = None,
-    index: int | Sequence[int] | None = None,
-    model: str | Path | AnyIR = "default",
-    device: str = "auto",
-    precision: str = "auto",
-    intensity: Intensity = "auto",
-    interventions: Iterable[Intervention] = (),
     progress: Progress | None = None,
     cancel: Cancel | None = None,
+    **choices: Unpack[PassChoices],
 ) -> list[GateNumbers]:
     """Table the numbers of gates and fusions: tau_adj (Alg. 1) and lambda (Alg. 2) of each block.
 
     Parameters
     ----------
-    image, blocks, axes, index, model, device, precision, intensity, interventions, progress, cancel
+    image, blocks, progress, cancel
         As for `feature_maps`.
+    **choices
+        The keywords of `feature_maps` that say which plane is seen, and by what: axes, index,
+        model, device, precision, intensity and interventions.
 
     Returns
     -------
@@ -197,20 +196,20 @@ def gate_numbers(
     >>> [number.block for number in numbers][:2]
     ['encoder1.0', 'encoder2.0']
     """
-    loaded = get_model(model)
+    loaded = get_model(choices.get("model", "default"))
     network = loaded.anyir
     chosen = choose_blocks(network, blocks)
-    changes = _check_changes(network, interventions)
-    plane = _take_plane(image, axes, index, intensity, loaded.name)
-    prepared = _place(network, plane, device, precision, 0, "give a smaller part of the image")
-    _, numbers = collect(
-        prepared.network,
-        prepared.plane,
-        chosen,
-        interventions=changes,
-        progress=progress,
-        cancel=cancel,
+    changes = _check_changes(network, choices.get("interventions", ()))
+    plane = _take_plane(
+        image,
+        choices.get("axes"),
+        choices.get("index"),
+        choices.get("intensity", "auto"),
+        loaded.name,
     )
+    placement = _place(choices.get("device", "auto"), choices.get("precision", "auto"))
+    request = MapRequest(chosen, interventions=changes)
+    _, numbers = collect(network, plane, request, placement, progress=progress, cancel=cancel)
     return numbers
 
 
@@ -273,15 +272,16 @@ def _position(layout: Layout, index: int | Sequence[int] | None) -> tuple[int, .
     return tuple(int(n) % size for n, size in zip(numbers, layout.planes, strict=True))
 
 
-def _place(
-    network: AnyIR, plane: Tensor, device: str, precision: str, kept: int, remedy: str
-) -> _Prepared:
-    """Bring network and plane to the device, if the pass and what is kept of it fit."""
+def _place(device: str, precision: str) -> Placement:
     target = resolve_device(device)
-    working = resolve_precision(precision, target)
+    return Placement(target, resolve_precision(precision, target))
+
+
+def _check_memory(
+    network: AnyIR, plane: Tensor, placement: Placement, kept: int, remedy: str
+) -> None:
+    """Refuse what would not fit: the pass, and what is kept of it."""
     height, width = plane.shape[-2:]
-    passing = pass_bytes(network.config, height, width, PRECISIONS[working].itemsize)
-    check_room(target, passing, kept, remedy)
-    placed = execution._on_device(network, target, working)
-    moved = plane.to(device=target, dtype=PRECISIONS[working])
-    return _Prepared(placed, moved.contiguous(memory_format=torch.channels_last))
+    itemsize = PRECISIONS[placement.precision].itemsize
+    passing = pass_bytes(network.config, height, width, itemsize)
+    check_memory(placement.device, passing, kept, remedy)

@@ -12,6 +12,7 @@ import torch
 from napari_anyir.inference.arrays.axes import Layout
 from napari_anyir.inference.arrays.intensity import IntensityRange, for_model
 from napari_anyir.inference.engine.device import resolve_device
+from napari_anyir.inference.engine.execution import Placement
 from napari_anyir.inference.engine.run_plan import network_precision, plan_run, working_precision
 from napari_anyir.inference.inside.interventions import make_observer
 from napari_anyir.inference.model_choice import choose_model
@@ -82,6 +83,11 @@ class Prepared:
         if self.mapping is None:
             raise RuntimeError("The intensities of the image have not been looked at yet.")
         return self.mapping
+
+    @property
+    def placement(self) -> Placement:
+        """Where and in what the network computes."""
+        return Placement(self.device, self.precision, self.recipe.tile)
 
     def with_range(self, mapping: IntensityRange) -> Prepared:
         """Return the same with the mapping that was found."""

@@ -17,7 +17,7 @@ import napari_anyir
 from napari_anyir.inference import gate_numbers, switch_off
 from napari_anyir.inference.engine import memory_estimate
 from napari_anyir.inference.engine.memory_estimate import (
-    check_room,
+    check_memory,
     free_bytes,
     maps_bytes,
     pass_bytes,
@@ -119,13 +119,13 @@ def test_a_limit_of_the_shell_counts(run_python: Callable[[str], str]) -> None:
 
 def test_what_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory_estimate, "free_bytes", lambda device: 5_000_000)
-    check_room(CPU, 4_000_000, 1_000_000, "wait")
+    check_memory(CPU, 4_000_000, 1_000_000, "wait")
     with pytest.raises(ValueError, match=r"about 6 MB of memory, and 5 MB are free; wait\.$"):
-        check_room(CPU, 4_000_000, 2_000_000, "wait")
+        check_memory(CPU, 4_000_000, 2_000_000, "wait")
     with pytest.raises(ValueError, match=r"about 0\.2 GB on cuda:0"):
-        check_room(torch.device("cuda:0"), 200_000_000, 0, "wait")
+        check_memory(torch.device("cuda:0"), 200_000_000, 0, "wait")
     monkeypatch.setattr(memory_estimate, "free_bytes", lambda device: None)
-    check_room(CPU, 10**18, 10**18, "wait")
+    check_memory(CPU, 10**18, 10**18, "wait")
 
 
 def test_every_way_in_asks_first(monkeypatch: pytest.MonkeyPatch) -> None:

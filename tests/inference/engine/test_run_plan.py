@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from napari_anyir.inference.engine import run_plan
-from napari_anyir.inference.engine.run_plan import Plan, plan_run, strip_bytes, working_precision
+from napari_anyir.inference.engine.run_plan import RunPlan, plan_run, strip_bytes, working_precision
 from napari_anyir.model import VARIANTS
 
 CPU, CUDA, MPS = torch.device("cpu"), torch.device("cuda"), torch.device("mps")
@@ -35,7 +35,7 @@ def test_without_room_tiles_that_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert plan.mode == "tiles"
     assert plan.tile is not None
     assert strip_bytes(TINY, plan.tile, plan.tile) <= 0.8 * 2e9
-    assert plan_run(TINY, (1, 3, 8000, 8000), CPU, "float32", None) == Plan(
+    assert plan_run(TINY, (1, 3, 8000, 8000), CPU, "float32", None) == RunPlan(
         "strips", None, "strips"
     )
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from napari_anyir import Cancelled
 from napari_anyir.inference.inside.channels import REDUCTIONS, reduce_channels
-from napari_anyir.inference.inside.collecting import collect, map_shapes
+from napari_anyir.inference.inside.collecting import MapRequest, collect, map_shapes
 from napari_anyir.inference.inside.interventions import switch_off
 from napari_anyir.inference.inside.network_parts import (
     block_scales,
@@ -67,7 +67,7 @@ def direct_parts(block: DAB, x: Tensor) -> dict[str, Tensor]:
 
 
 def test_maps_equal_a_direct_computation(net: AnyIR, image: Tensor) -> None:
-    maps, numbers = collect(net, image, block_scales(net), shown_parts(net.config))
+    maps, numbers = collect(net, image, MapRequest(block_scales(net), shown_parts(net.config)))
     x = net.embed(pad_to_multiple(image))
     levels = []
     for stage, down in (("encoder1", net.down1), ("encoder2", net.down2), ("encoder3", net.down3)):
@@ -86,16 +86,16 @@ def test_maps_equal_a_direct_computation(net: AnyIR, image: Tensor) -> None:
         levels.append(x)
         x = nn.functional.pixel_unshuffle(down(x), 2)
     # The rest of the U-shape is held to the network itself: the last map leads to its output.
-    last = torch.from_numpy(collect(net, pad_to_multiple(image), ["refinement.0"], ["output"])[0][
-        "refinement.0", "output"
-    ].array)[None]  # fmt: skip
+    request = MapRequest(["refinement.0"], ["output"])
+    found, _ = collect(net, pad_to_multiple(image), request)
+    last = torch.from_numpy(found["refinement.0", "output"].array)[None]
     restored = net.output(last) + pad_to_multiple(image)
     torch.testing.assert_close(restored[..., :19, :26], net(image))
 
 
 def test_maps_of_every_block_equal_a_direct_computation(net: AnyIR, image: Tensor) -> None:
     """Latent, decoder and refinement as well: each block's parts from what enters the block."""
-    maps, numbers = collect(net, image, block_scales(net), shown_parts(net.config))
+    maps, numbers = collect(net, image, MapRequest(block_scales(net), shown_parts(net.config)))
     entering: dict[str, Tensor] = {}
     hooks = [
         block.register_forward_pre_hook(
@@ -121,7 +121,9 @@ def test_maps_of_every_block_equal_a_direct_computation(net: AnyIR, image: Tenso
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 16), (19, 26), (9, 7)])
 def test_shapes_scales_and_offsets(net: AnyIR, size: tuple[int, int]) -> None:
-    maps, _ = collect(net, torch.rand(1, 3, *size), block_scales(net), shown_parts(net.config))
+    maps, _ = collect(
+        net, torch.rand(1, 3, *size), MapRequest(block_scales(net), shown_parts(net.config))
+    )
     shapes = map_shapes(net, *size, block_scales(net), shown_parts(net.config))
     assert {key: found.array.shape for key, found in maps.items()} == shapes
     assert list(maps) == list(shapes)
@@ -155,7 +157,7 @@ def test_a_map_pixel_is_centred_on_what_it_saw(block: str, stem: int) -> None:
         return tensor
 
     net(x, observer)
-    found = collect(net, x.detach(), [block], ["output"])[0][block, "output"]
+    found = collect(net, x.detach(), MapRequest([block], ["output"]))[0][block, "output"]
     row, column = (n // (2 * found.scale) for n in x.shape[-2:])
     kept[0][0, :, row, column].sum().backward()
     seen = x.grad[0].sum(0)
@@ -170,8 +172,8 @@ def test_a_map_pixel_is_centred_on_what_it_saw(block: str, stem: int) -> None:
 @pytest.mark.parametrize("reduce", REDUCTIONS)
 def test_reduced_on_the_fly_equals_reduced_after(net: AnyIR, image: Tensor, reduce: str) -> None:
     blocks, parts = ["encoder3.1", "decoder1.0"], ["gated", "fused"]
-    whole = collect(net, image, blocks, parts)[0]
-    reduced = collect(net, image, blocks, parts, reduce=reduce)[0]
+    whole = collect(net, image, MapRequest(blocks, parts))[0]
+    reduced = collect(net, image, MapRequest(blocks, parts, reduce=reduce))[0]
     assert list(whole) == list(reduced)
     for key, found in reduced.items():
         assert found.reduce == reduce
@@ -186,7 +188,9 @@ def test_reduced_on_the_fly_equals_reduced_after(net: AnyIR, image: Tensor, redu
 
 def test_interventions_show_in_the_maps(net: AnyIR, image: Tensor) -> None:
     changes = [switch_off("gated", "encoder1.0")]
-    maps, _ = collect(net, image, ["encoder1.0"], ["attention", "gated"], interventions=changes)
+    maps, _ = collect(
+        net, image, MapRequest(["encoder1.0"], ["attention", "gated"], interventions=changes)
+    )
     assert not maps["encoder1.0", "gated"].array.any()
     assert maps["encoder1.0", "attention"].array.any()
 
@@ -194,7 +198,7 @@ def test_interventions_show_in_the_maps(net: AnyIR, image: Tensor) -> None:
 def test_no_hooks_are_left_and_the_network_is_as_before(net: AnyIR, image: Tensor) -> None:
     before = {name: value.clone() for name, value in net.state_dict().items()}
     expected = net(image)
-    collect(net, image, block_scales(net), shown_parts(net.config))
+    collect(net, image, MapRequest(block_scales(net), shown_parts(net.config)))
     for module in net.modules():
         for hooks in (
             module._forward_hooks,
@@ -233,7 +237,7 @@ def test_the_pass_ends_with_the_last_block_asked_for(
         lambda self, x, observer=None: (ran.append(self), forward(self, x, observer))[1],
     )
     steps: list[tuple[int, int]] = []
-    collect(net, image, ["encoder2.0"], ["fused"], progress=lambda *s: steps.append(s))
+    collect(net, image, MapRequest(["encoder2.0"], ["fused"]), progress=lambda *s: steps.append(s))
     assert len(ran) == 2
     assert steps == [(1, 2), (2, 2)]
 
@@ -247,12 +251,14 @@ def test_cancel_stops_between_parts(net: AnyIR, image: Tensor) -> None:
         cancel.set()
 
     with pytest.raises(Cancelled, match="Stopped"):
-        collect(net, image, block_scales(net), ["fused"], progress=progress, cancel=cancel)
+        collect(
+            net, image, MapRequest(block_scales(net), ["fused"]), progress=progress, cancel=cancel
+        )
     assert steps == [1]
 
 
 def test_numbers_alone(net: AnyIR, image: Tensor) -> None:
-    maps, numbers = collect(net, image, block_scales(net))
+    maps, numbers = collect(net, image, MapRequest(block_scales(net)))
     assert not maps
     assert [number.block for number in numbers] == list(block_scales(net))
     assert all(number.tau_adj.size and number.lam is not None for number in numbers)
@@ -264,7 +270,7 @@ def test_what_an_ablation_removes_is_not_shown(image: Tensor) -> None:
     )
     bare = AnyIR(config).eval()
     assert shown_parts(config) == ("attention", "gated", "fused", "output")
-    maps, numbers = collect(bare, image, block_scales(bare), shown_parts(config))
+    maps, numbers = collect(bare, image, MapRequest(block_scales(bare), shown_parts(config)))
     assert len(maps) == 3 * 4
     assert all(number.lam is None and not number.tau_adj.size for number in numbers)
     halves = AnyIRConfig(
@@ -272,9 +278,9 @@ def test_what_an_ablation_removes_is_not_shown(image: Tensor) -> None:
     )
     parts = shown_parts(halves)
     assert "gamma" not in parts
-    assert {p for _, p in collect(AnyIR(halves).eval(), image, ["encoder1.0"], parts)[0]} == {
-        *parts
-    }
+    assert {
+        p for _, p in collect(AnyIR(halves).eval(), image, MapRequest(["encoder1.0"], parts))[0]
+    } == {*parts}
 
 
 def test_names_and_wildcards(net: AnyIR) -> None:

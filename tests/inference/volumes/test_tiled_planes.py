@@ -29,9 +29,8 @@ def picture(shape: tuple[int, ...]) -> np.ndarray:
 def in_memory(image: np.ndarray, network: AnyIR, mapping: IntensityRange, side: int) -> np.ndarray:
     """Restore one grey plane by the engine's own tiles."""
     seen = torch.from_numpy(to_network(image, mapping))[None]
-    output, record = execution.run(
-        network, seen, device=torch.device("cpu"), precision="float32", tile=side
-    )
+    here = execution.Placement(torch.device("cpu"), tile=side)
+    output, record = execution.run(network, seen, here)
     assert record.mode == "tiles"
     result = np.empty_like(image)
     from_network(output[0].numpy(), image, mapping, 1.0, result)
@@ -139,11 +138,13 @@ def test_after_a_lack_of_memory_tiles_are_halved(
     sides: list[int] = []
     genuine = execution.run
 
-    def small(model: AnyIR, images: torch.Tensor, **options: Any) -> Any:
-        if options["tile"] is None and max(images.shape[-2:]) > 64:
+    def small(
+        model: AnyIR, images: torch.Tensor, placement: execution.Placement, **options: Any
+    ) -> Any:
+        if placement.tile is None and max(images.shape[-2:]) > 64:
             raise MemoryError
         sides.append(max(images.shape[-2:]))
-        return genuine(model, images, **options)
+        return genuine(model, images, placement, **options)
 
     monkeypatch.setattr(execution, "run", small)
     result, record = restore_with_record(image, model=micro, tile=128, intensity=(0, 5000))

@@ -1,6 +1,7 @@
 """Planes in, planes out: the one place where the network is run on pixels.
 
-Axes and intensity lie above it, devices, memory, strips and tiles below.
+Axes and intensity lie above it, devices, memory, strips and tiles below. Feature maps and
+interventions are observers of a run.
 """
 
 from __future__ import annotations
@@ -16,15 +17,39 @@ import torch
 from torch import Tensor
 
 from napari_anyir.inference.engine.device import PRECISIONS
-from napari_anyir.inference.engine.run_plan import plan_run
+from napari_anyir.inference.engine.memory_estimate import check_memory, pass_bytes
+from napari_anyir.inference.engine.run_plan import RunPlan, plan_run
 from napari_anyir.inference.engine.tiles import TiledRun
 from napari_anyir.inference.exact.strips import StripNetwork
 from napari_anyir.model import AnyIR
+from napari_anyir.model.network import BlockObserver
 from napari_anyir.progress import Cancel, Progress, Watch
 from napari_anyir.weights.foreign import ForeignNetwork
 from napari_anyir.weights.opening import Network
 
-__all__ = ["Cancel", "Progress", "RunRecord", "run"]
+__all__ = ["Cancel", "Placement", "Progress", "RunRecord", "run"]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where and in what a network computes.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where.
+    precision : str
+        One of `napari_anyir.inference.engine.device.PRECISIONS`. On the CPU the features are kept
+        in it and the arithmetic is in float32. What overflows in float16 is computed again in
+        float32, and so are the tiles after it.
+    tile : str, int or None
+        ``"auto"``: exact, in strips, where the memory suffices, in tiles otherwise. A side length
+        in pixels: tiles. None: exact, whatever the memory.
+    """
+
+    device: torch.device
+    precision: str = "float32"
+    tile: str | int | None = "auto"
 
 
 @dataclass(frozen=True)
@@ -52,7 +77,7 @@ class RunRecord:
     seconds: float
 
 
-Prepared = TypeVar("Prepared", bound=torch.nn.Module | StripNetwork)
+Arranged = TypeVar("Arranged", bound=torch.nn.Module | StripNetwork)
 
 _placed: weakref.WeakKeyDictionary[
     torch.nn.Module, dict[Hashable, tuple[tuple[int, ...], torch.nn.Module | StripNetwork]]
@@ -68,12 +93,12 @@ def _weights_version(model: torch.nn.Module) -> tuple[int, ...]:
     )
 
 
-def _prepared(model: torch.nn.Module, key: Hashable, prepare: Callable[[], Prepared]) -> Prepared:
-    """Return what was prepared for a key before, unless the weights have changed since."""
+def _arranged(model: torch.nn.Module, key: Hashable, arrange: Callable[[], Arranged]) -> Arranged:
+    """Return what was arranged for a key before, unless the weights have changed since."""
     copies = _placed.setdefault(model, {})
     version = _weights_version(model)
     if key not in copies or copies[key][0] != version:
-        copies[key] = (version, prepare())
+        copies[key] = (version, arrange())
     return copies[key][1]  # type: ignore[return-value]
 
 
@@ -83,7 +108,7 @@ Placed = TypeVar("Placed", bound=torch.nn.Module)
 def _on_device(model: Placed, device: torch.device, precision: str) -> Placed:
     """Return a copy of the model on a device; the caller's stays where and as it is."""
 
-    def prepare() -> Placed:
+    def arrange() -> Placed:
         placed = copy.deepcopy(model).eval().requires_grad_(False)
         placed = placed.to(device=device, dtype=PRECISIONS[precision])
         if isinstance(placed, ForeignNetwork):
@@ -92,35 +117,42 @@ def _on_device(model: Placed, device: torch.device, precision: str) -> Placed:
         placed.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return placed
 
-    return _prepared(model, (device, precision), prepare)
+    return _arranged(model, (device, precision), arrange)
 
 
 def _for_strips(model: AnyIR, device: torch.device, precision: str) -> StripNetwork:
     """Return the model's weights arranged for strips."""
 
-    def prepare() -> StripNetwork:
+    def arrange() -> StripNetwork:
         return StripNetwork(model, device, PRECISIONS[precision])
 
-    return _prepared(model, ("strips", device, precision), prepare)
+    return _arranged(model, ("strips", device, precision), arrange)
 
 
-def _run_whole(model: Network, images: Tensor, device: torch.device, precision: str) -> Tensor:
+def _run_whole(
+    model: Network,
+    images: Tensor,
+    device: torch.device,
+    precision: str,
+    observer: BlockObserver | None = None,
+) -> Tensor:
     placed = _on_device(model, device, precision)
     with torch.inference_mode():
-        prepared = images.to(device=device, dtype=PRECISIONS[precision])
+        moved = images.to(device=device, dtype=PRECISIONS[precision])
+        result: Tensor
         if isinstance(placed, AnyIR):
-            prepared = prepared.contiguous(memory_format=torch.channels_last)
-        result: Tensor = placed(prepared)
+            result = placed(moved.contiguous(memory_format=torch.channels_last), observer)
+        else:
+            result = placed(moved)
         return result.to(device="cpu", dtype=torch.float32)
 
 
 def run(
     model: Network,
     images: Tensor,
+    placement: Placement,
     *,
-    device: torch.device,
-    precision: str,
-    tile: str | int | None = "auto",
+    observer: BlockObserver | None = None,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
 ) -> tuple[Tensor, RunRecord]:
@@ -132,15 +164,12 @@ def run(
         Any device, any precision; it is not changed.
     images : Tensor
         (B, 3, H, W), float32, on the CPU, in the network's range [0, 1].
-    device : torch.device
-        Where to compute.
-    precision : str
-        One of `napari_anyir.inference.engine.device.PRECISIONS`. On the CPU the features are kept
-        in it and the arithmetic is in float32. What overflows in float16 is computed again in
-        float32, and so are the tiles after it.
-    tile : str, int or None
-        ``"auto"``: exact, in strips, where the memory suffices, in tiles otherwise. A side length
-        in pixels: tiles. None: exact, whatever the memory.
+    placement : Placement
+        Where and in what to compute.
+    observer : callable, optional
+        ``observer(block, part, tensor)`` is called for each part of each block and returns the
+        tensor to go on with; see `napari_anyir.model.blocks`. Strips fold parts together that it
+        would have to see, so the images are run whole, once. What it raises ends the run.
     progress : callable, optional
         Called as ``progress(done, total)``, in windows of strips or in tiles.
     cancel : Cancel, optional
@@ -158,30 +187,43 @@ def run(
     Cancelled
         If ``cancel.is_set()`` became true.
     ValueError
-        If ``tile`` is none of these.
+        If ``tile`` is none of these, or images that are observed would not fit into memory.
     MemoryError
         If even the smallest tile does not fit.
 
     Examples
     --------
     >>> import torch
-    >>> from napari_anyir.inference.engine.execution import run
+    >>> from napari_anyir.inference.engine.execution import Placement, run
     >>> from napari_anyir.model import build_model
-    >>> restored, record = run(
-    ...     build_model("nano"), torch.rand(1, 3, 16, 16),
-    ...     device=torch.device("cpu"), precision="float32",
-    ... )
+    >>> network, images = build_model("nano"), torch.rand(1, 3, 16, 16)
+    >>> here = Placement(torch.device("cpu"))
+    >>> restored, record = run(network, images, here)
     >>> restored.shape
     torch.Size([1, 3, 16, 16])
+    >>> seen = []
+    >>> def observer(block, part, tensor):
+    ...     seen.append(f"{block} {part}")
+    ...     return tensor
+    >>> _ = run(network, images, here, observer=observer)
+    >>> seen[0], seen[-1]
+    ('encoder1.0 attention', 'refinement.1 output')
     """
     start = time.perf_counter()
-    plan = plan_run(model.config, tuple(images.shape), device, precision, tile)
+    device, precision = placement.device, placement.precision
+    if observer is None:
+        plan = plan_run(model.config, tuple(images.shape), device, precision, placement.tile)
+    else:
+        plan = RunPlan("whole", None, "whole")
+        batch, _, height, width = images.shape
+        needed = batch * pass_bytes(model.config, height, width, PRECISIONS[precision].itemsize)
+        check_memory(device, needed, 0, "give a smaller part of the image")
     watch = Watch(1, progress, cancel)
     watch.check()
 
     def attempt(part: Tensor, precision: str, progress: Progress | None) -> Tensor:
         if plan.inner == "whole" or isinstance(model, ForeignNetwork):
-            return _run_whole(model, part, device, precision)
+            return _run_whole(model, part, device, precision, observer)
         network = _for_strips(model, device, precision)
         return network(part, progress=progress, cancel=cancel)
 
@@ -190,7 +232,8 @@ def run(
     def exact(part: Tensor, progress: Progress | None = None) -> Tensor:
         nonlocal used
         result = attempt(part, used, progress)
-        if used == "float16" and not result.isfinite().all() and part.isfinite().all():
+        again = used == "float16" and observer is None  # which has to see one run
+        if again and not result.isfinite().all() and part.isfinite().all():
             used = "float32"
             result = attempt(part, used, progress)
         return result

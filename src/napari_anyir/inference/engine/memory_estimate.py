@@ -194,7 +194,7 @@ def _free_on_windows() -> int | None:
     return int(status.free) if kernel.GlobalMemoryStatusEx(ctypes.byref(status)) else None
 
 
-def check_room(device: torch.device, on_device: int, on_processor: int, remedy: str) -> None:
+def check_memory(device: torch.device, on_device: int, on_processor: int, remedy: str) -> None:
     """Refuse work that would not fit.
 
     Parameters

@@ -26,7 +26,7 @@ _LARGEST_TILE = 2048
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """How a run will be made.
 
     Parameters
@@ -92,7 +92,7 @@ def plan_run(
     device: torch.device,
     precision: str,
     tile: str | int | None,
-) -> Plan:
+) -> RunPlan:
     """Choose how to run.
 
     Parameters
@@ -111,7 +111,7 @@ def plan_run(
 
     Returns
     -------
-    Plan
+    RunPlan
         The choice.
 
     Raises
@@ -125,7 +125,7 @@ def plan_run(
     >>> from napari_anyir.inference.engine.run_plan import plan_run
     >>> from napari_anyir.model import VARIANTS
     >>> plan_run(VARIANTS["nano"], (1, 3, 512, 512), torch.device("cpu"), "float32", 128)
-    Plan(mode='tiles', tile=128, inner='strips')
+    RunPlan(mode='tiles', tile=128, inner='strips')
     """
     batch, _, height, width = shape
     itemsize = PRECISIONS[precision].itemsize
@@ -149,14 +149,14 @@ def plan_run(
     if device.type == "cuda" and ours and not fits("whole", height, width, batch):
         exact = "strips"
     if tile is None:
-        return Plan(exact, None, exact)
+        return RunPlan(exact, None, exact)
     if tile == "auto":
         if fits(exact, height, width, batch):
-            return Plan(exact, None, exact)
+            return RunPlan(exact, None, exact)
         side = _LARGEST_TILE
         while side > LEAST_TILE and not fits(exact, side, side):
             side //= 2
-        return Plan("tiles", side, exact)
+        return RunPlan("tiles", side, exact)
     if isinstance(tile, bool) or not isinstance(tile, int) or tile < LEAST_TILE:
         raise ValueError(
             f"tile must be 'auto', None or a side length of at least {LEAST_TILE} pixels, "
@@ -165,8 +165,8 @@ def plan_run(
     multiple = math.lcm(SIZE_MULTIPLE, config.size_multiple)
     side = -(-tile // multiple) * multiple
     if side >= height and side >= width:
-        return Plan(exact, None, exact)
-    return Plan("tiles", side, exact)
+        return RunPlan(exact, None, exact)
+    return RunPlan("tiles", side, exact)
 
 
 def network_precision(name: str, config: AnyIRConfig | ForeignConfig, device: torch.device) -> str:

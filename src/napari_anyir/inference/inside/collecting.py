@@ -11,13 +11,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_anyir.errors import Cancelled
+from napari_anyir.inference.engine import execution
+from napari_anyir.inference.engine.execution import Placement
 from napari_anyir.inference.inside.channels import Reduction, reduce_tensor, reduced_channels
 from napari_anyir.inference.inside.interventions import Intervention, make_observer
 from napari_anyir.inference.inside.network_parts import block_scales, part_widths
+from napari_anyir.inference.inside.watching import watched
 from napari_anyir.model import AnyIR
 from napari_anyir.model.config import PARTS
-from napari_anyir.progress import Cancel, Progress
+from napari_anyir.progress import Cancel, Progress, Watch
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +99,27 @@ class GateNumbers:
     lam: float | None
 
 
+@dataclass(frozen=True)
+class MapRequest:
+    """Which maps are wanted, and how.
+
+    Parameters
+    ----------
+    blocks, parts : iterable of str
+        Exact names, as `napari_anyir.inference.inside.network_parts` finds them. Without parts,
+        only the numbers of the gates are kept.
+    reduce : {"mean_abs", "strongest", "pca"}, optional
+        Reduce each map as soon as it is there, so that little is kept.
+    interventions : iterable of Intervention
+        Changes to the pass; the maps are those with which the network went on.
+    """
+
+    blocks: Iterable[str]
+    parts: Iterable[str] = ()
+    reduce: Reduction | None = None
+    interventions: Iterable[Intervention] = ()
+
+
 class _Enough(Exception):
     """Ends the forward pass after the last part that was asked for."""
 
@@ -147,11 +170,9 @@ def map_shapes(
 def collect(
     network: AnyIR,
     image: Tensor,
-    blocks: Iterable[str],
-    parts: Iterable[str] = (),
+    request: MapRequest,
+    placement: Placement | None = None,
     *,
-    reduce: Reduction | None = None,
-    interventions: Iterable[Intervention] = (),
     progress: Progress | None = None,
     cancel: Cancel | None = None,
 ) -> tuple[dict[tuple[str, str], FeatureMap], list[GateNumbers]]:
@@ -162,16 +183,13 @@ def collect(
     Parameters
     ----------
     network : AnyIR
-        In evaluation mode.
+        Any device, any precision; it is not changed.
     image : Tensor
-        (1, 3, H, W) in [0, 1], on the network's device and in its precision.
-    blocks, parts : iterable of str
-        Exact names, as `napari_anyir.inference.inside.network_parts` finds them. Without parts,
-        only the numbers of the gates are kept.
-    reduce : {"mean_abs", "strongest", "pca"}, optional
-        Reduce each map as soon as it is there, so that little is kept.
-    interventions : iterable of Intervention
-        Changes to the pass; the maps are those with which the network went on.
+        (1, 3, H, W), float32, on the CPU, in [0, 1].
+    request : MapRequest
+        What to keep, and what to change.
+    placement : Placement, optional
+        Where and in what to compute; by default on the processor, in float32.
     progress : callable, optional
         ``progress(done, total)`` after each block.
     cancel : optional
@@ -186,30 +204,31 @@ def collect(
 
     Raises
     ------
+    ValueError
+        If the image would not fit into memory.
     Cancelled
         If ``cancel`` was set.
 
     Examples
     --------
     >>> import torch
-    >>> from napari_anyir.inference.inside.collecting import collect
+    >>> from napari_anyir.inference.inside.collecting import MapRequest, collect
     >>> from napari_anyir.model import build_model
-    >>> network = build_model("nano").eval()
-    >>> maps, numbers = collect(network, torch.rand(1, 3, 19, 26), ["encoder2.0"], ["gated"])
+    >>> network, request = build_model("nano"), MapRequest(["encoder2.0"], ["gated"])
+    >>> maps, numbers = collect(network, torch.rand(1, 3, 19, 26), request)
     >>> maps["encoder2.0", "gated"].array.shape, round(numbers[0].lam, 2)
     ((16, 10, 13), 0.5)
     """
-    wanted, parts = set(blocks), set(parts)
+    wanted, parts, reduce = set(request.blocks), set(request.parts), request.reduce
     scales = block_scales(network)
     # Blocks up to the last one wanted; the others are never reached.
     needed = list(scales)[: max(index for index, name in enumerate(scales) if name in wanted) + 1]
     height, width = image.shape[-2:]
-    change = make_observer(network, interventions)
+    change = make_observer(network, request.interventions)
     arrays: dict[tuple[str, str], NDArray[np.float32]] = {}
     widths: dict[tuple[str, str], int] = {}
     tau_adj: dict[str, NDArray[np.float32]] = {}
     lam: dict[str, float] = {}
-    done = 0
 
     def keep(block: str, part: str, tensor: Tensor) -> None:
         if part == "tau_adj":
@@ -226,24 +245,25 @@ def collect(
             # A copy: a view would keep the padded tensor, or share the block's own memory.
             arrays[block, part] = np.array(seen.float().cpu().numpy(), order="C", copy=True)
 
-    def observer(block: str, part: str, tensor: Tensor) -> Tensor:
-        nonlocal done
-        if cancel is not None and cancel.is_set():
-            raise Cancelled("Stopped before the feature maps were complete.")
+    def keeping(block: str, part: str, tensor: Tensor) -> Tensor:
         if change is not None:
             tensor = change(block, part, tensor)
         if block in wanted:
             keep(block, part, tensor)
-        if part == "output":  # each block shows it last
-            done += 1
-            if progress is not None:
-                progress(done, len(needed))
-            if done == len(needed):
-                raise _Enough
         return tensor
 
-    with torch.inference_mode(), suppress(_Enough):
-        network(image, observer)
+    watch = Watch(len(needed), progress, cancel, "Stopped before the feature maps were complete.")
+    telling = watched(keeping, watch)
+
+    def observer(block: str, part: str, tensor: Tensor) -> Tensor:
+        tensor = telling(block, part, tensor)
+        if watch.done == watch.total:
+            raise _Enough
+        return tensor
+
+    placement = placement or Placement(torch.device("cpu"))
+    with suppress(_Enough):
+        execution.run(network, image, placement, observer=observer)
     none = np.zeros(0, np.float32)
     numbers = [
         GateNumbers(block, scales[block], tau_adj.get(block, none), lam.get(block))

@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 from napari_anyir.inference.arrays.axes import Layout
 from napari_anyir.inference.arrays.pixels import from_network, to_network
 from napari_anyir.inference.engine import execution
-from napari_anyir.inference.inside.changed_run import run_changed
+from napari_anyir.inference.inside.interventions import make_observer
+from napari_anyir.inference.inside.network_parts import block_scales
+from napari_anyir.inference.inside.watching import watched
 from napari_anyir.inference.preparation import Prepared
-from napari_anyir.progress import Cancel, Progress
+from napari_anyir.model.network import BlockObserver
+from napari_anyir.progress import Cancel, Progress, Watch
 
 SMALL_PLANE = 256 * 256
 """Pixels up to which several planes go to the network together."""
@@ -90,27 +93,20 @@ def restore_planes(
     for plane, place in zip(planes, seen, strict=True):
         to_network(plane, mapping, out=place)
     images = torch.from_numpy(seen)
-    record: execution.RunRecord
+    observer: BlockObserver | None = None
+    steps = progress
     if recipe.changes:
-        restored, record = run_changed(
-            prepared.loaded.anyir,
-            images,
-            recipe.changes,
-            device=prepared.device,
-            precision=prepared.precision,
-            progress=progress,
-            cancel=cancel,
-        )
-    else:
-        restored, record = execution.run(
-            prepared.loaded.network,
-            images,
-            device=prepared.device,
-            precision=prepared.precision,
-            tile=recipe.tile,
-            progress=progress,
-            cancel=cancel,
-        )
+        network = prepared.loaded.anyir
+        blocks = Watch(len(block_scales(network)), progress, cancel)
+        observer, steps = watched(make_observer(network, recipe.changes), blocks), None
+    restored, record = execution.run(
+        prepared.loaded.network,
+        images,
+        prepared.placement,
+        observer=observer,
+        progress=steps,
+        cancel=cancel,
+    )
     del images
     outputs = restored.numpy()
     if mapping.settles:

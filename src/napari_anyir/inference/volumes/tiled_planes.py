@@ -7,6 +7,7 @@ one row of tiles is held.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -99,9 +100,7 @@ class TileRunner:
         restored, record = execution.run(
             self._prepared.loaded.network,
             torch.from_numpy(images)[None],
-            device=self._prepared.device,
-            precision=self._prepared.precision,
-            tile=self._inner,
+            replace(self._prepared.placement, tile=self._inner),
             progress=progress,
             cancel=self.cancel,
         )

@@ -169,7 +169,7 @@ class LookJob:
             resolve_precision,
         )
         from napari_anyir.inference.engine.memory_estimate import (
-            check_room,
+            check_memory,
             maps_bytes,
             pass_bytes,
         )
@@ -183,7 +183,7 @@ class LookJob:
         device = resolve_device(self.device)
         itemsize = PRECISIONS[resolve_precision("auto", device)].itemsize
         less = "" if reduce else f"show '{SHOWS[MEAN]}', "
-        check_room(
+        check_memory(
             device,
             pass_bytes(network.config, height, width, itemsize),
             maps_bytes(shapes.values()),

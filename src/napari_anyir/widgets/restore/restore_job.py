@@ -329,11 +329,11 @@ def _empty_like(source: Any) -> np.ndarray[Any, Any]:
     """Make room for a whole result in memory, if there is enough."""
     import torch
 
-    from napari_anyir.inference.engine.memory_estimate import check_room
+    from napari_anyir.inference.engine.memory_estimate import check_memory
 
     size = math.prod(source.shape) * source.dtype.itemsize
     remedy = "compute planes when they are shown, or use Restore a folder"
-    check_room(torch.device("cpu"), 0, size, remedy)
+    check_memory(torch.device("cpu"), 0, size, remedy)
     return np.empty(source.shape, source.dtype.newbyteorder("="))
 
 
