@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from stage import Stage, Wait
 
+from napari_anyir.inference.model_choice import choose_model
+
 RESTORE = "Restore image"
 COMPARE = "Compare layers"
 DEGRADE = "Degrade image"
@@ -36,6 +38,29 @@ def restore(stage: Stage) -> Iterator[Wait]:
     yield 0.3
     stage.viewer.layers.clear()
     yield 0.3
+
+
+def restore_by_kind(stage: Stage) -> Iterator[Wait]:
+    """Restore as a new user does, who touches no choice: the kind of image chooses the model."""
+    widget = stage.dock(RESTORE)
+    yield lambda: not widget.form._probe.running
+    first = stage.image.data[0] if stage.image.multiscale else stage.image.data
+    choice = choose_model("default", first.dtype, colour=stage.image.rgb)
+    assert widget.form.card_label.text().startswith(f"{choice.model}, because {choice.reason}.")
+    before = set(stage.viewer.layers)
+    yield from _click_and_wait(stage, widget)
+    (result,) = set(stage.viewer.layers) - before
+    assert result.name == f"{stage.kind} ({choice.model})", result.name
+    record = result.metadata["napari_anyir"]
+    assert (record["model"], record["chosen"]) == choice, record
+    if not stage.image.rgb:
+        assert record["model"] == "denoise", record
+        moved = abs(np.asarray(result.data).mean() / np.asarray(first).mean() - 1)
+        assert moved < 0.02, f"the mean moved by {moved:.1%}"
+        assert not widget.report.warning.text()
+    stage.step()
+    yield 0.2
+    _check_drawn(stage, result)
 
 
 def again(stage: Stage) -> Iterator[Wait]:

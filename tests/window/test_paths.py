@@ -31,6 +31,8 @@ def test_the_main_job_lives_on_every_image(path: str, kind: str, played: Callabl
 @pytest.mark.parametrize(
     ("path", "kind"),
     [
+        ("restore_by_kind", "series"),
+        ("restore_by_kind", "photo"),
         ("compare", "series"),
         ("compare", "multiscale"),
         ("degrade", "photo"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from napari_anyir.weights import DEFAULT, find_model, list_models
-from napari_anyir.weights.opening import Network
+
+if TYPE_CHECKING:  # forms ask for the choice before torch is there
+    from napari_anyir.weights.opening import Network
 
 NOISE_ONLY = "denoise"
 """The model that takes noise off and nothing else: brightness, colour and contrast stay."""
@@ -81,3 +83,32 @@ def choose_model(
     if NOISE_ONLY in {card.name for card in list_models()}:
         return ModelChoice(NOISE_ONLY, reason)
     return ModelChoice(find_model().name, None)
+
+
+def rule_in_words() -> str:
+    """Say which model the rule gives to which kind of image, for a form that has no image yet.
+
+    Returns
+    -------
+    str
+        A sentence.
+
+    Raises
+    ------
+    ModelError
+        If there is no model at all.
+
+    Examples
+    --------
+    >>> from napari_anyir.inference.model_choice import rule_in_words
+    >>> rule_in_words().startswith("denoise where an image has one channel or more than 8 bits, ")
+    True
+    """
+    measured = choose_model(DEFAULT, np.uint16, colour=False).model
+    photographed = choose_model(DEFAULT, np.uint8, colour=True).model
+    if measured == photographed:
+        return f"{measured} for every kind of image."
+    return (
+        f"{measured} where an image has one channel or more than 8 bits, {photographed} for 8-bit "
+        "colour photographs."
+    )

@@ -56,6 +56,29 @@ def test_a_folder_is_restored_and_one_bad_file_stops_nothing(widget, images, fin
     np.testing.assert_array_equal(result, expected)
 
 
+def test_each_file_gets_the_model_that_suits_it(widget, images, finish) -> None:
+    from napari_anyir.inference.model_choice import choose_model, rule_in_words
+
+    (images / "broken.tif").unlink()
+    write_image(images / "photo.png", np.zeros((16, 20, 3), np.uint8))
+    widget.model_box.setCurrentIndex(0)
+    assert widget.settings().model == "default"
+    assert widget.model_label.text() == rule_in_words()
+    widget.run()
+    finish(widget.runner)
+    cells = [[widget.table.item(row, column) for column in (0, 2)] for row in range(4)]
+    models = {name.text(): model.text() for name, model in cells}
+    photographed = choose_model("default", "uint8", colour=True).model
+    measured = choose_model("default", "uint8", colour=False).model
+    assert models == {
+        "a.tif": measured,
+        "b.png": measured,
+        "below/c.tif": measured,
+        "photo.png": photographed,
+    }
+    assert "one channel" in widget.table.item(0, 2).toolTip()
+
+
 def test_a_second_run_repeats_nothing(widget, finish) -> None:
     for _ in range(2):
         widget.run()

@@ -164,7 +164,8 @@ def test_one_model_offers_no_further_one(qtbot, viewer, tmp_path, monkeypatch) -
     made = RestoreWidget(viewer)
     qtbot.addWidget(made)
     assert made.form.more_button.isHidden()
-    assert made.form.models == ["nano"]
+    assert made.form.models == ["default"]
+    assert [card.name for card in made.form.model_field.cards] == ["nano"]
 
 
 def test_the_chosen_model_is_not_ticked_twice(widget) -> None:

@@ -21,8 +21,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_anyir.errors import ModelError
 from napari_anyir.files.progress import FileStatus, Settings
-from napari_anyir.weights import list_models
+from napari_anyir.inference.model_choice import rule_in_words
+from napari_anyir.weights import DEFAULT, find_model
 from napari_anyir.widgets.folder.folder_job import BatchJob, inputs_of
 from napari_anyir.widgets.kit import last_choices
 from napari_anyir.widgets.kit.form_parts import (
@@ -30,16 +32,18 @@ from napari_anyir.widgets.kit.form_parts import (
     PRECISIONS,
     TILES,
     choose,
+    small_label,
 )
 from napari_anyir.widgets.kit.job_dock import JobDock
-from napari_anyir.widgets.kit.model_news import model_news, refill
+from napari_anyir.widgets.kit.model_news import model_news
 from napari_anyir.widgets.kit.worker import Runner
 from napari_anyir.widgets.network.devices import DevicesJob
+from napari_anyir.widgets.network.model_box import ModelBox
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-COLUMNS = ("File", "State", "Seconds")
+COLUMNS = ("File", "State", "Model", "Seconds")
 
 
 class FolderField(QWidget):
@@ -103,9 +107,11 @@ class FolderWidget(JobDock):
         self.filter_edit.setPlaceholderText("all images, or for example *.tif *.png")
         self.filter_edit.setToolTip("Patterns of file names, divided by spaces.")
         self.output_field = FolderField("Results", "Where results go, under the same names.")
-        self.model_box = QComboBox()
-        self.model_box.addItems([card.name for card in list_models()])
-        self.model_box.setToolTip("The network's weights.")
+        self.model_box = ModelBox()
+        self.model_box.setToolTip(
+            "The network's weights. By kind of image: each file gets the model that suits it."
+        )
+        self.model_label = small_label()
         self.device_box = QComboBox()
         self.device_box.addItems(["auto", "cpu"])
         self.device_box.setToolTip("Where to compute; only devices that this computer has.")
@@ -151,6 +157,7 @@ class FolderWidget(JobDock):
             ("&Filter", self.filter_edit),
             ("Res&ults", self.output_field),
             ("&Model", self.model_box),
+            ("", self.model_label),
             ("&Device", self.device_box),
             ("&Tile", self.tile_box),
             ("&Precision", self.precision_box),
@@ -171,7 +178,9 @@ class FolderWidget(JobDock):
         layout.addWidget(self.table, 1)
 
     def _connect(self) -> None:
+        self.model_box.currentIndexChanged.connect(self._model_chosen)
         model_news().changed.connect(self._models_changed)
+        self._model_chosen()
         self._probe.returned.connect(self._offer_devices)
         self.runner.told.connect(self._file_changed)
         self.table.cellDoubleClicked.connect(self._open)
@@ -180,7 +189,7 @@ class FolderWidget(JobDock):
         """Arguments of the restoration, the same for all files."""
         intensity: Any = INTENSITIES[self.intensity_box.currentText()]
         return Settings(
-            model=self.model_box.currentText(),
+            model=self.model_box.model,
             device=self.device_box.currentText(),
             precision=self.precision_box.currentText(),
             tile=TILES[self.tile_box.currentText()],
@@ -194,6 +203,7 @@ class FolderWidget(JobDock):
             "images": self.input_field.path,
             "filter": self.filter_edit.text(),
             "results": self.output_field.path,
+            "model": self.model_box.model,
             **{name: box.currentText() for name, box in self._boxes().items()},
             "strength": self.strength_box.value(),
         }
@@ -203,6 +213,7 @@ class FolderWidget(JobDock):
         self.input_field.edit.setText(str(values.get("images", "")))
         self.filter_edit.setText(str(values.get("filter", "")))
         self.output_field.edit.setText(str(values.get("results", "")))
+        self.model_box.choose(str(values.get("model", "")))
         for name, box in self._boxes().items():
             choose(box, str(values.get(name, "")))
         # A graphics card is only listed once torch has been asked for it.
@@ -212,7 +223,6 @@ class FolderWidget(JobDock):
 
     def _boxes(self) -> dict[str, QComboBox]:
         return {
-            "model": self.model_box,
             "device": self.device_box,
             "tile": self.tile_box,
             "precision": self.precision_box,
@@ -246,9 +256,12 @@ class FolderWidget(JobDock):
             self._targets = [Path()] * status.total
         self._targets[status.index] = status.target
         seconds = f"{status.seconds:.1f}" if status.seconds else ""
-        for column, text in enumerate((status.name, status.state, seconds)):
+        record = status.record or {}
+        model, why = str(record.get("model", "")), record.get("chosen")
+        tips = {2: f"Chosen because {why}."} if why else {}
+        for column, text in enumerate((status.name, status.state, model, seconds)):
             item = QTableWidgetItem(text)
-            item.setToolTip(status.message or str(status.source))
+            item.setToolTip(tips.get(column) or status.message or str(status.source))
             self.table.setItem(status.index, column, item)
         if status.state == "running":
             self.table.scrollToItem(self.table.item(status.index, 0))
@@ -277,7 +290,17 @@ class FolderWidget(JobDock):
         self.run_button.setEnabled(not self.row.running)
 
     def _models_changed(self) -> None:
-        refill(self.model_box, [card.name for card in list_models()])
+        self.model_box.offer_all()
+        self._model_chosen()
+
+    def _model_chosen(self) -> None:
+        model = self.model_box.model
+        try:
+            text = rule_in_words() if model == DEFAULT else find_model(model).summary
+        except ModelError as error:  # there is none any more
+            self.model_label.complain(str(error))
+            return
+        self.model_label.setText(text)
 
     def _shown(self) -> None:
         """Look for devices when the widget is first seen, which is its first use."""

@@ -44,7 +44,8 @@ class ModelsButton(QToolButton):
         )
         # The arrow of the menu lies over the text otherwise.
         self.setStyleSheet("QToolButton { padding: 0px 14px 0px 6px; }")
-        self.setVisible(len(names) > 1)
+        if len(names) < 2:
+            self.hide()
         self._toggled()
 
     def offer(self, names: Sequence[str]) -> None:
@@ -57,26 +58,34 @@ class ModelsButton(QToolButton):
             action.setToolTip(f"Restore with {name} as well, into a layer of its own.")
             action.toggled.connect(self._toggled)
             self._actions[name] = action
+        if len(self._actions) > 1 and self.parentWidget() is not None:  # not as a window
+            self.show()
 
     @property
     def names(self) -> list[str]:
         """The ticked models, but for the one that is chosen anyway."""
-        return [name for name, action in self._actions.items() if action.isChecked()]
+        return [
+            name
+            for name, action in self._actions.items()
+            if action.isChecked() and name != self._main
+        ]
 
     def set_main(self, name: str) -> None:
-        """Say which model is chosen anyway; it cannot be ticked."""
+        """Say which model is chosen anyway; it is not offered, and its tick rests meanwhile."""
         self._main = name
         for other, action in self._actions.items():
             action.setVisible(other != name)
-            if other == name:
-                action.setChecked(False)
+        self._count()
 
     def set_names(self, names: Sequence[str]) -> None:
         """Tick models; those that are not there are passed over."""
         for name, action in self._actions.items():
-            action.setChecked(name in names and name != self._main)
+            action.setChecked(name in names)
 
-    def _toggled(self) -> None:
+    def _count(self) -> None:
         count = len(self.names)
         self.setText(f"+ {count}" if count else "+")
+
+    def _toggled(self) -> None:
+        self._count()
         self.changed.emit()

@@ -13,15 +13,12 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QFormLayout,
-    QHBoxLayout,
-    QLabel,
     QLineEdit,
     QVBoxLayout,
     QWidget,
 )
 from superqt import QCollapsible
 
-from napari_anyir.weights import list_models
 from napari_anyir.widgets.kit.form_parts import (
     ERROR_STYLE,
     INTENSITIES,
@@ -33,7 +30,6 @@ from napari_anyir.widgets.kit.form_parts import (
 )
 from napari_anyir.widgets.kit.layer_box import LayerBox, is_shapes
 from napari_anyir.widgets.kit.layer_pin import PinnedBox
-from napari_anyir.widgets.kit.model_news import model_news, refill
 from napari_anyir.widgets.kit.notices import mark
 from napari_anyir.widgets.kit.qt import Signal
 from napari_anyir.widgets.kit.worker import Runner
@@ -41,7 +37,7 @@ from napari_anyir.widgets.layers import image_layers
 from napari_anyir.widgets.network.devices import DevicesJob
 from napari_anyir.widgets.restore.estimate import expected_for, in_words
 from napari_anyir.widgets.restore.memory_needs import needs_in_words
-from napari_anyir.widgets.restore.models_button import ModelsButton
+from napari_anyir.widgets.restore.model_field import ModelField
 from napari_anyir.widgets.restore.pixel_watch import PixelWatch
 from napari_anyir.widgets.restore.restore_job import (
     ALL,
@@ -58,8 +54,6 @@ if TYPE_CHECKING:
     from napari_anyir.widgets.restore.restore_job import RestoreJob
 
 __all__ = ["ERROR_STYLE", "INTENSITIES", "PRECISIONS", "TILES", "RestoreForm", "small_label"]
-
-BLIND = "Blind: the network finds out by itself what is wrong with an image; nobody has to tell it."
 
 WHEN = ("When it is shown (stays lazy)", "Now, into memory")
 
@@ -84,7 +78,6 @@ class RestoreForm(QWidget):
 
     def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._cards = list_models()
         self._devices: list[str] = []
         self._wanted_device: str | None = None
         self._pixels = PixelWatch(self)
@@ -92,7 +85,6 @@ class RestoreForm(QWidget):
         self._build(viewer)
         self._connect()
         self._prefill_axes()
-        self._model_chosen()
         self._what_chosen()
         self._probe = Runner(self)
         self._probe.returned.connect(self._offer_devices)
@@ -132,14 +124,14 @@ class RestoreForm(QWidget):
             check_layer_axes(self.layer, self.axes)
         except (TypeError, ValueError) as error:
             return str(error)
-        if not self._cards:
+        if self.model_field.empty:
             return "There is no model; install the package again."
         return None
 
     def settings(self) -> Settings:
         """Arguments of a restoration."""
         return Settings(
-            model=self.model_box.currentText(),
+            model=self.model_field.model,
             device=self.device_box.currentText(),
             precision=self.precision_box.currentText(),
             tile=list(TILES.values())[self.tile_box.currentIndex()],
@@ -149,7 +141,7 @@ class RestoreForm(QWidget):
     @property
     def models(self) -> list[str]:
         """All models to restore with: the chosen one first, then the ticked ones."""
-        return [self.model_box.currentText(), *self.more_button.names]
+        return self.model_field.models
 
     @property
     def lazy(self) -> bool:
@@ -182,13 +174,13 @@ class RestoreForm(QWidget):
             Whether the memory will not suffice.
         """
         text = self._duration(job.pixels)
-        if not self._devices or not text:
+        cards = self.model_field.cards
+        if not self._devices or not text or not cards:
             return text, False
         chosen = self.settings()
         device = self._devices[0] if chosen.device == "auto" else chosen.device
-        configs = {card.name: card.config for card in self._cards}
         needs, tight = needs_in_words(
-            configs[self.models[0]],
+            cards[0].config,
             job.plane_size,
             job.kept_bytes,
             device=device,
@@ -202,8 +194,7 @@ class RestoreForm(QWidget):
             return "Only the shown plane is computed now."
         if not self._devices:  # torch is not there yet, and with it nobody knows the device
             return ""
-        hashes = {card.name: card.sha256 for card in self._cards}
-        models = {name: hashes[name] for name in self.models}
+        models = {card.name: card.sha256 for card in self.model_field.cards}
         return in_words(expected_for(self.settings(), models, self._devices[0], pixels))
 
     def values(self) -> dict[str, Any]:
@@ -223,12 +214,12 @@ class RestoreForm(QWidget):
     def set_values(self, values: dict[str, Any]) -> None:
         """Choose what was remembered; what is no longer offered is passed over."""
         for box, name in (
-            (self.model_box, "model"),
             (self.precision_box, "precision"),
             (self.tile_box, "tile"),
             (self.intensity_box, "intensity"),
         ):
             choose(box, str(values.get(name, "")))
+        self.model_box.choose(str(values.get("model", "")))
         self.more_button.set_names(str(values.get("more_models", "")).split())
         self.when_box.setCurrentIndex(int(bool(values.get("compute", False))))
         if values.get("what") in WHAT:
@@ -250,10 +241,9 @@ class RestoreForm(QWidget):
         self.layer_box.setToolTip(
             "The image to restore. It is never changed: results are new layers."
         )
-        self.model_box = QComboBox()
-        self.model_box.addItems([card.name for card in self._cards])
-        self.model_box.setToolTip("The network's weights; all of them run without a connection.")
-        self.card_label = small_label()
+        self.model_field = ModelField()
+        self.model_box, self.card_label = self.model_field.box, self.model_field.note
+        self.more_button = self.model_field.more_button
         self.device_box = QComboBox()
         self.device_box.addItems(["auto", "cpu"])
         self.device_box.setToolTip(
@@ -288,21 +278,12 @@ class RestoreForm(QWidget):
         self.tile_box, self.precision_box = self.fields.tile_box, self.fields.precision_box
         self.intensity_box = self.fields.intensity_box
         self.low_box, self.high_box = self.fields.low_box, self.fields.high_box
-        self.more_button = ModelsButton([card.name for card in self._cards])
-        models = QHBoxLayout()
-        models.setContentsMargins(0, 0, 0, 0)
-        models.addWidget(self.model_box, 1)
-        models.addWidget(self.more_button)
-        models_label = QLabel("&Model")
-        models_label.setBuddy(self.model_box)
-
         self._form = QFormLayout()
         self._form.setContentsMargins(0, 0, 0, 0)
         self._form.setVerticalSpacing(4)
         self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self._form.addRow("&Layer", PinnedBox(self.layer_box))
-        self._form.addRow(models_label, models)
-        self._form.addRow("", self.card_label)
+        self._form.addRow("&Model", self.model_field)
         self._form.addRow("&Device", self.device_box)
         self._form.addRow("A&xes", self.axes_edit)
         self._form.addRow("", self.axes_label)
@@ -322,12 +303,10 @@ class RestoreForm(QWidget):
     def _connect(self) -> None:
         self.layer_box.layer_changed.connect(self._prefill_axes)
         self.axes_edit.textEdited.connect(self._axes_typed)
-        self.model_box.currentIndexChanged.connect(self._model_chosen)
+        self.model_field.changed.connect(self.changed)
         self.what_box.currentIndexChanged.connect(self._what_chosen)
         self.device_box.currentIndexChanged.connect(self._device_chosen)
         self.fields.changed.connect(self.changed)
-        self.more_button.changed.connect(self.changed)
-        model_news().changed.connect(self._models_changed)
         self.when_box.currentIndexChanged.connect(self._show_lazy_rows)
         self.free_box.toggled.connect(self._set_async)
         self.shapes_box.layer_changed.connect(self.changed)
@@ -360,40 +339,23 @@ class RestoreForm(QWidget):
         wrong = problem is not None and layer is not None
         axes_wrong = wrong and self._pixels.problem(layer) is None
         mark(self.axes_edit, ERROR_STYLE if axes_wrong else "")
-        self._name_whole()
+        self._tell_kind()
         self.changed.emit()
 
-    def _name_whole(self) -> None:
-        """Call all planes of an image that has one what it is."""
-        try:
-            letters = check_layer_axes(self.layer, self.axes) if self.layer is not None else ""
-        except (TypeError, ValueError):
-            letters = ""
-        shape = image_layers.pixels(self.layer).shape if letters else ()
-        planes = math.prod(n for n, letter in zip(shape, letters, strict=True) if letter in "TZC")
-        whole = bool(letters) and planes == 1
+    def _tell_kind(self) -> None:
+        """Let the model follow the image, and call all planes of one that has one what it is."""
+        layer, letters, pixels = self.layer, "", None
+        if layer is not None:
+            with suppress(TypeError, ValueError):  # `problem` says so
+                pixels = image_layers.pixels(layer)
+                letters = check_layer_axes(layer, self.axes)
+        if pixels is None:
+            self.model_field.set_image(None, colour=False)
+        else:
+            self.model_field.set_image(pixels.dtype, colour="S" in letters or layer.rgb)
+        sizes = zip(pixels.shape, letters, strict=True) if letters else ()
+        whole = bool(letters) and math.prod(n for n, letter in sizes if letter in "TZC") == 1
         self.what_box.setItemText(0, "The whole image" if whole else WHAT[ALL])
-
-    def model_note(self) -> str:
-        """What is said under the model: what it is for."""
-        index = self.model_box.currentIndex()
-        return self._cards[index].summary if index >= 0 else "No model is installed."
-
-    def _models_changed(self) -> None:
-        self._cards = list_models()
-        names = [card.name for card in self._cards]
-        refill(self.model_box, names)
-        self.more_button.offer(names)
-        self._model_chosen()
-
-    def _model_chosen(self) -> None:
-        index = self.model_box.currentIndex()
-        card = self._cards[index] if index >= 0 else None
-        self.card_label.setText(self.model_note())
-        if card is not None:
-            self.card_label.setToolTip(f"{BLIND} {card.limits or card.tiling}".strip())
-            self.more_button.set_main(card.name)
-        self.changed.emit()
 
     def _device_chosen(self) -> None:
         self._wanted_device = None

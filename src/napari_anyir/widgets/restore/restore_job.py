@@ -58,7 +58,8 @@ class Restored:
     record : mapping
         Provenance, of plain values.
     arguments : mapping
-        What `napari_anyir.restore` was called with; a script that repeats it gives these pixels.
+        What `napari_anyir.restore` was called with, the model by the name that it turned out to
+        have; a script that repeats it gives these pixels.
     checksum : int, optional
         CRC-32 of the source's pixels, by which a script knows them again; None if it is lazy.
     slider : (float, float), optional
@@ -208,6 +209,8 @@ class RestoreJob:
                 fill_cache(pixels, self.shown, progress, cancel)
         else:
             pixels, record = restore_with_record(source, **watch, **arguments)
+        if record.chosen is not None:
+            arguments["model"] = record.model
         return Restored(
             source,
             pixels,

@@ -58,7 +58,7 @@ class RestoreWidget(JobDock):
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__(napari_viewer, NOTHING)
         self._job: RestoreJob | None = None
-        self._queue: list[RestoreJob] = []
+        self._queue: list[tuple[str, RestoreJob]] = []
         self._several = 0
         self.results = Results(self._viewer)
         self.side_by_side = SideBySide(self._viewer)
@@ -183,7 +183,10 @@ class RestoreWidget(JobDock):
             "restore", {**self.form.values(), "strength": self.strength_slider.value()}
         )
         self._queue = [
-            replace(job, settings=replace(job.settings, model=name)) for name in self.form.models
+            (card.name, replace(job, settings=replace(job.settings, model=model)))
+            for card, model in zip(
+                self.form.model_field.cards, self.form.model_field.models, strict=True
+            )
         ]
         self._several, self._fresh = len(self._queue), True
         self._origin = origin(layer)
@@ -194,9 +197,9 @@ class RestoreWidget(JobDock):
 
     def _start_next(self, layer: Any) -> None:
         """Start the next of the runs: one for each model."""
-        job = self._job = self._queue.pop(0)
+        name, self._job = self._queue.pop(0)
         self._done = False
-        self._start(job, source=layer, model=job.settings.model, planes=job.steps)
+        self._start(self._job, source=layer, model=name, planes=self._job.steps)
 
     def cancel(self) -> None:
         """Stop the run at its next step, and begin none of those after it."""

@@ -109,13 +109,18 @@ def script(
 def _threads(records: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
         *(
-            f"# Model {record['model']}, SHA-256 {record['sha256']}, torch {record['torch']}."
+            f"# Model {record['model']}{_because(record)}, SHA-256 {record['sha256']}, torch "
+            f"{record['torch']}."
             for record in records
         ),
         "# The last bits of sums depend on the number of threads.",
         f"torch.set_num_threads({records[0]['threads']})",
         "",
     ]
+
+
+def _because(record: Mapping[str, Any]) -> str:
+    return f" (chosen because {record['chosen']})" if record.get("chosen") else ""
 
 
 def reading(where: Origin) -> list[str]:
