@@ -55,6 +55,18 @@ def test_options_reach_the_network(tmp_path: Path) -> None:
     assert '"tile": 64' in log
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_grey_that_was_saved_as_rgb_stays_grey(dtype: Any, tmp_path: Path) -> None:
+    grey = RNG.poisson(90, (40, 48, 1)).astype(dtype)
+    write_image(tmp_path / "a.tif", np.repeat(grey, 3, axis=-1))
+    result = run(tmp_path / "a.tif", "-o", tmp_path / "b.tif", "--device=cpu", "--axes=YXS")
+    assert result.exit_code == 0, result.output
+    restored = read_image(tmp_path / "b.tif").array
+    assert restored.shape == (40, 48, 3)
+    assert (restored == restored[..., :1]).all()
+    assert not np.array_equal(restored[..., :1], grey)
+
+
 def test_folders_suffix_and_format(tmp_path: Path) -> None:
     for name in ("a.png", "day1/b.png"):
         write_image(tmp_path / "raw" / name, RNG.integers(0, 255, (16, 16), np.uint8))

@@ -36,6 +36,12 @@ def photo() -> dict[str, Any]:
     return {"data": noisy.clip(0, 255).astype(np.uint8), "rgb": True}
 
 
+def grey_photo() -> dict[str, Any]:
+    """Return a grey photograph that was saved as RGB."""
+    picture = photo()["data"][..., 1]
+    return {"data": np.repeat(picture[..., np.newaxis], 3, axis=-1), "rgb": True}
+
+
 def multiscale() -> dict[str, Any]:
     """Return an image of three scales."""
     finest = _cells(256, 320)
@@ -62,5 +68,5 @@ def deep() -> dict[str, Any]:
     return {"data": np.repeat(_cells(1, 256, 256), 600, axis=0)}
 
 
-MADE = (stack, series, photo, multiscale, lazy, long, wide, deep)
+MADE = (stack, series, photo, grey_photo, multiscale, lazy, long, wide, deep)
 IMAGES = {made.__name__: made for made in MADE}

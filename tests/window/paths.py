@@ -58,6 +58,8 @@ def restore_by_kind(stage: Stage) -> Iterator[Wait]:
         moved = abs(np.asarray(result.data).mean() / np.asarray(first).mean() - 1)
         assert moved < 0.02, f"the mean moved by {moved:.1%}"
         assert not widget.report.warning.text()
+    elif stage.kind == "grey_photo":
+        assert (result.data == result.data[..., :1]).all(), "grey stays grey"
     stage.step()
     yield 0.2
     _check_drawn(stage, result)

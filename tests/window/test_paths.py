@@ -33,6 +33,7 @@ def test_the_main_job_lives_on_every_image(path: str, kind: str, played: Callabl
     [
         ("restore_by_kind", "series"),
         ("restore_by_kind", "photo"),
+        ("restore_by_kind", "grey_photo"),
         ("compare", "series"),
         ("compare", "multiscale"),
         ("degrade", "photo"),

@@ -71,7 +71,8 @@ def restore(
         One letter per axis: T (time), Z (depth), C (channel), Y (row), X (column) and S (samples:
         RGB or RGBA). Default: what `guess_axes` says. Every plane is restored by itself, channels
         one by one; alpha passes through; grey planes are shown to the network as three equal
-        colours, and the mean of its three answers is taken.
+        colours, and the mean of its three answers is taken. So it is for an RGB plane whose
+        channels are equal: grey stays grey.
     model : str, Path or network
         A name that `list_models` shows, a checkpoint's path, or a network of `load_model`. By
         default ``"denoise"``, which takes noise off and nothing else, for an image with one channel
@@ -222,7 +223,8 @@ def restore_into(
     ----------
     image : array
         Anything with ``shape`` and ``dtype`` that takes indices: numpy, dask, zarr, h5py. Each
-        plane is read once, or twice where the intensity mapping has to be found first.
+        plane is read once, or twice where the intensity mapping has to be found first; an RGB plane
+        in tiles once more, as far as its first colour.
     target : array
         Anything of that shape and type that takes indices and assignments; not ``image`` itself.
     progress, cancel

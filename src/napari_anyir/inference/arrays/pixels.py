@@ -62,12 +62,46 @@ def to_network(
     return result
 
 
+def is_grey(plane: NDArray[Any]) -> bool:
+    """Whether a plane of colours has none: grey that was saved as RGB.
+
+    Parameters
+    ----------
+    plane : array (Y, X) or (Y, X, S)
+        Grey, RGB or RGBA.
+
+    Returns
+    -------
+    bool
+        True if the three channels are equal in every pixel; False for a plane without samples,
+        which needs no looking at. The first rows with a colour end the search.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_anyir.inference.arrays.pixels import is_grey
+    >>> grey = np.repeat(np.arange(12, dtype=np.uint8).reshape(3, 4, 1), 3, axis=2)
+    >>> is_grey(grey), is_grey(np.arange(36).reshape(3, 4, 3))
+    (True, False)
+    """
+    if plane.ndim < 3:
+        return False
+    rows, columns = plane.shape[:2]
+    return all(
+        np.array_equal(plane[part, :, 0], plane[part, :, channel])
+        for part in _row_slices(rows, 3 * columns)
+        for channel in (1, 2)
+    )
+
+
 def from_network(
     restored: NDArray[np.float32],
     plane: NDArray[Any],
     mapping: IntensityRange,
     strength: float,
     out: NDArray[Any],
+    *,
+    grey: bool = False,
 ) -> None:
     """Bring the network's output back to a plane's own values and type.
 
@@ -84,6 +118,9 @@ def from_network(
     out : array
         Where the result goes, of the shape of ``plane``. Integers are rounded; values that the
         type cannot hold become the nearest that it can.
+    grey : bool
+        Whether the three channels of ``plane`` are equal, as `is_grey` says, and are to stay so:
+        each takes the mean of the three.
 
     Raises
     ------
@@ -111,15 +148,17 @@ def from_network(
                 f"intensity range of {mapping.low:g} to {mapping.high:g}; give "
                 "intensity=(low, high), or precision='float32' if it was lower."
             )
-        values = values.transpose(1, 2, 0) if plane.ndim == 3 else values.mean(axis=0)
+        colour = plane.ndim == 3
+        values = values.transpose(1, 2, 0) if colour and not grey else values.mean(axis=0)
         with np.errstate(over="ignore"):  # `to_dtype` saturates
             values = mapping.from_unit(values)
-        source = plane[part, :, :3] if plane.ndim == 3 else plane[part]
         if strength < 1:
+            source = plane[part, :, 0 if grey else slice(3)] if colour else plane[part]
             before = source.astype(np.float64)
             values = before + strength * (values - before)
-        target = out[part, :, :3] if plane.ndim == 3 else out[part]
-        target[...] = to_dtype(values, out.dtype)
+        result = to_dtype(values, out.dtype)
+        target = out[part, :, :3] if colour else out[part]
+        target[...] = result[..., np.newaxis] if colour and grey else result
         if plane.ndim == 3 and plane.shape[2] == 4:
             out[part, :, 3] = plane[part, :, 3]
 

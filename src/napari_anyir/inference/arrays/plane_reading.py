@@ -18,6 +18,7 @@ from napari_anyir.inference.arrays.intensity import (
 )
 from napari_anyir.inference.arrays.nodata import Seen
 from napari_anyir.inference.arrays.noise_level import BLOCK, block_step
+from napari_anyir.inference.arrays.pixels import is_grey
 from napari_anyir.inference.arrays.statistics import (
     Statistics,
     measure,
@@ -147,6 +148,36 @@ def find_range(
                     yield not_finite(values[..., 3:])
 
     return choose_range(intensity, dtype, merge(parts()), grey=grey)
+
+
+def is_grey_plane(image: Any, layout: Layout, plane: tuple[int, ...]) -> bool:
+    """Whether one plane of an array holds grey that was saved as RGB, read in bands.
+
+    Parameters
+    ----------
+    image : array
+        Of any kind that `read_plane` reads.
+    layout : Layout
+        Where its planes are.
+    plane : tuple of int
+        As from `Layout.indices`.
+
+    Returns
+    -------
+    bool
+        As `is_grey` says of the whole plane; nothing is read of planes without samples.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_anyir.inference.arrays.axes import Layout
+    >>> from napari_anyir.inference.arrays.plane_reading import is_grey_plane
+    >>> is_grey_plane(np.zeros((3, 5, 7)), Layout("SYX", (3, 5, 7)), ())
+    True
+    """
+    return layout.colour and all(
+        is_grey(read_plane(image, layout, plane, rows)) for rows in row_bands(image, layout)
+    )
 
 
 def noise_step(layout: Layout) -> int:

@@ -7,11 +7,12 @@ into it, in the order in which `restore_in_tiles` adds them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import dask.array as da
 import numpy as np
 from dask.delayed import delayed
+from dask.graph_manipulation import clone
 from numpy.typing import NDArray
 
 from napari_anyir.inference.arrays.axes import Layout
@@ -24,9 +25,24 @@ from napari_anyir.inference.volumes.tiled_planes import TileGrid, TileRunner
 Tiles = Sequence[tuple[int, int, NDArray[np.float32]]]
 
 
+class PlaneFacts(NamedTuple):
+    """What has to be known of a plane before its first tile is restored.
+
+    Parameters
+    ----------
+    mapping : IntensityRange
+        Of the whole volume.
+    grey : bool
+        Whether the plane is grey that was saved as RGB, as `is_grey` says.
+    """
+
+    mapping: IntensityRange
+    grey: bool
+
+
 @own_state()
 def restore_window(
-    window: NDArray[Any], mapping: IntensityRange, task: Task, colour: bool
+    window: NDArray[Any], facts: PlaneFacts, task: Task, colour: bool
 ) -> NDArray[np.float32]:
     """Restore one tile on a worker.
 
@@ -34,8 +50,8 @@ def restore_window(
     ----------
     window : array (h, w) or (h, w, S)
         What the tile covers.
-    mapping : IntensityRange
-        Of the whole volume.
+    facts : PlaneFacts
+        Of the whole plane.
     task : Task
         How.
     colour : bool
@@ -54,17 +70,17 @@ def restore_window(
         If the worker's model is another than the caller's.
     """
     check_plane(window, colour)
-    prepared = prepare_on_worker(task, window, mapping)
+    prepared = prepare_on_worker(task, window, facts.mapping)
     with turn(task):
         runner = TileRunner(prepared, max(window.shape[:2]))
-        seen = to_network(window, mapping)
-        return mapping.settle(seen, runner(seen))
+        seen = to_network(window, facts.mapping)
+        return facts.mapping.settle(seen, runner(seen))
 
 
 @own_state()
 def join_tiles(
     source: NDArray[Any],
-    mapping: IntensityRange,
+    facts: PlaneFacts,
     strength: float,
     size: tuple[int, int, int],
     place: tuple[int, int],
@@ -76,8 +92,8 @@ def join_tiles(
     ----------
     source : array (h, w) or (h, w, S)
         The chunk before.
-    mapping : IntensityRange
-        Of the whole volume.
+    facts : PlaneFacts
+        Of the whole plane.
     strength : float
         As for `napari_anyir.restore`.
     size : tuple of 3 int
@@ -106,7 +122,7 @@ def join_tiles(
         )
         sums[:, to_rows, to_columns] += weighed[:, from_rows, from_columns]
     result = np.empty(source.shape, check_dtype(source.dtype))
-    from_network(sums, source, mapping, strength, result)
+    from_network(sums, source, facts.mapping, strength, result, grey=facts.grey)
     return result
 
 
@@ -141,17 +157,20 @@ def restore_lazily_in_tiles(
     dask array
         Of the shape and type of ``planes``.
     """
-    restored = [
-        _restore_plane(planes[index], layout, mapping, task, strength, side)
-        for index in layout.indices()
-    ]
+    # Chunks are read for this, and again for the tiles: otherwise all of them would be held.
+    again = clone(planes, seed="napari-anyir grey") if layout.colour else None
+    restored = []
+    for index in layout.indices():
+        grey = False if again is None else _is_grey(again[index])
+        facts = delayed(PlaneFacts, pure=True)(mapping, grey)
+        restored.append(_restore_plane(planes[index], layout, facts, task, strength, side))
     if not layout.planes:
         return restored[0]
     return da.stack(restored).reshape(planes.shape)
 
 
 def _restore_plane(
-    plane: da.Array, layout: Layout, mapping: Any, task: Any, strength: float, side: int
+    plane: da.Array, layout: Layout, facts: Any, task: Any, strength: float, side: int
 ) -> da.Array:
     size = (*layout.plane_shape[:2], side)
     grid = TileGrid(*size)
@@ -162,7 +181,7 @@ def _restore_plane(
 
     tiles = {
         (row, column): delayed(restore_window, pure=True)(
-            block(*grid.window(row, column)), mapping, task, layout.colour
+            block(*grid.window(row, column)), facts, task, layout.colour
         )
         for row in range(len(grid.tops))
         for column in range(len(grid.lefts))
@@ -181,7 +200,7 @@ def _restore_plane(
         for columns, near_columns in zip(by_columns, reach[1], strict=True):
             joined = delayed(join_tiles, pure=True)(
                 block(rows, columns),
-                mapping,
+                facts,
                 strength,
                 size,
                 (rows.start, columns.start),
@@ -196,6 +215,11 @@ def _restore_plane(
         chunks.append(da.concatenate(line, axis=1))
     result: da.Array = da.concatenate(chunks, axis=0)
     return result
+
+
+def _is_grey(plane: da.Array) -> Any:
+    """`is_grey` of a plane (Y, X, S), when the result is computed."""
+    return (plane[..., 1:3] == plane[..., :1]).all()
 
 
 def _steps(starts: list[int], size: int) -> list[slice]:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_anyir.inference.arrays.axes import Layout
-from napari_anyir.inference.arrays.pixels import from_network, to_network
+from napari_anyir.inference.arrays.pixels import from_network, is_grey, to_network
 from napari_anyir.inference.engine import execution
 from napari_anyir.inference.inside.interventions import make_observer
 from napari_anyir.inference.inside.network_parts import block_scales
@@ -114,7 +114,7 @@ def restore_planes(
             output[...] = mapping.settle(before, output)
     del seen
     for output, plane, out in zip(outputs, planes, outs, strict=True):
-        from_network(output, plane, mapping, recipe.strength, out)
+        from_network(output, plane, mapping, recipe.strength, out, grey=is_grey(plane))
     return record
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from napari_anyir.errors import Cancelled
 from napari_anyir.inference.arrays.pixels import from_network, to_network
-from napari_anyir.inference.arrays.plane_reading import read_plane, write_plane
+from napari_anyir.inference.arrays.plane_reading import is_grey_plane, read_plane, write_plane
 from napari_anyir.inference.engine import execution
 from napari_anyir.inference.engine.tiles import blend_weights, is_out_of_memory, tile_starts
 from napari_anyir.inference.preparation import Prepared
@@ -144,6 +144,7 @@ def restore_in_tiles(
     grid = TileGrid(height, width, run.side)
     count = len(grid.tops) * len(grid.lefts)
     dtype = np.dtype(image.dtype).newbyteorder("=")
+    grey = is_grey_plane(image, layout, plane)
     source = np.empty((0, *layout.plane_shape[1:]), dtype)
     sums = np.zeros((3, 0, width), np.float32)
     for row, top in enumerate(grid.tops):
@@ -164,7 +165,14 @@ def restore_in_tiles(
         end = grid.tops[row + 1] if row + 1 < len(grid.tops) else height
         rows = end - top
         result = np.empty((rows, *source.shape[1:]), dtype)
-        from_network(sums[:, :rows], source[:rows], mapping, prepared.recipe.strength, result)
+        from_network(
+            sums[:, :rows],
+            source[:rows],
+            mapping,
+            prepared.recipe.strength,
+            result,
+            grey=grey,
+        )
         write_plane(target, layout, plane, result, slice(top, end))
         source, sums = source[rows:].copy(), sums[:, rows:].copy()
 

@@ -189,7 +189,7 @@ class FolderWidget(JobDock):
         """Arguments of the restoration, the same for all files."""
         intensity: Any = INTENSITIES[self.intensity_box.currentText()]
         return Settings(
-            model=self.model_box.model,
+            model=self.model_box.model_name,
             device=self.device_box.currentText(),
             precision=self.precision_box.currentText(),
             tile=TILES[self.tile_box.currentText()],
@@ -203,7 +203,7 @@ class FolderWidget(JobDock):
             "images": self.input_field.path,
             "filter": self.filter_edit.text(),
             "results": self.output_field.path,
-            "model": self.model_box.model,
+            "model": self.model_box.model_name,
             **{name: box.currentText() for name, box in self._boxes().items()},
             "strength": self.strength_box.value(),
         }
@@ -294,7 +294,7 @@ class FolderWidget(JobDock):
         self._model_chosen()
 
     def _model_chosen(self) -> None:
-        model = self.model_box.model
+        model = self.model_box.model_name
         try:
             text = rule_in_words() if model == DEFAULT else find_model(model).summary
         except ModelError as error:  # there is none any more

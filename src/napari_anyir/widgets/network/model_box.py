@@ -26,10 +26,10 @@ class ModelBox(QComboBox):
     >>> from qtpy.QtWidgets import QApplication
     >>> application = QApplication.instance() or QApplication([])
     >>> box = ModelBox()
-    >>> box.currentText(), box.model
+    >>> box.currentText(), box.model_name
     ('by kind of image', 'default')
     >>> box.choose("nano")
-    >>> box.model
+    >>> box.model_name
     'nano'
     """
 
@@ -38,7 +38,7 @@ class ModelBox(QComboBox):
         self.offer_all()
 
     @property
-    def model(self) -> str:
+    def model_name(self) -> str:
         """What `napari_anyir.restore` takes as its model."""
         return str(self.currentText()) if self.currentIndex() > 0 else DEFAULT
 
@@ -48,7 +48,7 @@ class ModelBox(QComboBox):
         Parameters
         ----------
         model : str
-            As `model` returns it.
+            As `model_name` returns it.
         """
         index = 0 if model == DEFAULT else self.findText(model)
         if index >= 0:

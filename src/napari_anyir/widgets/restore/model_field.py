@@ -64,7 +64,7 @@ class ModelField(QWidget):
     @property
     def model(self) -> str:
         """The chosen model as `napari_anyir.restore` takes it."""
-        return self.box.model
+        return self.box.model_name
 
     @property
     def models(self) -> list[str]:

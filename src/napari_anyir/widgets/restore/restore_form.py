@@ -349,12 +349,13 @@ class RestoreForm(QWidget):
             with suppress(TypeError, ValueError):  # `problem` says so
                 pixels = image_layers.pixels(layer)
                 letters = check_layer_axes(layer, self.axes)
+        whole = False
         if pixels is None:
             self.model_field.set_image(None, colour=False)
         else:
             self.model_field.set_image(pixels.dtype, colour="S" in letters or layer.rgb)
-        sizes = zip(pixels.shape, letters, strict=True) if letters else ()
-        whole = bool(letters) and math.prod(n for n, letter in sizes if letter in "TZC") == 1
+            sizes = zip(pixels.shape, letters, strict=True) if letters else ()
+            whole = bool(letters) and math.prod(n for n, letter in sizes if letter in "TZC") == 1
         self.what_box.setItemText(0, "The whole image" if whole else WHAT[ALL])
 
     def _device_chosen(self) -> None:
