@@ -142,13 +142,13 @@ def test_blocks_that_no_memory_holds(tmp_path: Path) -> None:
         ({"id": "lz4"}, struct.pack("<I", 2**31 - 1) + bytes(20)),
         (None, bytes(2**22)),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:40],
 )
 def test_chunks_that_decode_to_too_much(
     tmp_path: Path, compressor: dict[str, object] | None, chunk: bytes
 ) -> None:
     pytest.importorskip("zarr")
-    refused(zarr_2(tmp_path, chunk, compressor=compressor), "its chunk '0.0' ")
+    refused(zarr_2(tmp_path, chunk, compressor=compressor), "expected|damaged or cut off")
 
 
 def test_lazy_chunks_are_checked_in_other_processes_too(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_lazy_chunks_are_checked_in_other_processes_too(tmp_path: Path) -> None:
     path = zarr_2(tmp_path, gzip.compress(bytes(2**24)), compressor={"id": "gzip", "level": 1})
     lazy = read_image(path, lazy_above=0).array
     again = pickle.loads(pickle.dumps(lazy))
-    with pytest.raises(ImageFileError, match=r"its chunk '0\.0' claims"):
+    with pytest.raises(ImageFileError, match="unpacks to more"):
         again.compute(scheduler="synchronous")
 
 

@@ -40,6 +40,22 @@ def _picture(array: Any, kind: str, **options: Any) -> bytes:
     return stream.getvalue()
 
 
+def _pyramid() -> bytes:
+    """Return a page with a smaller one below it."""
+    stream = io.BytesIO()
+    with tifffile.TiffWriter(stream) as writer:
+        writer.write(DEEP, photometric="rgb", subifds=1, tile=(16, 16), compression="zlib")
+        writer.write(DEEP[::2, ::2], photometric="rgb", subfiletype=1, tile=(16, 16))
+    return stream.getvalue()
+
+
+def _animation() -> bytes:
+    stream = io.BytesIO()
+    frames = [Image.fromarray(frame) for frame in (RGB, RGB[::-1])]
+    frames[0].save(stream, "PNG", save_all=True, append_images=frames[1:])
+    return stream.getvalue()
+
+
 def files(folder: Path) -> list[Seed]:
     """Return files of one piece."""
     npy, big = io.BytesIO(), io.BytesIO()
@@ -71,6 +87,14 @@ def files(folder: Path) -> list[Seed]:
         (".tif", _tiff(RGB.transpose(2, 0, 1), planarconfig="separate", photometric="rgb"), tag),
         (".tif", _tiff(GREY.astype(np.float32), resolution=(300, 300), bigtiff=True), ()),
         (".ome.tif", _tiff(STACK, ome=True, metadata=ome, photometric="minisblack"), tag),
+        (".tif", _tiff(STACK, byteorder=">", compression="lzma", photometric="minisblack"), tag),
+        (".tif", _tiff(GREY.astype(np.float16), extratags=[(42113, 2, 4, "-9.9", True)]), tag),
+        (".tif", _picture(RGB, "TIFF", compression="tiff_lzw"), tag),
+        (".tif", _picture(RGB, "TIFF", compression="jpeg"), tag),
+        (".tif", _picture(GREY > 99, "TIFF", compression="group4"), tag),
+        (".tif", _picture(GREY, "TIFF", compression="packbits"), tag),
+        (".tif", _pyramid(), tag),
+        (".png", _animation(), png),
         (".png", _picture(GREY, "PNG"), png),
         (".png", _picture(RGB, "PNG", dpi=(300, 300), exif=exif.tobytes()), png),
         (".png", _picture(GREY.astype(np.uint16) * 200, "PNG"), png),
@@ -101,14 +125,21 @@ def zarrs(folder: Path) -> list[Path]:
     like5 = ImageFile(STACK, "ZCYX", "zarr", metadata={"version": "0.5"})
     second = write_image(folder / "v05.ome.zarr", STACK, like5)
     places = [first, second]
-    for number, compressor in enumerate(("gzip", "blosc")):
-        from zarr import codecs
+    from numcodecs import BZ2, Blosc
+    from zarr import codecs
 
-        made = codecs.GzipCodec() if compressor == "gzip" else codecs.BloscCodec()
+    chunked: dict[str, Any] = {"chunks": (16, 16)}
+    sharded: dict[str, Any] = {"chunks": (8, 8), "shards": (16, 16)}
+    kinds: list[dict[str, Any]] = [
+        {"compressors": codecs.GzipCodec(), **chunked},
+        {"compressors": codecs.BloscCodec(), **chunked},
+        {"compressors": codecs.BloscCodec(cname="lz4"), **sharded},
+        {"compressors": Blosc("blosclz"), "zarr_format": 2, **chunked},
+        {"compressors": BZ2(), "zarr_format": 2, **chunked},
+    ]
+    for number, kind in enumerate(kinds):
         path = folder / f"plain{number}.zarr"
-        array = zarr.create_array(
-            path, shape=GREY.shape, dtype="uint8", chunks=(16, 16), compressors=made
-        )
+        array = zarr.create_array(path, shape=GREY.shape, dtype="uint8", **kind)
         array[...] = GREY
         places.append(path)
     return places

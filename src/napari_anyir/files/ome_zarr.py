@@ -15,7 +15,7 @@ from napari_anyir.files.blocks import is_lazy, store
 from napari_anyir.files.door import Guarded
 from napari_anyir.files.image_file import ImageFile
 from napari_anyir.files.ngff import letters_of_names, read_multiscale
-from napari_anyir.files.zarr_safety import check_array, open_store
+from napari_anyir.files.zarr_safety import checked, open_store
 
 __all__ = ["read_ome_zarr", "write_ome_zarr"]
 
@@ -81,7 +81,7 @@ def read_ome_zarr(path: Path, *, lazy_above: int) -> ImageFile:
         raise ImageFileError(f"its level '{level['path']}' is missing") from error
     if not isinstance(array, zarr.Array):
         raise ImageFileError(f"its level '{level['path']}' is no array")
-    check_array(array)
+    array = checked(array)
     found = read_multiscale(described, array.ndim)
     version = str(described.get("version") or attributes.get("version") or "")
     own = _unpacked(group.attrs.asdict().get(_OWN))
@@ -119,6 +119,7 @@ def read_ome_zarr(path: Path, *, lazy_above: int) -> ImageFile:
 
 def _plain_array(array: Any, path: Path, lazy_above: int) -> ImageFile:
     """An array without a description, with the axes that it may name."""
+    array = checked(array)
     attributes = array.attrs.asdict()
     names = getattr(array.metadata, "dimension_names", None)
     names = names or attributes.get("_ARRAY_DIMENSIONS") or ()  # as xarray names them
@@ -190,7 +191,6 @@ def _unpacked(packed: Any) -> dict[str, Any]:
 
 def _pixels(array: Any, path: Path, lazy_above: int) -> Any:
     """Pixels in memory if they are few, else a dask array of whole chunks, one plane deep."""
-    check_array(array)
     if array.nbytes <= lazy_above:
         return np.asarray(array[...])
     import dask.array as da

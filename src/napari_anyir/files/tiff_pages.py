@@ -277,7 +277,7 @@ class Pages:
         stack = self.shape[: self._stacked]
         wanted = np.arange(math.prod(stack)).reshape(stack)[index[: self._stacked]]
         inner = index[self._stacked :]
-        with self._lock:  # one file position for all
+        with self._lock, complaints():  # one file position for all
             if self._file is None:
                 described: dict[str, Any] = {"omexml": self.omexml} if self.omexml else {}
                 self._file = tifffile.TiffFile(self.path, **described)

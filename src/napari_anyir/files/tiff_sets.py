@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import tifffile
 
 from napari_anyir.errors import ImageFileError
+from napari_anyir.files.tiff_pages import complaints
 
 __all__ = ["OmeSet", "find_set", "is_tiff_name", "others_of_sets"]
 
@@ -65,7 +67,7 @@ def find_set(path: Path) -> OmeSet | None:
     True
     """
     try:
-        text = tifffile.tiffcomment(path)
+        text = _comment(path)
     except Exception:  # noqa: BLE001 - damaged files are told of by their reader
         return None
     root = _parsed(text)
@@ -156,8 +158,14 @@ def _beside(path: Path, name: str) -> Path:
 
 def _description(path: Path) -> str | bytes | None:
     if is_tiff_name(path):
-        return tifffile.tiffcomment(path)
+        return _comment(path)
     return path.read_bytes()
+
+
+def _comment(path: Path) -> Any:
+    """Description of the first page; what tifffile has to say beside it, its reader tells."""
+    with complaints():
+        return tifffile.tiffcomment(path)
 
 
 def _parsed(text: str | bytes | None) -> ET.Element | None:
