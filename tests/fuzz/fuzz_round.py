@@ -1,7 +1,8 @@
 """Mutate files and open them: ``python tests/fuzz/fuzz_round.py --count 20000 --seed 0``.
 
 Each file must be read, or refused in one sentence by an error of ours, within five seconds of work
-and two gigabytes, and nothing may be written. What breaks a rule is kept in ``--keep``, with its number.
+and two gigabytes, and nothing may be written. What breaks a rule is kept in ``--keep``, with its
+number.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def move_piece(data: bytes, random: Random) -> bytes:
 
 def edit_tag(data: bytes, random: Random) -> bytes:
     """Change the number, type, count or value of a tag of a little-endian TIFF."""
-    if data[:4] != b"II*\0":
+    if data[:4] != b"II*\0" or len(data) < 8:
         return flip_bits(data, random)
     out = bytearray(data)
     (at,) = struct.unpack_from("<I", data, 4)

@@ -11,6 +11,7 @@ __all__ = ["check_blocks", "check_claim", "check_pages", "check_picture"]
 
 _LENIENT = 2**26  # bytes that any file may claim: an all but empty picture is no attack
 _LARGEST_BLOCK = 2**31  # bytes that must be in memory at once
+_LARGEST_TILE = 2**26  # bytes that are never too many, however small the page
 _MOST_BLOCKS = 10**7  # a graph of more is not built in minutes
 
 # At most so many bytes come out of one: two bits of deflate hold 258, a code of LZW 4096, ...
@@ -99,6 +100,11 @@ def check_pages(series: Any, held: int) -> None:
         ratio *= 8
     check_claim(series.nbytes, held, ratio)
     check_claim(page.nbytes, held, ratio)
+    tile = math.prod(page.tile) * page.samplesperpixel * page.dtype.itemsize if page.is_tiled else 0
+    if tile > _LARGEST_TILE and tile > 4 * page.nbytes:
+        raise ImageFileError(
+            f"its tiles claim {tile:,} bytes each, and its pages have {page.nbytes:,}; it is damaged"
+        )
     check_blocks(page.nbytes, len(series.pages))
 
 

@@ -18,6 +18,7 @@ from PIL import Image
 
 from napari_anyir.errors import ImageFileError
 from napari_anyir.files.tiff_colours import photometric_of
+from napari_anyir.files.tiff_segments import check_segments
 from napari_anyir.files.upright import as_stored, check_orientation
 
 __all__ = ["Pages", "complaints", "read_page", "read_series"]
@@ -79,6 +80,8 @@ def read_series(series: Any, path: Path) -> NDArray[Any]:
     pages = list(series.pages)
     if photometric_of(series.keyframe) != "YCBCR":
         try:
+            for page in pages:
+                check_segments(page)
             return np.asarray(series.asarray())
         except (ValueError, ImportError, NotImplementedError) as error:
             if not _lacks_codec(error):
@@ -133,6 +136,7 @@ def _as_tifffile_reads(page: Any) -> NDArray[Any]:
     if closed:
         handle.open()
     try:
+        check_segments(page)
         return np.asarray(page.asarray())
     except (ValueError, ImportError, NotImplementedError) as error:
         if not _lacks_codec(error):
