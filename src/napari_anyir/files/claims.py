@@ -103,7 +103,8 @@ def check_pages(series: Any, held: int) -> None:
     tile = math.prod(page.tile) * page.samplesperpixel * page.dtype.itemsize if page.is_tiled else 0
     if tile > _LARGEST_TILE and tile > 4 * page.nbytes:
         raise ImageFileError(
-            f"its tiles claim {tile:,} bytes each, and its pages have {page.nbytes:,}; it is damaged"
+            f"its tiles claim {tile:,} bytes each, and its pages have {page.nbytes:,}; it is "
+            "damaged"
         )
     check_blocks(page.nbytes, len(series.pages))
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from napari_anyir.errors import ImageFileError
+from napari_anyir.files.door import reason
 from napari_anyir.files.exif import block_of, shortened
 from napari_anyir.files.image_file import METRES, ImageFile
 
@@ -231,11 +233,17 @@ def _what_can_be_written(
         return like
     parts = _parts(like)
     bare = replace(_without(like, *_NAMES, "described", "extratags"), scale={}, units={})
+    try:
+        _write_nothing(kind, bare, small, dtype)
+    except Exception as error:  # better now than after the work
+        raise ImageFileError(
+            f"{_CALLED[kind]} cannot hold it ({reason(error, 'written')}); write .npy or .ome.zarr"
+        ) from error
     for name, put in parts.items():
-        if fails(put(bare)):
-            notes.append(f"its {name} cannot be written and is left out")
-        else:
+        if not fails(put(bare)):
             bare = put(bare)
+        elif (note := f"its {name.strip()} cannot be written and is left out") not in notes:
+            notes.append(note)
     return bare
 
 

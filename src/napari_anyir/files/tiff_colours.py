@@ -20,6 +20,7 @@ from napari_anyir.files.upright import as_stored, check_orientation, upright
 __all__ = ["Samples", "check_colours", "photometric_of", "to_be_seen", "to_be_stored"]
 
 _COLOURS = {"MINISWHITE", "MINISBLACK", "RGB", "PALETTE", "YCBCR"}
+_COUNTS = {"RGB": 3, "MINISBLACK": 1, "MINISWHITE": 1, "PALETTE": 1}
 _CALLED = {"SEPARATED": "CMYK", "CFA": "those of a camera's sensor (raw)"}
 
 
@@ -104,7 +105,7 @@ class Samples:
     @property
     def alpha(self) -> bool:
         """Whether the last sample is alpha."""
-        colours = {"RGB": 3, "MINISBLACK": 1, "MINISWHITE": 1}.get(self.photometric, 0)
+        colours = _COUNTS.get(self.photometric, 0)
         # Programs that forget to say what a fourth sample of RGB is mean alpha.
         known = self.extra[:1] in ((1,), (2,)) or (not self.extra and colours == 3)
         return colours > 0 and self.count == colours + 1 and known
@@ -179,7 +180,7 @@ def to_be_seen(
         if array.dtype.kind == "f":
             notes.append("its numbers are floating point and zero is white; they stay as they are")
         else:
-            array, keep["white"] = _black_is_zero(array, bits)
+            array, keep["white"] = _black_is_zero(array, bits, _colours_of(axes, samples))
     if samples.orientation != 1:
         array = upright(array, axes, samples.orientation)
     if "S" in axes and not axes.endswith("S"):
@@ -187,8 +188,7 @@ def to_be_seen(
         array = array.transpose([n for n in range(array.ndim) if n != at] + [at])
         axes = axes.replace("S", "") + "S"
     if palette:
-        array = _look_up(array, page.colormap)
-        axes += "S"
+        array, axes = _coloured(array, axes, _palette_of(page, bits))
     elif samples.alpha and axes.endswith("S"):
         if samples.extra[:1] == (1,):
             array = changed(array, lambda values: _unassociated(values))
@@ -198,19 +198,31 @@ def to_be_seen(
     return array, axes, replace(samples, **keep), tuple(notes)
 
 
-def _black_is_zero(array: Any, bits: int) -> tuple[Any, int | None]:
+def _colours_of(axes: str | None, samples: Samples) -> tuple[Any, ...]:
+    """Index of what is not alpha, which white and black have nothing to do with."""
+    if not samples.alpha or not axes or "S" not in axes:
+        return (...,)
+    return (*(slice(None),) * axes.index("S"), slice(0, -1))
+
+
+def _black_is_zero(array: Any, bits: int, where: tuple[Any, ...]) -> tuple[Any, int | None]:
     """Exchange black and white; the number to do it again, where the result has the same depth."""
-    if array.dtype.kind == "b":
-        return changed(array, np.logical_not), 255
     white = -1 if array.dtype.kind == "i" else 2**bits - 1
     same_depth = bits == 8 * array.dtype.itemsize
-    return changed(array, lambda values: _exchanged(values, white)), white if same_depth else None
+    exchanged = changed(array, lambda values: _exchanged(values, white, where))
+    return exchanged, 255 if array.dtype.kind == "b" else white if same_depth else None
 
 
-def _exchanged(values: NDArray[Any], white: int) -> NDArray[Any]:
+def _exchanged(values: NDArray[Any], white: int, where: tuple[Any, ...]) -> NDArray[Any]:
     """``white - values`` in the type of the values."""
+    result = values.copy()
+    if values.dtype.kind == "b":
+        result[where] = ~values[where]
+        return result
     top = values.dtype.type(white)
-    return np.subtract(top, values if white < 0 else np.minimum(values, top))
+    values = values[where]
+    result[where] = np.subtract(top, values if white < 0 else np.minimum(values, top))
+    return result
 
 
 def _unassociated(values: NDArray[Any]) -> NDArray[Any]:
@@ -237,19 +249,38 @@ def _with_colours(values: NDArray[Any], colours: NDArray[Any], top: float) -> ND
     return result
 
 
-def _look_up(array: Any, palette: Any) -> Any:
-    """Colours of a palette: uint8 if it was one of 8 bits, as nearly all are, else uint16."""
-    palette = np.asarray(palette).T
-    if not (palette % 257).any():
-        palette = (palette // 257).astype(np.uint8)
-    elif not (palette % 256).any():
-        palette = (palette // 256).astype(np.uint8)
-    if is_lazy(array):
-        return array.map_blocks(
-            lambda block: palette[block], dtype=palette.dtype, new_axis=array.ndim,
-            chunks=(*array.chunks, (3,)),
-        )  # fmt: skip
-    return palette[array]
+def _palette_of(page: Any, bits: int) -> NDArray[Any]:
+    """Colours (N, 3) of a page: uint8 if they were of 8 bits, as nearly all are, else uint16."""
+    palette = np.asarray(page.colormap if page.colormap is not None else 0)
+    if palette.shape != (3, 2**bits):
+        raise ImageFileError(f"its palette does not have the {2**bits} colours that it needs")
+    palette = palette.T
+    for unit in (257, 256):
+        if not (palette % unit).any():
+            return (palette // unit).astype(np.uint8)
+    return palette
+
+
+def _coloured(array: Any, axes: str, palette: NDArray[Any]) -> tuple[Any, str]:
+    """Colours (..., 3) of places in a palette, or (..., 4) where alpha stands beside them."""
+    places = np.uint8 if array.dtype.kind == "b" else array.dtype
+    alpha = axes.endswith("S")
+
+    def colours(block: NDArray[Any]) -> NDArray[Any]:
+        block = block.astype(places)
+        if not alpha:
+            return palette[block]
+        unit = 257 if palette.dtype == np.uint16 else 1
+        opaque = block[..., 1:].astype(palette.dtype) * palette.dtype.type(unit)
+        return np.concatenate([palette[block[..., 0]], opaque], axis=-1)
+
+    if not is_lazy(array):
+        return colours(array), axes if alpha else axes + "S"
+    stack = array.chunks[:-1] if alpha else array.chunks
+    options: dict[str, Any] = {} if alpha else {"new_axis": array.ndim}
+    chunks = (*stack, (4 if alpha else 3,))
+    found = array.map_blocks(colours, dtype=palette.dtype, chunks=chunks, **options)
+    return found, axes if alpha else axes + "S"
 
 
 def to_be_stored(array: Any, like: ImageFile, samples: Samples) -> tuple[Any, str | None, Samples]:
@@ -283,8 +314,8 @@ def to_be_stored(array: Any, like: ImageFile, samples: Samples) -> tuple[Any, st
         if samples.extra[:1] == (1,):
             array = changed(array, _associated)
     if samples.white is not None and array.dtype.kind in "iu":
-        white = samples.white
-        array = changed(array, lambda values: _exchanged(values, white))
+        white, where = samples.white, _colours_of(axes, samples)
+        array = changed(array, lambda values: _exchanged(values, white, where))
     if samples.orientation != 1 and axes and {"Y", "X"} <= set(axes):
         array = as_stored(array, axes, samples.orientation)
     else:
@@ -294,7 +325,7 @@ def to_be_stored(array: Any, like: ImageFile, samples: Samples) -> tuple[Any, st
         stack = array.ndim - 3
         array = array.transpose([*range(stack), stack + 2, stack, stack + 1])
         axes, keep["planar"] = axes[:-3] + "CYX", True
-    elif samples.planar and samples.colour and axes and axes.endswith("S"):
+    elif samples.planar and axes and axes.endswith("S") and array.shape[-1] == samples.count:
         array = array.transpose(
             [*range(array.ndim - 3), array.ndim - 1, *(array.ndim - 3, array.ndim - 2)]
         )

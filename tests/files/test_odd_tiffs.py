@@ -1,0 +1,115 @@
+"""TIFF as odd programs write it, put together byte by byte."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from napari_anyir import ImageFileError
+from napari_anyir.files import read_image, write_image
+
+RANDOM = np.random.default_rng(5)
+PLACES = RANDOM.integers(0, 256, (16, 24), np.uint8)
+ALPHA = RANDOM.integers(0, 256, (16, 24), np.uint8)
+
+
+def tiff(
+    path: Path,
+    pixels: bytes,
+    *,
+    size: tuple[int, int] = (24, 16),
+    tags: dict[int, list[int]],
+    order: str = "<",
+) -> Path:
+    """Write one strip with the tags that are given; those that every file needs are added."""
+    tags = {256: [size[0]], 257: [size[1]], 258: [8], 259: [1], 277: [1], 278: [size[1]], **tags}
+    tags = {273: [0], 279: [len(pixels)], **tags}
+    directory, beside = struct.pack(f"{order}H", len(tags)), b""
+    behind = 8 + 2 + 12 * len(tags) + 4
+    for code, values in sorted(tags.items()):
+        kind, form = (4, "I") if code in (273, 279) else (3, "H")
+        data = struct.pack(f"{order}{len(values)}{form}", *values)
+        head = struct.pack(f"{order}HHI", code, kind, len(values))
+        if code == 273:
+            data = b"HERE"
+        if len(data) > 4:
+            directory += head + struct.pack(f"{order}I", behind + len(beside))
+            beside += data
+        else:
+            directory += head + data.ljust(4, b"\0")
+    directory += bytes(4)
+    place = struct.pack(f"{order}I", behind + len(beside))
+    mark = b"II*\0" if order == "<" else b"MM\0*"
+    first = struct.pack(f"{order}I", 8)
+    path.write_bytes(mark + first + directory.replace(b"HERE", place) + beside + pixels)
+    return path
+
+
+def both(path: Path) -> NDArray[np.generic]:
+    """Pixels, read at once and lazily, which must be the same."""
+    whole = read_image(path).array
+    lazy = read_image(path, lazy_above=0).array
+    assert (np.asarray(lazy) == whole).all()
+    return np.asarray(whole)
+
+
+@pytest.mark.parametrize("planar", [1, 2])
+@pytest.mark.parametrize("white_is_zero", [False, True])
+def test_grey_with_alpha(tmp_path: Path, planar: int, white_is_zero: bool) -> None:
+    """White and black are exchanged, transparent and opaque are not."""
+    stored = 255 - PLACES if white_is_zero else PLACES
+    pixels = np.stack([stored, ALPHA], -1 if planar == 1 else 0)
+    tags = {258: [8, 8], 262: [int(not white_is_zero)], 277: [2], 284: [planar], 338: [2]}
+    if planar == 2:
+        tags |= {278: [16], 279: [384, 384], 273: [0, 0]}
+        path = tmp_path / "a.tif"
+        import tifffile
+
+        colours = "miniswhite" if white_is_zero else "minisblack"
+        options = {"photometric": colours, "planarconfig": "separate"}
+        tifffile.imwrite(path, pixels, extrasamples=["unassalpha"], metadata=None, **options)
+    else:
+        path = tiff(tmp_path / "a.tif", pixels.tobytes(), tags=tags)
+    seen = both(path)
+    assert (seen[..., :3] == PLACES[..., None]).all()
+    assert (seen[..., 3] == ALPHA).all()
+    image = read_image(path)
+    for suffix in (".png", ".tif", ".ome.zarr"):
+        if suffix == ".ome.zarr":
+            pytest.importorskip("zarr")
+        again = read_image(write_image(tmp_path / f"b{suffix}", image.array, image))
+        colours = again.array if again.axes == "YXS" else np.moveaxis(again.array, 0, -1)
+        assert (colours == seen).all(), suffix
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_palettes_of_few_bits(tmp_path: Path, bits: int, order: str) -> None:
+    places = PLACES >> (8 - bits)
+    packed = np.packbits(np.unpackbits(places[..., None], axis=-1)[..., -bits:].reshape(16, -1), 1)
+    palette = RANDOM.integers(0, 256, (3, 2**bits))
+    tags = {258: [bits], 262: [3], 320: [int(value) * 257 for value in palette.ravel()]}
+    seen = both(tiff(tmp_path / "a.tif", packed.tobytes(), tags=tags, order=order))
+    assert seen.dtype == np.uint8
+    assert (seen == palette.T[places]).all()
+
+
+def test_palette_with_alpha(tmp_path: Path) -> None:
+    palette = RANDOM.integers(0, 256, (3, 256))
+    tags = {258: [8, 8], 262: [3], 277: [2], 338: [2]}
+    tags[320] = [int(value) * 257 for value in palette.ravel()]
+    path = tiff(tmp_path / "a.tif", np.stack([PLACES, ALPHA], -1).tobytes(), tags=tags)
+    seen = both(path)
+    assert (seen[..., :3] == palette.T[PLACES]).all()
+    assert (seen[..., 3] == ALPHA).all()
+
+
+def test_palette_that_is_too_short(tmp_path: Path) -> None:
+    path = tiff(tmp_path / "a.tif", PLACES.tobytes(), tags={262: [3], 320: [7] * 48})
+    for lazy_above in (0, 2**28):
+        with pytest.raises(ImageFileError, match="256 colours"):
+            np.asarray(read_image(path, lazy_above=lazy_above).array)
