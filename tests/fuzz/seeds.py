@@ -49,6 +49,18 @@ def _pyramid() -> bytes:
     return stream.getvalue()
 
 
+def _with_imagecodecs() -> list[bytes]:
+    """Return pages compressed in ways that need one more package; none where it is missing."""
+    try:
+        import imagecodecs  # noqa: F401
+    except ImportError:
+        return []
+    kinds = ("lzw", "jpeg", "jpeg2000", "webp", "png", "zstd", "lerc", "jpegxl", "jpegxr")
+    made = [_tiff(RGB, compression=kind, tile=(16, 16)) for kind in kinds]
+    deep = _tiff(DEEP.astype(np.float32), compression="zlib", predictor=3, tile=(16, 16))
+    return [*made, deep, _tiff(STACK, compression="lzma", photometric="minisblack")]
+
+
 def _animation() -> bytes:
     stream = io.BytesIO()
     frames = [Image.fromarray(frame) for frame in (RGB, RGB[::-1])]
@@ -78,6 +90,7 @@ def files(folder: Path) -> list[Seed]:
     recipe = "name: mine\nnetwork: {dim: 8, blocks: [1, 1, 1, 1], refinement: 1}\nsteps: 10\n"
     tag, png = (edit_tag,), (edit_chunk,)
     return [
+        *((".tif", content, tag) for content in _with_imagecodecs()),
         (".tif", _tiff(GREY, metadata=None), tag),
         (".tif", _tiff(RGB, compression="zlib", predictor=True), tag),
         (".tif", _tiff(STACK, photometric="minisblack", compression="zlib"), tag),
