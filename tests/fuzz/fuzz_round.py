@@ -161,6 +161,8 @@ def fuzz(count: int, seed: int, *, first: int = 0, keep: Path | None = None) -> 
             if sorted(p for p in work.rglob("*")) != before:
                 verdict, said = "written", str(path)
             found[verdict] += 1
+            if number % 1000 == 999:
+                print(number + 1, dict(found), flush=True)
             if verdict not in ("read", "refused"):
                 kept = ""
                 if keep is not None:

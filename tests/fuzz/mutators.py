@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import struct
 import zlib
@@ -134,7 +135,7 @@ def edit_json(data: bytes, random: Random) -> bytes:
         if isinstance(holder, dict) and random.random() < 0.15:
             del holder[key]
         else:
-            holder[key] = _VALUES[int(random.integers(len(_VALUES)))]
+            holder[key] = copy.deepcopy(_VALUES[int(random.integers(len(_VALUES)))])
     return json.dumps(values).encode("utf-8", "surrogatepass")
 
 

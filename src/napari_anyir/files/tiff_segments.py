@@ -18,8 +18,10 @@ _SLACK = 2**20  # bytes, or pixels, by which a strip or tile may be larger than 
 _PACKED = {"ADOBE_DEFLATE": "zlib", "DEFLATE": "zlib", "LZMA": "lzma", "ZSTD": "zstd"}
 _PACKED |= {"ZSTD_DEPRECATED": "zstd"}
 # Whole pictures, whose own heads say how large they are, and are believed by their decoders.
-_PICTURES = ("JPEG", "ALT_JPEG", "JPEG2000", "JPEG_2000_LOSSY", "APERIO_JP2000_RGB", "WEBP", "PNG")
-_PICTURES += ("APERIO_JP2000_YCBC", "JPEG_LOSSY")
+_PICTURES = {
+    "JPEG", "ALT_JPEG", "JPEG_LOSSY", "JPEG2000", "JPEG_2000_LOSSY", "APERIO_JP2000_RGB",
+    "APERIO_JP2000_YCBC", "WEBP", "WEBP_DEPRECATED", "PNG",
+}  # fmt: skip
 _FORMATS = ("JPEG", "JPEG2000", "PNG", "WEBP")
 _REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
 

@@ -16,7 +16,7 @@ from napari_anyir.files.packed import KNOWN, check_packed
 __all__ = ["guarded"]
 
 
-def guarded(array: zarr.Array, limit: int) -> zarr.Array:
+def guarded(array: Any, limit: int) -> Any:
     """Same array, whose chunks are looked at before they are decoded.
 
     Parameters

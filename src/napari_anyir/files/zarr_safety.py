@@ -143,10 +143,10 @@ def _check_types(codec: str, configuration: Mapping[str, Any]) -> None:
     """Refuse codecs that make of numbers what are none, such as texts of any length."""
     for name in _types(configuration):
         try:
-            kind = np.dtype(name).kind
+            number = np.dtype(name).kind in "biuf"
         except (TypeError, ValueError, SyntaxError):
-            kind = "?"
-        if kind not in "biuf":
+            number = False
+        if not number:
             raise ImageFileError(f"its codec '{codec}' makes {name[:40]!r} of its pixels")
 
 
