@@ -14,6 +14,16 @@ from napari_anyir.degradations import DENOISE_SHARES, KINDS
 from napari_anyir.model import AnyIRConfig
 from napari_anyir.model.config import VARIANTS
 
+LONGEST_WARM_UP = 0.1
+"""Share of a run by the clock after which the warm-up ends, however few steps were taken; that of a
+run that becomes shorter ends there, too."""
+
+HELD_OUT = 8
+"""Crops to validate on by default."""
+
+MOST_SHOWN = 64
+"""Images of a folder for validation of which a crop is restored by default."""
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -158,10 +168,58 @@ class Validation(_Section):
 
     minutes: float = Field(default=10.0, gt=0)
     """Time between two validations; one more comes at the end."""
-    images: int = Field(default=8, ge=0)
-    """Crops that are restored each time; 0 is no validation."""
+    steps: int | None = Field(default=None, ge=1)
+    """Steps between two validations, instead of the time."""
+    images: int | None = Field(default=None, ge=0)
+    """Crops that are restored each time; 0 is no validation, null `HELD_OUT` of them, or one of
+    each image in the folder, `MOST_SHOWN` at most."""
     crop: int = Field(default=128, ge=8)
     """Their side in pixels."""
+    folder: Path | None = None
+    """Images of one's own to validate on: clean ones where clean ones are trained on, otherwise
+    pairs in two folders named as those of the training data. Nothing else is held out then."""
+
+    @field_validator("folder")
+    @classmethod
+    def _from_anywhere(cls, folder: Path | None) -> Path | None:
+        """A run is continued from wherever the command is given."""
+        return None if folder is None else folder.expanduser().absolute()
+
+    def count(self, there: int | None = None) -> int:
+        """Crops to restore.
+
+        Parameters
+        ----------
+        there : int, optional
+            Images in the folder for validation, where there is one.
+
+        Examples
+        --------
+        >>> from napari_anyir.training.config import Validation
+        >>> Validation().count(), Validation().count(30), Validation(images=0).count(30)
+        (8, 30, 0)
+        """
+        if self.images is not None:
+            return self.images
+        return HELD_OUT if there is None else min(there, MOST_SHOWN)
+
+
+class Checkpoints(_Section):
+    """Weights that stay beside the last ones: numbered; the best always do."""
+
+    every: int | None = Field(default=None, ge=1)
+    """Steps between two of them; null keeps none."""
+    keep: int | None = Field(default=5, ge=1)
+    """The newest so many stay; null keeps all."""
+
+
+class EarlyStopping(_Section):
+    """End a run that no longer becomes better on what is held out."""
+
+    patience: int = Field(default=10, ge=1)
+    """Validations in a row without a better PSNR after which the run ends."""
+    min_delta: float = Field(default=0.0, ge=0)
+    """Gain in dB that counts as better."""
 
 
 class TrainingConfig(_Section):
@@ -205,6 +263,9 @@ class TrainingConfig(_Section):
     report_seconds: float = Field(default=60.0, gt=0)
     log_steps: int = Field(default=20, ge=1)
     validation: Validation = Validation()
+    checkpoints: Checkpoints = Checkpoints()
+    early_stopping: EarlyStopping | None = None
+    loggers: tuple[Literal["csv", "tensorboard", "wandb"], ...] = ("csv", "tensorboard")
 
     @model_validator(mode="before")
     @classmethod

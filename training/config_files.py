@@ -11,6 +11,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from napari_anyir.training.config import (
+    LONGEST_WARM_UP,
+    Checkpoints,
+    EarlyStopping,
     FolderData,
     Optimiser,
     PairData,
@@ -67,6 +70,8 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
         epochs = merged.pop("warm_up_epochs", 0)
         if epochs:
             merged["warm_up_share"] = float(epochs) / float(below["epochs"])
+    if (steps := above.get("steps")) and not any(name in above for name in _WARM_UPS):
+        merged = _rescaled(merged, steps)
     for group in (_LENGTHS, _WARM_UPS):
         if any(name in above for name in group):
             for name in group:
@@ -79,6 +84,19 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
         else:
             merged[key] = value
     return merged
+
+
+def _rescaled(below: dict[str, Any], steps: Any) -> dict[str, Any]:
+    """Shorten a warm-up in steps with the run, where it would take more than a tenth of it.
+
+    It keeps its share of a run in steps, and takes a tenth of one that had another length.
+    """
+    warm, before = below.get("warm_up_steps"), below.get("steps")
+    if not isinstance(warm, int) or not isinstance(steps, int) or warm <= LONGEST_WARM_UP * steps:
+        return below
+    share = warm / before if isinstance(before, int) and before > warm else LONGEST_WARM_UP
+    kept = {name: value for name, value in below.items() if name not in _WARM_UPS}
+    return kept | {"warm_up_share": share}
 
 
 def _override(values: dict[str, Any], text: str) -> dict[str, Any]:
@@ -160,7 +178,8 @@ def _validated(
     content: dict[str, Any], shown: str, overrides: Iterable[str], values: Mapping[str, Any]
 ) -> TrainingConfig:
     try:
-        for text in overrides:
+        # Lengths first: a warm-up that is asked for holds, whatever the order.
+        for text in sorted(overrides, key=lambda text: text.partition("=")[0] not in _LENGTHS):
             content = _override(content, text)
         content = _merge(content, {k: v for k, v in values.items() if v is not None})
         return TrainingConfig.model_validate(content)
@@ -194,6 +213,8 @@ def _known_keys(place: tuple[int | str, ...]) -> list[str]:
         "phases": Phase,
         "optimiser": Optimiser,
         "validation": Validation,
+        "checkpoints": Checkpoints,
+        "early_stopping": EarlyStopping,
         "folder": FolderData,
         "protocol": ProtocolData,
         "pairs": PairData,

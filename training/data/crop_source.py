@@ -71,6 +71,10 @@ class Source(Protocol):
         """Images per epoch; None where there are no epochs."""
 
     @property
+    def own_held(self) -> int | None:
+        """Images of a folder of one's own for validation; None where there is no such folder."""
+
+    @property
     def facts(self) -> dict[str, Any]:
         """What the card says of the data."""
 
@@ -164,4 +168,29 @@ def leave_out(paths: list[Path], names: Iterable[str], root: Path) -> list[Path]
     left = [path for path in paths if path.name not in unwanted]
     if not left:
         raise ValueError(f"Everything below '{root}' is left out; leave something to train on.")
+    return left
+
+
+def outside(paths: list[Path], held: Path, root: Path) -> list[Path]:
+    """Drop what lies in the folder for validation: a run is not judged by what it has learned from.
+
+    Raises
+    ------
+    ValueError
+        If nothing is left.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from napari_anyir.training.data.crop_source import outside
+    >>> outside([Path("a/1.png"), Path("a/held/2.png")], Path("a/held"), Path("a"))[0].name
+    '1.png'
+    """
+    apart = held.resolve()
+    left = [path for path in paths if not path.resolve().is_relative_to(apart)]
+    if not left:
+        raise ValueError(
+            f"Everything below '{root}' lies in the folder for validation, '{held}'; name another "
+            "one as validation.folder."
+        )
     return left

@@ -33,8 +33,9 @@ def open_source(config: TrainingConfig, processes: int = 1) -> Source:
     ValueError
         If no folder was named or the data do not suit.
     """
+    held = config.validation.folder
     if isinstance(config.data, FolderData):
-        return FolderSource(config.data, config.seed)
+        return FolderSource(config.data, config.seed, held)
     if isinstance(config.data, PairData):
-        return pair_source(config.data, config.seed, processes)
-    return protocol_source(config.data, config.seed, processes)
+        return pair_source(config.data, config.seed, processes, held)
+    return protocol_source(config.data, config.seed, processes, held)

@@ -17,6 +17,7 @@ from napari_anyir.training.data.crop_source import (
     hold_out,
     leave_out,
     mix_seed,
+    outside,
     require_root,
 )
 from napari_anyir.training.pixels.image_bank import ImageBank
@@ -42,6 +43,9 @@ class FolderSource:
         The folder and the degradations.
     seed : int
         Of crops and degradations.
+    held : Path, optional
+        Folder of clean images to validate on; nothing else is held out then. Where it lies within
+        the data, its images are not trained on.
 
     Raises
     ------
@@ -53,11 +57,16 @@ class FolderSource:
 
     items = None
 
-    def __init__(self, config: FolderData, seed: int) -> None:
+    def __init__(self, config: FolderData, seed: int, held: Path | None = None) -> None:
         self.root = require_root(config.root)
         self.seed = seed
         photos = leave_out(find_photos(self.root), config.leave_out, self.root)
-        self.photos, self.held = hold_out(photos, config.hold_out)
+        self.own_held: int | None = None
+        if held is None:
+            self.photos, self.held = hold_out(photos, config.hold_out)
+        else:
+            self.photos, self.held = outside(photos, held, self.root), find_photos(held)
+            self.own_held = len(self.held)
         self._intensity, self._axes = config.intensity, config.axes
         self.shares = dict(TRAINING_SHARES if config.shares is None else config.shares)
         self.degrade = RandomDegradation(self.shares)
@@ -135,14 +144,29 @@ class FolderSource:
         if not self.held or not count:
             return None
         generator = torch.Generator().manual_seed(mix_seed(self.seed, 2**32))
-        bank = self._open(self.held, torch.device("cpu"))
+        cpu = torch.device("cpu")
+        bank = None if self.own_held else self._open(self.held, cpu)
         kinds = [kind for kind, share in self.shares.items() if share]
         pairs = []
         for i in range(count):
-            clean, grey = bank.draw(1, crop, generator)
+            # Somebody chose these images: each is looked at, not the largest ones most often.
+            one = bank or self._open([self.held[spread(i, count, len(self.held))]], cpu)
+            clean, grey = one.draw(1, crop, generator)
             made = RandomDegradation({kinds[i % len(kinds)]: 1.0})(clean, generator)[:2]
             pairs.append([as_grey(image, grey) for image in made])
         return torch.cat([p[0] for p in pairs]), torch.cat([p[1] for p in pairs])
+
+
+def spread(index: int, count: int, length: int) -> int:
+    """Place of the index-th of so many looks at a list: spread over it, or round and round.
+
+    Examples
+    --------
+    >>> from napari_anyir.training.data.folder_source import spread
+    >>> [spread(i, 2, 6) for i in range(2)], [spread(i, 4, 3) for i in range(4)]
+    ([0, 3], [0, 1, 2, 0])
+    """
+    return index * length // count if count <= length else index % length
 
 
 def as_grey(images: Tensor, grey: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from napari_anyir.training.config import PairData, ProtocolData
-from napari_anyir.training.data.crop_source import Draws, hold_out, require_root
+from napari_anyir.training.data.crop_source import Draws, hold_out, outside, require_root
 from napari_anyir.training.data.datasets import PairSet, ProtocolSet, unit
 from napari_anyir.training.data.plane_sets import PlanePairSet, open_pairs, planes_of
 from napari_anyir.training.data.sampling import EpochOrder
@@ -48,6 +49,8 @@ class SetSource:
         Processes that read; None leaves one processor to the training itself.
     facts : dict
         What the card says of the data.
+    own_held : bool
+        Whether ``held`` are images of one's own, apart from the data.
     """
 
     def __init__(
@@ -56,8 +59,10 @@ class SetSource:
         held: ProtocolSet | PairSet | PlanePairSet | None,
         workers: int | None,
         facts: dict[str, Any],
+        own_held: bool = False,
     ) -> None:
         self.data, self.held, self.facts = data, held, facts
+        self.own_held = len(held) if own_held and held is not None else None
         self.workers = min(8, (os.cpu_count() or 1) - 1) if workers is None else workers
 
     @property
@@ -102,7 +107,9 @@ class SetSource:
 _NO_EPOCH = 10**6
 
 
-def protocol_source(config: ProtocolData, seed: int, processes: int = 1) -> SetSource:
+def protocol_source(
+    config: ProtocolData, seed: int, processes: int = 1, held: Path | None = None
+) -> SetSource:
     """Open the training sets of a protocol.
 
     Parameters
@@ -113,6 +120,8 @@ def protocol_source(config: ProtocolData, seed: int, processes: int = 1) -> SetS
         Of crops, turns and noise.
     processes : int
         Training processes on this machine, which share its memory.
+    held : Path, optional
+        Folder with pairs to validate on, in its folders ``input`` and ``target``.
 
     Raises
     ------
@@ -157,16 +166,23 @@ def protocol_source(config: ProtocolData, seed: int, processes: int = 1) -> SetS
     ]
     if unlike:
         facts["switches"] = ", ".join(unlike)
-    return SetSource(data, data, config.workers, facts)
+    if held is None:
+        return SetSource(data, data, config.workers, facts)
+    own = _held_pairs(held, PairData(source="pairs"), seed)
+    return SetSource(data, own, config.workers, facts | _own_fact(own), own_held=True)
 
 
-def pair_source(config: PairData, seed: int, processes: int = 1) -> SetSource:
+def pair_source(
+    config: PairData, seed: int, processes: int = 1, held: Path | None = None
+) -> SetSource:
     """Open two folders of images with equal names.
 
     Parameters
     ----------
     config, seed, processes
         As for `protocol_source`.
+    held : Path, optional
+        Folder with pairs to validate on, in two folders named as those of the data.
 
     Raises
     ------
@@ -179,9 +195,13 @@ def pair_source(config: PairData, seed: int, processes: int = 1) -> SetSource:
     pairs = find_pairs(root / config.degraded, root / config.clean)
     _check_left_out(pairs, config)
     pairs = [pair for pair in pairs if not _left_out(pair, config.leave_out)]
-    paths = [path for pair in pairs for path in (pair.degraded, pair.clean) if path]
-    if config.intensity != "auto" or config.axes or split_by_depth(paths)[1]:
-        return _deep_source(pairs, config, seed)
+    own = _held_pairs(held, config, seed) if held is not None else None
+    if held is not None:
+        config = config.model_copy(update={"hold_out": 0})
+        apart = outside([pair.clean for pair in pairs], held, root)
+        pairs = [pair for pair in pairs if pair.clean in apart]
+    if _are_deep(pairs, config):
+        return _deep_source(pairs, config, seed, own)
     trained, kept = hold_out(pairs, config.hold_out)
     # A pair of one's own may be of any size: nothing is cut off around the centre.
     cropping = Cropping(multiple=1, rotations=config.rotations)
@@ -189,12 +209,36 @@ def pair_source(config: PairData, seed: int, processes: int = 1) -> SetSource:
     data.images = open_images(
         data.paths(), mode=config.images, cache=config.cache, processes=processes
     )
-    held = PairSet(kept, cropping=cropping, seed=seed) if kept else None
+    if own is not None:
+        facts = {"data": f"{len(trained):,} pairs"} | _own_fact(own)
+        return SetSource(data, own, config.workers, facts, own_held=True)
+    rest = PairSet(kept, cropping=cropping, seed=seed) if kept else None
     facts = {"data": f"{len(trained):,} pairs; {len(kept)} more for validation"}
-    return SetSource(data, held, config.workers, facts)
+    return SetSource(data, rest, config.workers, facts)
 
 
-def _deep_source(pairs: list[Pair], config: PairData, seed: int) -> SetSource:
+def _are_deep(pairs: list[Pair], config: PairData) -> bool:
+    """Whether pairs must be read plane by plane, with a mapping of their intensities."""
+    paths = [path for pair in pairs for path in (pair.degraded, pair.clean) if path]
+    return bool(config.intensity != "auto" or config.axes or split_by_depth(paths)[1])
+
+
+def _held_pairs(folder: Path, config: PairData, seed: int) -> PairSet | PlanePairSet:
+    """Open pairs of one's own to validate on."""
+    pairs = find_pairs(folder / config.degraded, folder / config.clean)
+    if _are_deep(pairs, config):
+        opened = open_pairs(pairs, config.intensity, config.clean_intensity, config.axes)
+        return PlanePairSet(planes_of(opened), seed=seed)
+    return PairSet(pairs, cropping=Cropping(multiple=1), seed=seed)
+
+
+def _own_fact(held: PairSet | PlanePairSet) -> dict[str, str]:
+    return {"validation": f"validated on {len(held):,} pairs of their own"}
+
+
+def _deep_source(
+    pairs: list[Pair], config: PairData, seed: int, own: PairSet | PlanePairSet | None
+) -> SetSource:
     """Open pairs of images of any depth, plane by plane."""
     planes = planes_of(open_pairs(pairs, config.intensity, config.clean_intensity, config.axes))
     if len(pairs) < 10:  # too few files to keep one: planes of the stacks are kept instead
@@ -205,13 +249,19 @@ def _deep_source(pairs: list[Pair], config: PairData, seed: int) -> SetSource:
         trained, kept = ([one for one in planes if one[1].path in part] for part in files)
     data = PlanePairSet(trained, seed=seed, rotations=config.rotations)
     held = PlanePairSet(kept, seed=seed) if kept else None
+    if own is not None:
+        facts = {"data": f"{len(pairs):,} pairs of {len(planes):,} planes"} | _own_fact(own)
+        return SetSource(data, own, config.workers, facts | _mapping_fact(config), own_held=True)
     facts = {
         "data": f"{len(pairs):,} pairs of {len(planes):,} planes; {len(kept):,} of these kept for "
         "validation",
-        "intensity": f"intensity {config.intensity}, the clean images' "
-        f"{'own' if config.clean_intensity == 'own' else 'as their partners'}",
     }
-    return SetSource(data, held, config.workers, facts)
+    return SetSource(data, held, config.workers, facts | _mapping_fact(config))
+
+
+def _mapping_fact(config: PairData) -> dict[str, str]:
+    whose = "own" if config.clean_intensity == "own" else "as their partners"
+    return {"intensity": f"intensity {config.intensity}, the clean images' {whose}"}
 
 
 def _left_out(pair: Pair, names: Iterable[str]) -> bool:

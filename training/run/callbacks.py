@@ -1,4 +1,4 @@
-"""What happens beside the steps: saving, telling how it goes, looking at images."""
+"""What happens beside the steps: saving, and telling how it goes."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
-from PIL import Image
-from torch import Tensor
 
 from napari_anyir.training.run.module import RestorationModule
-from napari_anyir.training.run.saving import STATE, SafeCheckpointIO, save_results
+from napari_anyir.training.run.saving import (
+    STATE,
+    SafeCheckpointIO,
+    save_numbered,
+    save_results,
+)
 from napari_anyir.training.run.speed import multiply_rate, step_operations
-from napari_anyir.training.writing import replace_file
 
 Say = Callable[[str], None]
 """Prints a line."""
 
 
 class Saving(Callback):
-    """Save every minute and at the end.
+    """Save every minute and at the end, and under the number of the step where that is wished.
 
     Parameters
     ----------
@@ -56,6 +57,7 @@ class Saving(Callback):
         batch_idx: int,
     ) -> None:
         """Save when it is time; a failure is told, and the run goes on."""
+        self._number(trainer, pl_module)
         if pl_module.position.seconds - self._last < 60 * pl_module.config.save_minutes:
             return
         self._last = pl_module.position.seconds
@@ -64,6 +66,15 @@ class Saving(Callback):
                 f"Not saved ({failure}); the last checkpoint stays. Trying again in "
                 f"{60 * pl_module.config.save_minutes:.0f} seconds."
             )
+
+    def _number(self, trainer: Trainer, module: RestorationModule) -> None:
+        every, step = module.config.checkpoints.every, module.position.step
+        if every is None or step % every or not trainer.is_global_zero:
+            return
+        try:
+            save_numbered(module, self.out, self.hardware)
+        except OSError as error:
+            self.say(f"The checkpoint of step {step} was not written ({error}).")
 
     def on_train_end(self, trainer: Trainer, pl_module: RestorationModule) -> None:  # type: ignore[override]
         """Save the end.
@@ -192,94 +203,3 @@ class Reporting(Callback):
         self._logged = replace(module.position)
         for logger in trainer.loggers:
             logger.log_metrics(metrics, module.position.step)
-
-
-class Samples(Callback):
-    """Restore the same held-out crops every few minutes and at the end.
-
-    Parameters
-    ----------
-    pairs : tuple of Tensor
-        Degraded and clean crops (N, 3, H, W) in [0, 1].
-    out : Path
-        Folder of the run; pictures go to ``samples/``: degraded, restored, clean from the top.
-    say : callable
-        Told the mean PSNR.
-
-    Attributes
-    ----------
-    restored : Tensor
-        What became of the degraded crops when they were last looked at.
-    """
-
-    def __init__(self, pairs: tuple[Tensor, Tensor], out: Path, say: Say) -> None:
-        self.degraded, self.clean = pairs
-        self.restored = self.degraded
-        self.out, self.say = out, say
-
-    def on_train_start(self, trainer: Trainer, pl_module: RestorationModule) -> None:  # type: ignore[override]
-        """Count from here."""
-        self._last = pl_module.position.seconds
-
-    def on_train_batch_end(  # type: ignore[override]
-        self,
-        trainer: Trainer,
-        pl_module: RestorationModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
-        """Look, when it is time."""
-        due = (
-            pl_module.position.seconds - self._last >= 60 * pl_module.config.validation.minutes
-            or pl_module.progress >= 1
-        )
-        if due and trainer.is_global_zero:
-            self._last = pl_module.position.seconds
-            self.look(trainer, pl_module)
-
-    @torch.no_grad()
-    def look(self, trainer: Trainer, module: RestorationModule) -> float:
-        """Restore, measure, draw and log; return the mean PSNR in dB."""
-        network, step = module.kept, module.position.step
-        learning = network.training
-        network.eval()
-        restored = torch.cat(
-            [network(image[None].to(module.device)).clamp(0, 1).cpu() for image in self.degraded]
-        )
-        network.train(learning)
-        self.restored = restored
-        before, after = (mean_psnr(images, self.clean) for images in (self.degraded, restored))
-        self.say(f"validation: PSNR {after:.2f} dB, of the degraded crops {before:.2f} dB")
-        picture = torch.cat([_row(self.degraded), _row(restored), _row(self.clean)], 1)
-        pixels = (picture.permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
-        folder = self.out / "samples"
-        try:
-            folder.mkdir(exist_ok=True)
-            name = f"step-{step:07d}.png"
-            replace_file(folder / name, lambda path: Image.fromarray(pixels).save(path, "PNG"))
-        except OSError as error:  # a picture is no reason to end a run
-            self.say(f"The picture of step {step} was not written ({error}).")
-        for logger in trainer.loggers:
-            logger.log_metrics({"psnr": after, "psnr_degraded": before}, step)
-            if isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image("samples", picture, step)
-        return after
-
-
-def _row(images: Tensor) -> Tensor:
-    return torch.cat(list(images), -1)
-
-
-def mean_psnr(images: Tensor, clean: Tensor) -> float:
-    """Mean over images of the PSNR in dB, of values in [0, 1].
-
-    Examples
-    --------
-    >>> import torch
-    >>> from napari_anyir.training.run.callbacks import mean_psnr
-    >>> round(mean_psnr(torch.full((2, 3, 8, 8), 0.1), torch.zeros(2, 3, 8, 8)), 3)
-    20.0
-    """
-    error = (images - clean).square().flatten(1).mean(1).clamp_min(1e-10)
-    return float((-10 * error.log10()).mean())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
@@ -16,6 +15,7 @@ from napari_anyir.model import AnyIR
 from napari_anyir.training.config import TrainingConfig
 from napari_anyir.training.data.crop_source import Draw, Source
 from napari_anyir.training.run.averaging import start_average, update_average
+from napari_anyir.training.run.clock import TrainingClock
 from napari_anyir.training.run.cuda.planes import planes_possible, use_planes
 from napari_anyir.training.run.losses import restoration_loss
 from napari_anyir.training.run.muon import Muon
@@ -91,7 +91,9 @@ class RestorationModule(LightningModule):
         self._loss = torch.zeros(())
         self._skip = False
         self._skipped_in_a_row = 0
-        self._last = time.monotonic()
+        self._wants_end = False
+        self.clock = TrainingClock()
+        self._last = 0.0
 
     def _compile(self, device: torch.device) -> None:
         """Compile block by block: those of one size share their code, so it takes a minute.
@@ -158,7 +160,8 @@ class RestorationModule(LightningModule):
         """Start the clock, once the data are there."""
         self.source.prepare(self.device)
         self.began = replace(self.position)
-        self._last = time.monotonic()
+        self.clock.start()
+        self._last = self.clock.seconds
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Restore a batch and return its loss.
@@ -303,17 +306,28 @@ class RestorationModule(LightningModule):
             self.loss_count += 1
         if self.average is not None and not self._skip:
             update_average(self.average, self.network, self.config.average, position.step)
-        now = time.monotonic()
+        now = self.clock.seconds
         position.seconds = self._agree(position.seconds + now - self._last)
         self._last = now
+
+    def end_early(self) -> None:
+        """End the run after this step, or after the next one where several devices must agree."""
+        self._wants_end = True
+        if self.trainer.world_size == 1:
+            self.trainer.should_stop = True
 
     def _agree(self, seconds: float) -> float:
         """Return the first device's clock: rates and endings must be the same on all."""
         if self.trainer.world_size == 1:
             return seconds
-        clock = torch.tensor([seconds], dtype=torch.float64, device=self.device)
-        torch.distributed.broadcast(clock, 0)
-        return float(clock)
+        # MPS knows no float64, and float32 loses milliseconds after hours.
+        told = torch.tensor(
+            [int(1e6 * seconds), int(self._wants_end)], dtype=torch.int64, device=self.device
+        )
+        torch.distributed.broadcast(told, 0)
+        if told[1]:
+            self.trainer.should_stop = True
+        return float(told[0]) / 1e6
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the position to what is saved."""

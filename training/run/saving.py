@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ _METHODS = {"adamw": "AdamW", "muon": "Muon with AdamW"}
 CONFIG, STATE = "config.yaml", "state.ckpt"
 WEIGHTS, CARD = "weights.safetensors", "weights.json"
 LIGHT, LIGHT_STATE = "resume.safetensors", "resume.json"
+BEST, NUMBERED = "best.safetensors", "checkpoints"
+LOG = "log.txt"
 
 _DAMAGED = (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError)
 
@@ -102,9 +105,72 @@ def facts_of(module: RestorationModule, hardware: str) -> dict[str, Any]:
         f"cosine to zero, L1 + {config.fourier_weight:g} Fourier L1, "
         f"average {config.average:g}, seed {config.seed}",
     }
+    if position.best is not None:
+        facts["held_out"] = f"best PSNR {position.best:.2f} dB, after {position.best_step} steps"
     if position.skipped:
         facts["steps_without_finite_gradient"] = position.skipped
     return facts
+
+
+def save_weights(module: RestorationModule, path: Path, hardware: str, what: str) -> None:
+    """Write the weights as they are now, with their card.
+
+    Parameters
+    ----------
+    module : RestorationModule
+        The run.
+    path : Path
+        Target, ending in .safetensors.
+    hardware : str
+        Device, for the card.
+    what : str
+        What the weights are, for the card: the best, those after a number of steps.
+
+    Raises
+    ------
+    OSError
+        If the disk is full or gone; what was there before stays.
+    """
+    write_model(
+        module.kept,
+        path,
+        name=module.config.name,
+        summary=f"{what} of the run '{module.config.name}', {module.progress:.0%} done.",
+        training=facts_of(module, hardware),
+    )
+
+
+def save_numbered(module: RestorationModule, out: Path, hardware: str) -> None:
+    """Write the weights under the number of their step, and drop the oldest where it was asked.
+
+    Parameters
+    ----------
+    module : RestorationModule
+        The run.
+    out : Path
+        Folder of the run; they go to ``checkpoints/step-0000100.safetensors``, with their cards.
+    hardware : str
+        Device, for the card.
+
+    Raises
+    ------
+    OSError
+        If the disk is full or gone.
+    """
+    step, folder = module.position.step, out / NUMBERED
+    path = folder / f"step-{step:07d}.safetensors"
+    save_weights(module, path, hardware, f"Weights after {step} steps")
+    keep = module.config.checkpoints.keep
+    if keep is None:
+        return
+    there = {
+        int(name[1]): path
+        for path in folder.iterdir()
+        if (name := re.fullmatch(r"step-(\d+)\.safetensors", path.name))
+    }
+    for number in sorted(there)[:-keep]:
+        there[number].unlink()
+        there[number].with_suffix(".json").unlink(missing_ok=True)
 
 
 def save_results(module: RestorationModule, out: Path, hardware: str) -> None:
@@ -125,15 +191,8 @@ def save_results(module: RestorationModule, out: Path, hardware: str) -> None:
     OSError
         If the disk is full or gone; what was there before stays.
     """
-    network: AnyIR = module.kept
-    write_model(
-        network,
-        out / WEIGHTS,
-        name=module.config.name,
-        summary=f"Weights of the run '{module.config.name}', {module.progress:.0%} done.",
-        training=facts_of(module, hardware),
-    )
-    replace_file(out / LIGHT, lambda path: save_network(network, path, torch.float16))
+    save_weights(module, out / WEIGHTS, hardware, "Weights")
+    replace_file(out / LIGHT, lambda path: save_network(module.kept, path, torch.float16))
     # Where the data lie is another machine's business.
     config = module.config.model_dump(mode="json", exclude={"data": {"root", "cache"}})
     light = {"position": asdict(module.position), "config": config}

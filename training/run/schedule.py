@@ -5,13 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from napari_anyir.training.config import Phase, TrainingConfig
+from napari_anyir.training.config import LONGEST_WARM_UP, Phase, TrainingConfig
 
 RESTART = 200
 """Steps in which the rate rises again after the optimiser began afresh within a run."""
-
-LONGEST_WARM_UP = 0.1
-"""Share of a run by the clock after which the warm-up ends, however few steps were taken."""
 
 _FIRST = 1e-4
 
@@ -32,6 +29,14 @@ class Position:
         Steps among them whose gradient was not finite and was thrown away.
     restart : int
         Step at which the optimiser began afresh, 0 for an unbroken run.
+    best : float or None
+        Highest PSNR in dB of what is held out, None before the first validation.
+    best_step : int
+        Step at which it was reached.
+    mark : float or None
+        PSNR that must be surpassed for the run not to end early.
+    stale : int
+        Validations since that was last done.
 
     Examples
     --------
@@ -45,6 +50,10 @@ class Position:
     seconds: float = 0.0
     skipped: int = 0
     restart: int = 0
+    best: float | None = None
+    best_step: int = 0
+    mark: float | None = None
+    stale: int = 0
 
 
 class Schedule:
@@ -114,8 +123,10 @@ class Schedule:
             share = config.warm_up_epochs / config.epochs if config.epochs else 0.0
         elif config.warm_up_share:
             share = config.warm_up_share
-            # The first step of a run by the clock comes at 0 and is no reason to stand still.
-            warm = max(self.progress(position), _FIRST) / share
+            if config.steps:
+                warm = (position.step + 1) / max(1.0, share * config.steps)
+            else:  # the first step by the clock comes at 0 and is no reason to stand still
+                warm = max(self.progress(position), _FIRST) / share
         fallen = max(0.0, self.progress(position) - share) / (1 - share)
         again = (position.step - position.restart + 1) / RESTART if position.restart else 1.0
         return (
@@ -123,6 +134,31 @@ class Schedule:
             * min(warm, again, 1.0)
             * 0.5
             * (1 + math.cos(math.pi * fallen))
+        )
+
+    def describe(self) -> str:
+        """Say what the learning rate does.
+
+        Examples
+        --------
+        >>> from napari_anyir.training.config import TrainingConfig
+        >>> from napari_anyir.training.run.schedule import Schedule
+        >>> Schedule(TrainingConfig(steps=100, warm_up_steps=10)).describe()
+        'learning rate 0.0002 (adamw), reached after 10 steps, then along a cosine to zero'
+        """
+        config = self.config
+        if config.warm_up_steps:
+            rise = f"{config.warm_up_steps} steps"
+            if config.minutes is not None:
+                rise += f", or {LONGEST_WARM_UP:.0%} of the run"
+        elif config.warm_up_epochs:
+            rise = f"{config.warm_up_epochs:g} epochs"
+        else:
+            rise = f"{config.warm_up_share:.0%} of the run" if config.warm_up_share else "no time"
+        optimiser = config.optimiser
+        return (
+            f"learning rate {optimiser.learning_rate:g} ({optimiser.method}), reached after "
+            f"{rise}, then along a cosine to zero"
         )
 
     def seconds_left(self, position: Position, began: Position) -> float | None:

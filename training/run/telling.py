@@ -11,8 +11,8 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger
 
 from napari_anyir.progress import Cancel
-from napari_anyir.training.run.callbacks import Samples
 from napari_anyir.training.run.module import RestorationModule
+from napari_anyir.training.run.validation import Samples
 
 PROGRESS = 1000
 """What progress counts to."""
@@ -55,7 +55,7 @@ class Telling(Callback):
         if not trainer.is_global_zero:
             return
         if self.stop is not None and self.stop.is_set() and not trainer.should_stop:
-            trainer.should_stop = True
+            pl_module.end_early()
             if pl_module.progress < 1:  # otherwise they have been looked at
                 self._look(trainer, pl_module)
         over = trainer.should_stop or pl_module.progress >= 1

@@ -5,18 +5,12 @@ From a shell ``anyir train``; from Python `train`.
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import platform
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 import yaml
-from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch import Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
 from napari_anyir.inference.engine.device import resolve_device
@@ -26,16 +20,18 @@ from napari_anyir.progress import Cancel
 from napari_anyir.training.config import TrainingConfig
 from napari_anyir.training.data.crop_source import Source
 from napari_anyir.training.data.data_sources import open_source
-from napari_anyir.training.run.callbacks import Reporting, Samples, Saving, Say
+from napari_anyir.training.run.callbacks import Say
+from napari_anyir.training.run.loggers import check_loggers, close_loggers, log_config
 from napari_anyir.training.run.module import RestorationModule
 from napari_anyir.training.run.precision import resolve_precision
+from napari_anyir.training.run.run_log import RunLog
 from napari_anyir.training.run.saving import (
     CONFIG,
     LIGHT,
     LIGHT_STATE,
+    LOG,
     STATE,
     WEIGHTS,
-    SafeCheckpointIO,
     read_light,
     read_state,
 )
@@ -43,7 +39,8 @@ from napari_anyir.training.run.schedule import Position
 from napari_anyir.training.run.step_memory import free_for_training, gigabytes, out_of_memory
 from napari_anyir.training.run.step_plan import StepPlan, plan_steps
 from napari_anyir.training.run.stopping import Stopping
-from napari_anyir.training.run.telling import EventLogger, Tell, Telling
+from napari_anyir.training.run.telling import Tell
+from napari_anyir.training.run.trainer import make_trainer, quiet
 from napari_anyir.training.writing import write_text
 
 _LARGE = 2_000_000
@@ -107,8 +104,9 @@ def train(
     out : Path
         Folder of the run. It gets ``config.yaml``, ``state.ckpt`` (everything, to continue
         exactly), ``weights.safetensors`` with its card ``weights.json`` (the result),
-        ``resume.safetensors`` and ``resume.json`` (to continue elsewhere), ``samples/``, and
-        ``csv/`` and ``tensorboard/`` with the curves.
+        ``best.safetensors`` (the best on held-out images), ``checkpoints/`` (numbered ones, where
+        asked for), ``resume.safetensors`` and ``resume.json`` (to continue elsewhere),
+        ``samples/``, ``csv/`` and ``tensorboard/`` with the curves, and ``log.txt``.
     resume : bool
         Continue the run in ``out``: exactly from ``state.ckpt`` where there is one, otherwise from
         the half-precision weights, with a fresh optimiser that warms up again.
@@ -137,7 +135,8 @@ def train(
     FileNotFoundError
         If data or the run to resume are missing.
     ValueError
-        If the folder holds another run, the run is complete, or batches cannot be divided.
+        If the folder holds another run, the run is complete, batches cannot be divided, or a logger
+        is not installed.
     OSError
         If the end of the run cannot be saved.
     KeyboardInterrupt
@@ -149,12 +148,44 @@ def train(
     See ``docs/training.md``.
     """
     main = getattr(rank_zero_only, "rank", 0) == 0
-    if not main:
-        say = _nothing
+    log = RunLog(say if main else _nothing)
+    with log.listening():
+        return _train(
+            config,
+            out,
+            resume=resume,
+            start=start,
+            device=device,
+            devices=devices,
+            nodes=nodes,
+            strategy=strategy,
+            main=main,
+            say=log,
+            tell=tell,
+            stop=stop,
+        )
+
+
+def _train(
+    config: TrainingConfig,
+    out: Path,
+    *,
+    resume: bool,
+    start: AnyIR | None,
+    device: str,
+    devices: int,
+    nodes: int,
+    strategy: str,
+    main: bool,
+    say: RunLog,
+    tell: Tell | None,
+    stop: Cancel | None,
+) -> RestorationModule:
     if main and not resume and (out / STATE).exists():
         raise ValueError(
             f"'{out}' holds a run already; continue it with --resume or name another folder."
         )
+    check_loggers(config)
     where = resolve_device(device)
     _check_devices(config, where, devices, nodes)
     if where.type == "cpu":  # 8 % more steps of the small network in the same time
@@ -188,10 +219,11 @@ def train(
     if main:
         out.mkdir(parents=True, exist_ok=True)
         write_text(out / CONFIG, config.to_yaml())
+        say.open(out / LOG)
     hardware = _hardware(where, devices * nodes)
     _announce(module, source, began, checkpoint is not None, hardware, say)
     stopping = Stopping(say)
-    with _quiet():
+    with quiet():
         trainer = make_trainer(
             module,
             out,
@@ -206,20 +238,7 @@ def train(
             tell=tell,
             stop=stop,
         )
-        try:
-            # Our own class reads the checkpoint, and no code in it is run.
-            trainer.fit(module, ckpt_path=checkpoint)
-        except SystemExit:  # how Lightning ends after Ctrl-C
-            if not trainer.interrupted:
-                raise
-        except (ValueError, TypeError, OSError) as error:
-            if sentence := _sentence_of_worker(error):
-                raise type(error)(sentence) from error
-            raise
-        except (RuntimeError, MemoryError) as error:
-            if not out_of_memory(error):
-                raise
-            raise ValueError(_memory_sentence(module, where, out)) from error
+        _fit(trainer, module, checkpoint, out)
     if trainer.interrupted:
         raise KeyboardInterrupt
     if stopping.asked:
@@ -233,7 +252,32 @@ def train(
     return module
 
 
-def _memory_sentence(module: RestorationModule, device: torch.device, out: Path) -> str:
+def _fit(trainer: Trainer, module: RestorationModule, checkpoint: Path | None, out: Path) -> None:
+    """Run Lightning's loop; what ends it is one sentence where it can be."""
+    try:
+        if trainer.is_global_zero:
+            log_config(trainer.loggers, module.config)
+        # Our own class reads the checkpoint, and no code in it is run.
+        trainer.fit(module, ckpt_path=checkpoint)
+    except SystemExit:  # how Lightning ends after Ctrl-C
+        if not trainer.interrupted:
+            raise
+    except (ValueError, TypeError, OSError) as error:
+        if sentence := _sentence_of_worker(error):
+            raise type(error)(sentence) from error
+        raise
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        raise ValueError(_memory_sentence(module, out)) from error
+    finally:
+        module.clock.stop()
+        if trainer.is_global_zero:
+            close_loggers(trainer.loggers)
+
+
+def _memory_sentence(module: RestorationModule, out: Path) -> str:
+    device = module.device
     phase = module.schedule.phase(module.position)
     free = free_for_training(device)
     told = "" if free is None else f", where {gigabytes(free)} are free"
@@ -272,10 +316,6 @@ def _check_devices(config: TrainingConfig, device: torch.device, devices: int, n
 
 def _nothing(line: str) -> None:
     """Say nothing: the first device speaks for all."""
-
-
-def _untold(event: str, **values: Any) -> None:
-    """Tell nobody."""
 
 
 def _found(out: Path, config: TrainingConfig) -> tuple[Path | None, tuple[AnyIR, Position] | None]:
@@ -317,6 +357,7 @@ def _announce(
     length = next(f"{value:g} {name}" for name, value in lengths.items() if value)
     say(f"{config.name}: {weights:,} weights, {length}, on {hardware}")
     say("; ".join(str(value) for value in source.facts.values()))
+    say(module.schedule.describe())
     if "processor" in hardware and weights > _LARGE and began is None:
         say(
             "On a processor a network of this size takes days: begin with --from nano, or with "
@@ -325,87 +366,3 @@ def _announce(
     if began is not None:
         how = "exactly" if exact else "from half-precision weights, with a fresh optimiser"
         say(f"Resumes {how} after {began.step} steps and {began.seconds / 60:.1f} minutes")
-
-
-def _strategy(module: RestorationModule, name: str) -> str:
-    """Name how several devices work together."""
-    name = "ddp" if name == "auto" else name
-    fractions = module.network.config.gate_fractions
-    if fractions is not None and fractions[0] == 0:
-        # Without alpha nothing uses tau: devices must not wait for its gradient.
-        name += "_find_unused_parameters_true"
-    return name
-
-
-def make_trainer(
-    module: RestorationModule,
-    out: Path,
-    device: torch.device,
-    began: Position | None,
-    devices: int,
-    nodes: int,
-    strategy: str,
-    *,
-    hardware: str,
-    stopping: Stopping,
-    say: Say,
-    tell: Tell | None = None,
-    stop: Cancel | None = None,
-) -> Trainer:
-    """Build Lightning's trainer for a run; see `train`."""
-    config = module.config
-    precision = resolve_precision(config, device)
-    checkpoints = SafeCheckpointIO()
-    pairs = module.source.validation(config.validation.images, config.validation.crop)
-    callbacks: list[Callback] = [Reporting(say)]
-    samples = Samples(pairs, out, say) if pairs is not None else None
-    if samples is not None:
-        callbacks.append(samples)
-    elif config.validation.images:
-        say("Nothing is held out, so nothing is validated.")
-    if tell is not None or stop is not None:
-        callbacks.append(Telling(tell or _untold, stop, samples))
-    callbacks += [Saving(out, checkpoints, hardware, say), stopping]
-    # One CSV file per sitting: the logger would begin an existing one anew.
-    sitting = f"from-step-{began.step if began else 0:07d}"
-    several = devices * nodes > 1
-    return Trainer(
-        accelerator="gpu" if device.type == "cuda" else device.type,
-        devices=[device.index] if ":" in str(device) and devices == 1 else devices,
-        num_nodes=nodes,
-        strategy=_strategy(module, strategy) if several else strategy,
-        precision=precision,
-        logger=[
-            CSVLogger(out, name="csv", version=sitting),
-            TensorBoardLogger(out, name="tensorboard", version=""),
-            *([EventLogger(tell)] if tell is not None else []),
-        ],
-        callbacks=callbacks,
-        plugins=[checkpoints],
-        max_epochs=-1,  # one endless epoch: the module says when the run is over
-        use_distributed_sampler=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        benchmark=device.type == "cuda",  # crops of a phase are of one size
-        default_root_dir=out,
-    )
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence what Lightning tells of its own settings; its errors stay."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    try:
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="lightning")
-            # A handful of 1 x c x 1 x 1 weights, whose memory order means nothing.
-            warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
