@@ -252,7 +252,7 @@ def test_a_logger_that_is_not_installed_is_told_before_anything_is_read(
 def test_weights_and_biases_keeps_a_run_offline(
     data: Path, own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("wandb")
+    wandb = pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
     settings = config(
@@ -262,9 +262,12 @@ def test_weights_and_biases_keeps_a_run_offline(
     run(settings, out)
     name = (out / "wandb-run.txt").read_text()
     (folder,) = (out / "wandb").glob(f"offline-run-*-{name}")
-    kept = (folder / f"run-{name}.wandb").read_bytes()
-    for key in (b"learning_rate", b"psnr_degraded", b"fourier_weight"):
-        assert key in kept
+    wandb.teardown()  # its own process writes the file, as late as the end of ours
+    kept, until = folder / f"run-{name}.wandb", time.monotonic() + 120
+    keys = (b"learning_rate", b"psnr_degraded", b"fourier_weight")
+    while not all(key in kept.read_bytes() for key in keys):
+        assert time.monotonic() < until
+        time.sleep(0.2)
     assert list(folder.rglob("samples*.png"))  # the held-out crops, as pictures
 
 
