@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 import torch
 
 from napari_anyir.errors import Cancelled
-from napari_anyir.inference.arrays.intensity import check_dtype, check_intensity
+from napari_anyir.inference.arrays.intensity import Intensity, check_dtype, check_intensity
 from napari_anyir.inference.arrays.opening import make_layout
 from napari_anyir.inference.arrays.pixels import from_network, to_network
 from napari_anyir.inference.arrays.plane_reading import find_range, read_plane, write_plane
+from napari_anyir.keywords import check_keywords
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,16 +24,22 @@ if TYPE_CHECKING:
 __all__ = ["degrade_array"]
 
 
+class DegradingChoices(TypedDict, total=False):
+    """The keywords of `degrade_array` that describe its result."""
+
+    axes: str | None
+    intensity: Intensity
+    strength: float
+
+
 def degrade_array(
     image: Any,
     degradation: Degradation,
     *,
     seed: int,
-    axes: str | None = None,
-    intensity: Any = "auto",
-    strength: float = 1.0,
     progress: Callable[[int, int], None] | None = None,
     cancel: Cancel | None = None,
+    **choices: Unpack[DegradingChoices],
 ) -> NDArray[Any]:
     """Degrade an array.
 
@@ -48,14 +55,14 @@ def degrade_array(
         What happens to it.
     seed : int
         Seed of its first plane.
-    axes, intensity
-        As for `napari_anyir.restore`, but that 8 bits are taken as they are, and photons refused.
-    strength : float
-        Share of the degraded image in the result; the rest is the clean one.
     progress : callable, optional
         ``progress(done, total)``, in planes.
     cancel : Cancel, optional
         Looked at before each plane.
+    **choices
+        axes, intensity: as for `napari_anyir.restore`, but that 8 bits are taken as they are, and
+        photons refused. strength: share of the degraded image in the result, 1 by default; the
+        rest is the clean one.
 
     Returns
     -------
@@ -76,16 +83,18 @@ def degrade_array(
     >>> noisy.shape, noisy.dtype, bool(noisy.std() > 10)
     ((8, 8), dtype('uint8'), True)
     """
-    layout = make_layout(image, axes)
+    check_keywords("degrade_array", choices, DegradingChoices)
+    layout = make_layout(image, choices.get("axes"))
     result = np.empty(layout.shape, check_dtype(image.dtype))
     if not result.size:
         return result
-    intensity = check_intensity(intensity)
+    intensity = check_intensity(choices.get("intensity", "auto"))
     if isinstance(intensity, str) and intensity.startswith("photons"):
         raise ValueError(
             "intensity='photons' fits noise that is there; choose 'auto', 'dtype', 'range' or two "
             "numbers to degrade an image."
         )
+    strength = choices.get("strength", 1.0)
     mapping = find_range(image, layout, intensity, stretch=False)
     generator = torch.Generator()
     for number, index in enumerate(layout.indices()):

@@ -334,7 +334,7 @@ import sys
 import numpy as np
 from napari.components import ViewerModel
 from napari_anyir.widgets.analyses.analysis_job import KINDS, AnalysisJob
-from napari_anyir.widgets.degrade.degrade_job import KindsJob, plan_degradation
+from napari_anyir.widgets.degrade.degrade_job import DegradationChoice, KindsJob, plan_degradation
 from napari_anyir.widgets.look_inside.look_job import LookJob
 from napari_anyir.widgets.layers.shown_plane import read_shown_plane
 from napari_anyir.widgets.restore.restore_job import Settings, plan
@@ -345,7 +345,7 @@ pixels = np.random.default_rng(0).integers(0, 255, (40, 48), np.uint8)
 layer = viewer.add_image(pixels)
 plan(layer, "YX", settings=Settings(model="nano", device="cpu"))(None, None)
 for kind in KindsJob()(None, None):
-    plan_degradation(layer, "YX", kind, {})(None, None)
+    plan_degradation(layer, "YX", DegradationChoice(kind, {}))(None, None)
 plane = read_shown_plane(layer, viewer.dims)
 LookJob(plane, ("latent.0",), ("gated",), model="nano", device="cpu")(None, None)
 WhatIfJob(plane, (("latent.0:gated=off",),), model="nano", device="cpu")(None, None)

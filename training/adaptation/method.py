@@ -16,20 +16,38 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import torch
 
 from napari_anyir.inference.arrays.intensity import Intensity
 from napari_anyir.inference.engine.device import resolve_device
 from napari_anyir.inference.models import get_model
-from napari_anyir.inference.recipe import Recipe as RestorationRecipe
-from napari_anyir.inference.recipe import check_watching
+from napari_anyir.inference.recipe import Recipe, check_watching
+from napari_anyir.keywords import check_keywords
 from napari_anyir.model import AnyIR
 from napari_anyir.progress import Cancel, Progress
 from napari_anyir.training.adaptation.neighbours import Loss
-from napari_anyir.training.adaptation.noisy_windows import Source
-from napari_anyir.training.adaptation.self_supervised import Change, Look, Recipe, SelfSupervised
+from napari_anyir.training.adaptation.noisy_windows import NoisySource
+from napari_anyir.training.adaptation.self_supervised import (
+    AdaptationRecipe,
+    HeldOutError,
+    Look,
+    SelfSupervised,
+)
+
+
+class AdaptationChoices(TypedDict, total=False):
+    """What is learned from, and for how long: keywords of `adapt`, and its other settings."""
+
+    axes: str | Sequence[str | None] | None
+    model: str | Path | AnyIR
+    intensity: Intensity
+    minutes: float
+    steps: int | None
+    seed: int
+    device: str
+    recipe: AdaptationRecipe | None
 
 
 @dataclass(frozen=True)
@@ -46,9 +64,9 @@ class AdaptationRecord:
         Steps that were taken; so many again give the same weights.
     kept_step : int
         Step whose averaged weights were the best; 0 for the original ones.
-    unseen : Change
+    unseen : HeldOutError
         Error of held-out pixels that are predicted without being seen (Noise2Self).
-    beside : Change
+    beside : HeldOutError
         Error of held-out pixels that are predicted from a neighbour, at half size.
     correlation : float
         Of the noise of neighbouring pixels; above ``recipe.most_correlation`` nothing is trained.
@@ -66,7 +84,7 @@ class AdaptationRecord:
         The values of each image that became 0 and 1.
     planes : int
         Planes of all images.
-    recipe : Recipe
+    recipe : AdaptationRecipe
         The settings.
 
     Examples
@@ -84,8 +102,8 @@ class AdaptationRecord:
     kept: bool
     steps: int
     kept_step: int
-    unseen: Change
-    beside: Change
+    unseen: HeldOutError
+    beside: HeldOutError
     correlation: float
     seconds: float
     seed: int
@@ -94,7 +112,7 @@ class AdaptationRecord:
     axes: tuple[str, ...]
     intensity: tuple[tuple[float, float], ...]
     planes: int
-    recipe: Recipe = field(default_factory=Recipe)
+    recipe: AdaptationRecipe = field(default_factory=AdaptationRecipe)
 
     def __str__(self) -> str:
         """Say in one sentence what came of it."""
@@ -198,7 +216,7 @@ def adapt(
         device=device,
         progress=progress,
         cancel=cancel,
-        recipe=Recipe(loss=loss),
+        recipe=AdaptationRecipe(loss=loss),
     )
     if not record.kept:
         warnings.warn(str(record), UserWarning, stacklevel=2)
@@ -208,32 +226,26 @@ def adapt(
 def adapt_with_record(
     image: Any,
     *,
-    axes: str | Sequence[str | None] | None = None,
-    model: str | Path | AnyIR = "default",
-    intensity: Intensity = "auto",
-    minutes: float = 3.0,
-    steps: int | None = None,
-    seed: int = 0,
-    device: str = "auto",
     progress: Progress | None = None,
     cancel: Cancel | None = None,
     stop: Cancel | None = None,
     watch: Callable[[Look], None] | None = None,
-    recipe: Recipe | None = None,
+    **choices: Unpack[AdaptationChoices],
 ) -> tuple[AnyIR, AdaptationRecord]:
     """Adapt a model and say what came of it.
 
     Parameters
     ----------
-    image, axes, model, intensity, minutes, steps, seed, device, progress, cancel
+    image, progress, cancel
         As for `adapt`.
     stop : object, optional
         Anything with ``is_set()``: ends as if time were over, with the best weights so far.
     watch : callable, optional
         Called as ``watch(look)`` with a `Look` before the first step and after every look at the
         held-out pixels.
-    recipe : Recipe, optional
-        Other settings of the training, the loss among them.
+    **choices
+        The keywords of `adapt` axes, model, intensity, minutes, steps, seed and device; and
+        ``recipe``, an `AdaptationRecipe` with other settings of the training, the loss among them.
 
     Returns
     -------
@@ -257,12 +269,15 @@ def adapt_with_record(
     (4, ('YX',), ((0.0, 9.0),))
     """
     started = time.monotonic()
+    check_keywords("adapt_with_record", choices, AdaptationChoices)
     check_watching(progress, cancel)
-    RestorationRecipe(device=device)  # refuses what is no device
+    device = Recipe(device=choices.get("device", "auto")).device  # refuses what is no device
+    minutes, steps = choices.get("minutes", 3.0), choices.get("steps")
+    seed = choices.get("seed", 0)
     _check_ends(minutes, steps, seed)
-    recipe = recipe or Recipe()
-    sources = open_sources(image, axes, intensity)
-    loaded = get_model(model)
+    recipe = choices.get("recipe") or AdaptationRecipe()
+    sources = open_sources(image, choices.get("axes"), choices.get("intensity", "auto"))
+    loaded = get_model(choices.get("model", "default"))
     run = SelfSupervised(loaded.anyir, sources, recipe, seed, resolve_device(device))
     run.train(
         steps=steps,
@@ -298,7 +313,7 @@ def adapt_with_record(
 
 def open_sources(
     image: Any, axes: str | Sequence[str | None] | None, intensity: Intensity
-) -> list[Source]:
+) -> list[NoisySource]:
     """Open one array or several.
 
     Parameters
@@ -308,7 +323,7 @@ def open_sources(
 
     Returns
     -------
-    list of Source
+    list of NoisySource
         One per array.
 
     Raises
@@ -332,7 +347,7 @@ def open_sources(
         raise ValueError(
             f"There are {len(images)} images and {len(letters)} axes; give one string for each."
         )
-    return [Source.open(i, a, intensity) for i, a in zip(images, letters, strict=True)]
+    return [NoisySource.open(i, a, intensity) for i, a in zip(images, letters, strict=True)]
 
 
 def _check_ends(minutes: float, steps: int | None, seed: int) -> None:

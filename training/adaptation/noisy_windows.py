@@ -31,7 +31,7 @@ UNIT = 16
 
 
 @dataclass(frozen=True)
-class Source:
+class NoisySource:
     """One array and how it is read; the same three steps as in `napari_anyir.restore`.
 
     Parameters
@@ -49,7 +49,7 @@ class Source:
     mapping: IntensityRange
 
     @classmethod
-    def open(cls, image: Any, axes: str | None, intensity: Intensity) -> Source:
+    def open(cls, image: Any, axes: str | None, intensity: Intensity) -> NoisySource:
         """Check an array as `napari_anyir.restore` does, and whether it can be learned from.
 
         Parameters
@@ -59,7 +59,7 @@ class Source:
 
         Returns
         -------
-        Source
+        NoisySource
             The array with its layout and mapping.
 
         Raises
@@ -80,12 +80,12 @@ class Source:
             )
         return cls(image, layout, find_range(image, layout, check_intensity(intensity)))
 
-    def read(self, window: Window) -> Tensor:
+    def read(self, window: NoisyWindow) -> Tensor:
         """Read one window.
 
         Parameters
         ----------
-        window : Window
+        window : NoisyWindow
             Where.
 
         Returns
@@ -101,7 +101,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Window:
+class NoisyWindow:
     """A rectangle of a plane.
 
     Parameters
@@ -129,7 +129,7 @@ class NoisyWindows:
 
     Parameters
     ----------
-    sources : sequence of Source
+    sources : sequence of NoisySource
         At least one.
     generator : torch.Generator
         Source of randomness, on the CPU.
@@ -138,16 +138,16 @@ class NoisyWindows:
     --------
     >>> import numpy as np
     >>> import torch
-    >>> from napari_anyir.training.adaptation.noisy_windows import NoisyWindows, Source
+    >>> from napari_anyir.training.adaptation.noisy_windows import NoisyWindows, NoisySource
     >>> stack = np.random.default_rng(0).integers(0, 4000, (3, 40, 64), np.uint16)
     >>> draw = torch.Generator().manual_seed(0)
-    >>> windows = NoisyWindows([Source.open(stack, "ZYX", "auto")], draw)
+    >>> windows = NoisyWindows([NoisySource.open(stack, "ZYX", "auto")], draw)
     >>> noisy, targets = windows.batch(side=128, pixels=2048, phase=0)
     >>> noisy.shape, targets.shape
     (torch.Size([2, 3, 32, 64]), torch.Size([2, 1, 32, 64]))
     """
 
-    def __init__(self, sources: Sequence[Source], generator: torch.Generator) -> None:
+    def __init__(self, sources: Sequence[NoisySource], generator: torch.Generator) -> None:
         self.sources = list(sources)
         self._generator = generator
         self._weights = torch.tensor(
@@ -157,7 +157,7 @@ class NoisyWindows:
     def _below(self, limit: int) -> int:
         return int(torch.randint(max(limit, 1), (), generator=self._generator))
 
-    def draw(self, side: int, source: int | None = None) -> Window:
+    def draw(self, side: int, source: int | None = None) -> NoisyWindow:
         """Draw a window.
 
         Parameters
@@ -169,7 +169,7 @@ class NoisyWindows:
 
         Returns
         -------
-        Window
+        NoisyWindow
             Where it lies.
         """
         if source is None:
@@ -177,7 +177,7 @@ class NoisyWindows:
         layout = self.sources[source].layout
         rows, columns = layout.plane_shape[:2]
         height, width = (min(side, size // UNIT * UNIT) for size in (rows, columns))
-        return Window(
+        return NoisyWindow(
             source,
             tuple(self._below(size) for size in layout.planes),
             self._below(rows - height + 1),
@@ -186,7 +186,7 @@ class NoisyWindows:
             width,
         )
 
-    def spread(self, side: int, pixels: int) -> list[Window]:
+    def spread(self, side: int, pixels: int) -> list[NoisyWindow]:
         """Choose windows that do not overlap, spread over all planes.
 
         Parameters
@@ -198,7 +198,7 @@ class NoisyWindows:
 
         Returns
         -------
-        list of Window
+        list of NoisyWindow
             At least one.
         """
         grids = []
@@ -225,7 +225,7 @@ class NoisyWindows:
             down, right = rows // height, columns // width
             top = row * height + (rows - down * height) * (2 * row + 1) // (2 * down)
             left = column * width + (columns - right * width) * (2 * column + 1) // (2 * right)
-            windows.append(Window(which, tuple(plane), top, left, height, width))
+            windows.append(NoisyWindow(which, tuple(plane), top, left, height, width))
         return windows
 
     def batch(self, side: int, pixels: int, phase: int) -> tuple[Tensor, Tensor]:
@@ -267,12 +267,12 @@ class NoisyWindows:
         return torch.stack(noisy), torch.stack(targets)
 
     @staticmethod
-    def lattice(window: Window, phase: int) -> Tensor:
+    def lattice(window: NoisyWindow, phase: int) -> Tensor:
         """Mark the held-out pixels of a window.
 
         Parameters
         ----------
-        window : Window
+        window : NoisyWindow
             Where.
         phase : int
             As for `held_out`.

@@ -24,14 +24,14 @@ from napari_anyir.training.adaptation.neighbours import (
     neighbour_loss,
     noise_correlation,
 )
-from napari_anyir.training.adaptation.noisy_windows import NoisyWindows, Source
+from napari_anyir.training.adaptation.noisy_windows import NoisySource, NoisyWindows
 
 TIME_STEPS = 1000
 """What progress counts to when the end is set by time: thousandths of it."""
 
 
 @dataclass(frozen=True)
-class Recipe:
+class AdaptationRecipe:
     """How a network is trained on; chosen on photographs with noise that `nano` never saw.
 
     The learning rate stays constant after its warm-up and the averaged weights are the result, so
@@ -75,8 +75,8 @@ class Recipe:
 
     Examples
     --------
-    >>> from napari_anyir.training.adaptation.self_supervised import Recipe
-    >>> Recipe().rate(0) < Recipe().rate(19) == Recipe().rate(500)
+    >>> from napari_anyir.training.adaptation.self_supervised import AdaptationRecipe
+    >>> AdaptationRecipe().rate(0) < AdaptationRecipe().rate(19) == AdaptationRecipe().rate(500)
     True
     """
 
@@ -106,7 +106,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Change:
+class HeldOutError:
     """How an error on held-out pixels changed; the noise's own variance is in both numbers.
 
     Parameters
@@ -118,8 +118,8 @@ class Change:
 
     Examples
     --------
-    >>> from napari_anyir.training.adaptation.self_supervised import Change
-    >>> Change(0.05, 0.04, 0.001).fell(2.0), Change(0.05, 0.04, 0.01).fell(2.0)
+    >>> from napari_anyir.training.adaptation.self_supervised import HeldOutError
+    >>> HeldOutError(0.05, 0.04, 0.001).fell(2.0), HeldOutError(0.05, 0.04, 0.01).fell(2.0)
     (True, False)
     """
 
@@ -146,7 +146,7 @@ class Look:
         Steps taken; 0 for the original weights.
     loss : float
         Mean of the training loss since the last look; not a number at the first.
-    unseen, beside : Change
+    unseen, beside : HeldOutError
         The two held-out errors, as for `SelfSupervised`, but of this step.
     best : bool
         Whether no earlier look had a smaller sum of the two.
@@ -157,8 +157,8 @@ class Look:
 
     step: int
     loss: float
-    unseen: Change
-    beside: Change
+    unseen: HeldOutError
+    beside: HeldOutError
     best: bool
     preview: Callable[[], tuple[NDArray[np.uint8], NDArray[np.uint8]]] = field(repr=False)
 
@@ -170,9 +170,9 @@ class SelfSupervised:
     ----------
     network : AnyIR
         What to start from; a copy is trained.
-    sources : sequence of Source
+    sources : sequence of NoisySource
         Noisy arrays.
-    recipe : Recipe
+    recipe : AdaptationRecipe
         The settings.
     seed : int
         Seed of windows, pairs and held-out pixels.
@@ -189,7 +189,7 @@ class SelfSupervised:
         When that was.
     correlation : float
         Of neighbouring pixels' noise, as `noise_correlation` estimates it.
-    unseen, beside : Change
+    unseen, beside : HeldOutError
         What became of the two held-out errors by then: of pixels predicted without being seen,
         and of pixels predicted from a neighbour at half size.
     helped : bool
@@ -199,11 +199,14 @@ class SelfSupervised:
     --------
     >>> import numpy as np
     >>> import torch
-    >>> from napari_anyir.training.adaptation.noisy_windows import Source
-    >>> from napari_anyir.training.adaptation.self_supervised import Recipe, SelfSupervised
+    >>> from napari_anyir.training.adaptation.noisy_windows import NoisySource
+    >>> from napari_anyir.training.adaptation.self_supervised import (
+    ...     AdaptationRecipe, SelfSupervised
+    ... )
     >>> from napari_anyir.weights import load_model
-    >>> noisy = Source.open(np.random.default_rng(0).random((32, 32)), None, "auto")
-    >>> run = SelfSupervised(load_model("nano"), [noisy], Recipe(), 0, torch.device("cpu"))
+    >>> noisy = NoisySource.open(np.random.default_rng(0).random((32, 32)), None, "auto")
+    >>> network, recipe = load_model("nano"), AdaptationRecipe()
+    >>> run = SelfSupervised(network, [noisy], recipe, 0, torch.device("cpu"))
     >>> run.train(steps=2)
     >>> run.step, run.best_step
     (2, 2)
@@ -212,8 +215,8 @@ class SelfSupervised:
     def __init__(
         self,
         network: AnyIR,
-        sources: Sequence[Source],
-        recipe: Recipe,
+        sources: Sequence[NoisySource],
+        recipe: AdaptationRecipe,
         seed: int,
         device: torch.device,
     ) -> None:
@@ -240,7 +243,7 @@ class SelfSupervised:
         self.best: dict[str, Tensor] = {}
         self._losses: list[Tensor] = []
         self.unseen, self.beside = (
-            Change(float(errors.mean()), float(errors.mean()), 0.0) for errors in self._before
+            HeldOutError(float(errors.mean()), float(errors.mean()), 0.0) for errors in self._before
         )
 
     @property
@@ -388,7 +391,7 @@ class SelfSupervised:
         """Look at the held-out pixels, and remember the weights if they are the best so far."""
         errors = self._held_out_errors()
         unseen, beside = (
-            Change(
+            HeldOutError(
                 float(before.mean()),
                 float(after.mean()),
                 float((before - after).std() / math.sqrt(before.numel())),

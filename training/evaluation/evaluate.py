@@ -61,6 +61,10 @@ class Options:
         Forget what was measured before.
     device : str
         Where the network runs.
+    switches : Switches, optional
+        How to measure; by default as the protocol.
+    name : str, optional
+        What results call the model; by default as its card or file.
 
     Raises
     ------
@@ -82,6 +86,8 @@ class Options:
     classical: bool = False
     overwrite: bool = False
     device: str = "auto"
+    switches: Switches | None = None
+    name: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse a limit of nothing."""
@@ -94,10 +100,7 @@ def evaluate(
     root: Path,
     model: str,
     out: Path,
-    switches: Switches | None = None,
     options: Options | None = None,
-    *,
-    name: str | None = None,
     progress: Progress | None = None,
 ) -> tuple[Run, dict[str, str]]:
     """Measure a model on a protocol.
@@ -113,12 +116,8 @@ def evaluate(
     out : Path
         Folder of all results; this run's is ``out/PROTOCOL/MODEL``, with the switches that are
         not the default in its name.
-    switches : Switches, optional
-        How to measure; by default as the protocol.
     options : Options, optional
-        What to measure; by default everything, and nothing twice.
-    name : str, optional
-        What results call the model; by default as its card or file.
+        What to measure and how; by default everything as the protocol, and nothing twice.
     progress : callable, optional
         Called before each image and at the end.
 
@@ -139,8 +138,8 @@ def evaluate(
         If a switch is unknown, or the folder holds results of other weights.
     """
     protocol = find_protocol(protocol_name)
-    switches = switches or default_switches(protocol.name)
     options = options or Options()
+    switches = options.switches or default_switches(protocol.name)
     device = resolve_device(options.device)
     loaded = get_model(model)
     found, missing = find_sets(root, protocol, options.only)
@@ -152,7 +151,7 @@ def evaluate(
             else f"None of {', '.join(missing)} is below '{root}'; 'anyir data check {root}' says "
             "how to lay them out."
         )
-    name = name or loaded.name
+    name = options.name or loaded.name
     run = Run(
         folder=out / protocol.name / f"{name}{switches.suffix(protocol.name)}",
         protocol=protocol.name,

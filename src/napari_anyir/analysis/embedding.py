@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from napari_anyir.analysis.activations import SPLITS, split_indices
 from napari_anyir.analysis.base import Maps, all_channels, missing, only_block
 from napari_anyir.analysis.clouds import SPLIT_GROUPS, Embedding, Panel
+from napari_anyir.keywords import check_keywords
 
 NEIGHBOURS = 15
 
@@ -56,6 +58,14 @@ def _mixing(points: NDArray[np.float64]) -> float:
     neighbours = cKDTree(flat).query(flat, k=near + 1)[1][:, 1:]
     foreign = float((owner[neighbours] != owner[:, None]).mean())
     return foreign / ((groups - 1) * count / (groups * count - 1))
+
+
+class Sampling(TypedDict, total=False):
+    """Which pixels are embedded, and whether groups are brought to one level and spread first."""
+
+    samples: int
+    standardise: bool
+    seed: int
 
 
 def _pca(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -207,10 +217,8 @@ def t_sne(
     block: str | None = None,
     parts: Sequence[str] = ("attention", "gated"),
     *,
-    samples: int = 400,
     perplexity: float = 30.0,
-    standardise: bool = True,
-    seed: int = 0,
+    **sampling: Unpack[Sampling],
 ) -> Embedding:
     """t-SNE of the pixels of attention and gated features together (Fig. 13).
 
@@ -222,15 +230,11 @@ def t_sne(
         The block; needed if there are maps of several.
     parts : sequence of str
         Parts of the same number of channels.
-    samples : int
-        Pixels drawn, the same for each part; the time grows faster than their number.
     perplexity : float
         About how many neighbours each point looks at; lowered if there are few points.
-    standardise : bool
-        Take each group's mean away and scale it to the same spread, so that it is told from the
-        other by its shape, not by a level that a bias would undo. False: the features as they are.
-    seed : int
-        Of the draw and of the embedding.
+    **sampling
+        As for `pca_3d`: samples (400, as the time grows faster than their number), standardise and
+        seed, which is the embedding's, too.
 
     Returns
     -------
@@ -251,6 +255,9 @@ def t_sne(
     except ImportError as error:
         raise ImportError(missing("scikit-learn")) from error
     block = only_block(maps, block)
+    check_keywords("t_sne", sampling, Sampling)
+    seed = sampling.get("seed", 0)
+    samples, standardise = sampling.get("samples", 400), sampling.get("standardise", True)
     pixels, groups = _groups(maps, block, parts, samples, standardise, seed)
     points = np.stack(list(groups.values()))
     flat = points.reshape(-1, points.shape[-1])

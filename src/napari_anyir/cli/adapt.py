@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from napari_anyir.cli.options import (
-    Device,
-    Events,
-    Inputs,
-    Intensity,
-    Model,
-    parse_intensity,
-    shown,
-    torch_first,
-)
+from napari_anyir.cli.option_groups import NetworkOptions, ResultOptions
+from napari_anyir.cli.options import Axes, Events, Inputs, parse_intensity, shown, torch_first
 
 __all__ = ["Loss", "adapt"]
 
@@ -27,6 +20,55 @@ class Loss(StrEnum):
 
     l2 = "l2"
     l1 = "l1"
+
+
+@dataclass(frozen=True)
+class LearnOptions(NetworkOptions):
+    """What is learned, and for how long."""
+
+    minutes: Annotated[float, typer.Option(help="Time after which to end; it may end earlier.")] = (
+        3.0
+    )
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Steps after which to end, whatever the time: the same again for the same seed.",
+            show_default=False,
+        ),
+    ] = None
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all randomness.")] = 0
+    loss: Annotated[
+        Loss,
+        typer.Option(help="l2: noise that is zero on average; l1: outliers, as salt and pepper."),
+    ] = Loss.l2
+    axes: Axes = None
+
+
+@dataclass(frozen=True)
+class AfterOptions:
+    """What becomes of the model."""
+
+    restore: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OUT",
+            help="Restore the images with the adapted model, too, into this folder or file.",
+            show_default=False,
+        ),
+    ] = None
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a model, and results, that are there.")
+    ] = False
+    add: Annotated[
+        bool,
+        typer.Option(
+            "--add",
+            help="Make the model known by its name everywhere, napari included, if it surely "
+            "became better.",
+        ),
+    ] = False
+    events: Events = False
 
 
 def adapt(
@@ -41,52 +83,8 @@ def adapt(
             show_default=False,
         ),
     ],
-    model: Model = "default",
-    minutes: Annotated[
-        float, typer.Option(help="Time after which to end; it may end earlier.")
-    ] = 3.0,
-    steps: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Steps after which to end, whatever the time: the same again for the same seed.",
-            show_default=False,
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of all randomness.")] = 0,
-    loss: Annotated[
-        Loss,
-        typer.Option(help="l2: noise that is zero on average; l1: outliers, as salt and pepper."),
-    ] = Loss.l2,
-    intensity: Intensity = "auto",
-    axes: Annotated[
-        str | None,
-        typer.Option(
-            help="One letter per axis: T, Z, C, Y, X, S (colours). Default: as each file says.",
-            show_default=False,
-        ),
-    ] = None,
-    device: Device = "auto",
-    restore: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="OUT",
-            help="Restore the images with the adapted model, too, into this folder or file.",
-            show_default=False,
-        ),
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a model, and results, that are there.")
-    ] = False,
-    add: Annotated[
-        bool,
-        typer.Option(
-            "--add",
-            help="Make the model known by its name everywhere, napari included, if it surely "
-            "became better.",
-        ),
-    ] = False,
-    events: Events = False,
+    how: LearnOptions,
+    then: AfterOptions,
 ) -> None:
     """Adapt a model to noisy images, without clean ones.
 
@@ -95,7 +93,7 @@ def adapt(
     (Neighbor2Neighbor, CVPR 2021). Several images must have the same kind of noise. If held-out
     pixels are not predicted better afterwards, the original weights are kept, and it is said so.
     """
-    value_range = parse_intensity(intensity)
+    value_range = parse_intensity(how.intensity)
     torch_first()
     from napari_anyir.cli.reporting import Reporter, peak_memory
     from napari_anyir.files import read_image
@@ -103,35 +101,36 @@ def adapt(
     from napari_anyir.files.plan import make_plan
     from napari_anyir.training.adaptation.adapted_model import check_target, save_adapted
     from napari_anyir.training.adaptation.method import adapt_with_record
-    from napari_anyir.training.adaptation.self_supervised import Recipe
+    from napari_anyir.training.adaptation.self_supervised import AdaptationRecipe
     from napari_anyir.weights import add_model, check_new_name
 
-    check_target(output, overwrite=overwrite)
-    if add:
+    check_target(output, overwrite=then.overwrite)
+    if then.add:
         check_new_name(output.stem)
-    if restore is not None:
-        make_plan(inputs, restore)  # what would stand in the way is said before the work
+    if then.restore is not None:
+        make_plan(inputs, then.restore)  # what would stand in the way is said before the work
     paths = [image.path for item in inputs for image in find_images(item)]
     images = [read_image(path) for path in paths]
+    events = then.events
     reporter = Reporter("Adapting", events=events)
     with reporter:
         network, record = adapt_with_record(
             [image.array for image in images],
-            axes=axes or [image.axes for image in images],
-            model=model,
+            axes=how.axes or [image.axes for image in images],
+            model=how.model,
             intensity=value_range,
-            minutes=minutes,
-            steps=steps,
-            seed=seed,
-            device=device,
-            recipe=Recipe(loss=loss.value),
+            minutes=how.minutes,
+            steps=how.steps,
+            seed=how.seed,
+            device=how.device,
+            recipe=AdaptationRecipe(loss=how.loss.value),
             progress=reporter.progress,
             stop=reporter.stop,
             watch=reporter.look if events else None,
         )
     names = [path.name for path in paths]
-    card = save_adapted(network, record, output, images=names, overwrite=overwrite)
-    added = add_model(card.file).name if add and record.kept else None
+    card = save_adapted(network, record, output, images=names, overwrite=then.overwrite)
+    added = add_model(card.file).name if then.add and record.kept else None
     reporter.tell(
         "result",
         text=str(record),
@@ -148,18 +147,15 @@ def adapt(
         typer.echo(f"{record.seconds:.0f} s; the model is {shown(card.file)}")
         if added is not None:
             typer.echo(f"It is known as '{added}' now: anyir restore IN -o OUT --model {added}")
-        elif restore is None:
+        elif then.restore is None:
             typer.echo(f"Use it with: anyir restore IN -o OUT --model {shown(card.file)}")
-    if restore is None:
+    if then.restore is None:
         return
-    from napari_anyir.cli.restore import restore as restore_command
+    from napari_anyir.cli.restore import RestoreOptions, restore
 
-    restore_command(
+    restore(
         inputs,
-        restore,
-        model=str(card.file),
-        device=device,
-        intensity=intensity,
-        axes=axes,
-        overwrite=overwrite,
+        then.restore,
+        RestoreOptions(str(card.file), how.device, how.intensity, axes=how.axes),
+        ResultOptions(overwrite=then.overwrite),
     )

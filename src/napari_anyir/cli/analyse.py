@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from napari_anyir.cli.options import (
-    Device,
-    Intensity,
-    Model,
-    parse_intensity,
-    shown,
-    torch_first,
-)
+from napari_anyir.cli.option_groups import NetworkOptions
+from napari_anyir.cli.options import parse_intensity, shown, torch_first
 
-__all__ = ["analyse", "write_figures"]
+__all__ = ["FigureOptions", "analyse", "write_figures"]
+
+
+@dataclass(frozen=True)
+class FigureOptions(NetworkOptions):
+    """Which figures, of which block."""
+
+    figures: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--figure",
+            help="Number of the paper's figure, 9 to 13; may be given again. Default: all, Fig. 10 "
+            "with --reference only.",
+            show_default=False,
+        ),
+    ] = None
+    reference: Annotated[
+        Path | None,
+        typer.Option(help="The clean image, for the error map of Fig. 10.", show_default=False),
+    ] = None
+    block: Annotated[str, typer.Option(help="Block such as encoder1.0.")] = "decoder1.0"
 
 
 def analyse(
@@ -30,53 +45,25 @@ def analyse(
             "--output", "-o", metavar="OUT", help="Folder for the figures.", show_default=False
         ),
     ],
-    figures: Annotated[
-        list[int] | None,
-        typer.Option(
-            "--figure",
-            help="Number of the paper's figure, 9 to 13; may be given again. Default: all, Fig. 10 "
-            "with --reference only.",
-            show_default=False,
-        ),
-    ] = None,
-    reference: Annotated[
-        Path | None,
-        typer.Option(help="The clean image, for the error map of Fig. 10.", show_default=False),
-    ] = None,
-    block: Annotated[str, typer.Option(help="Block such as encoder1.0.")] = "decoder1.0",
-    model: Model = "default",
-    device: Device = "auto",
-    intensity: Intensity = "auto",
+    options: FigureOptions,
 ) -> None:
     """Draw the paper's figures 9 to 13 of an image of your own, with their numbers as CSV.
 
     Fig. 9 channel activations, 10 error map beside the gate, 11 singular values, 12 PCA of half
     and skip split, 13 t-SNE of attention and gate.
     """
-    value_range = parse_intensity(intensity)
+    parse_intensity(options.intensity)  # before torch comes
     torch_first()
-    written = write_figures(
-        image, output, figures, reference, block, model, device=device, intensity=value_range
-    )
+    written = write_figures(image, output, options)
     typer.echo(f"{len(written)} figures with their numbers in {shown(output)}")
 
 
-def write_figures(
-    image: Path,
-    output: Path,
-    figures: list[int] | None = None,
-    reference: Path | None = None,
-    block: str = "decoder1.0",
-    model: str = "default",
-    *,
-    device: str = "auto",
-    intensity: Any = "auto",
-) -> list[Path]:
+def write_figures(image: Path, output: Path, options: FigureOptions | None = None) -> list[Path]:
     """Draw figures of an image file into a folder.
 
     Parameters
     ----------
-    image, output, figures, reference, block, model, device, intensity
+    image, output, options
         As for the command.
 
     Returns
@@ -98,7 +85,12 @@ def write_figures(
     from napari_anyir.inference.arrays.opening import make_layout
     from napari_anyir.inference.arrays.plane_reading import read_plane
 
-    numbers = figures or [number for number in FIGURES if number != 10 or reference is not None]
+    options = options or FigureOptions()
+    reference, block = options.reference, options.block
+    intensity: Any = parse_intensity(options.intensity)
+    numbers = options.figures or [
+        number for number in FIGURES if number != 10 or reference is not None
+    ]
     if unknown := [number for number in numbers if number not in FIGURES]:
         raise ValueError(
             f"Figure {unknown[0]} cannot be made of one image; choose of "
@@ -119,8 +111,8 @@ def write_figures(
         [block],
         needed_parts(numbers),
         reduce=None,
-        model=model,
-        device=device,
+        model=options.model,
+        device=options.device,
         intensity=intensity,
         axes="YXS" if plane.ndim == 3 else "YX",
     )

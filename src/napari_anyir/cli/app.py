@@ -23,6 +23,7 @@ from napari_anyir.cli import (
     restore,
     train,
 )
+from napari_anyir.cli.option_groups import flat
 from napari_anyir.errors import Cancelled, ModelError
 
 __all__ = ["app", "main"]
@@ -61,17 +62,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("restore")(restore.restore)
-app.command("features")(features.features)
-app.command("analyse")(analyse.analyse)
+app.command("restore")(flat(restore.restore))
+app.command("features")(flat(features.features))
+app.command("analyse")(flat(analyse.analyse))
 app.add_typer(models.app, name="models")
 app.command("demo")(demo.demo)
 app.add_typer(data.app, name="data")
-app.command("evaluate")(evaluate.evaluate)
-app.command("report")(report.report)
-app.command("adapt")(adapt.adapt)
-app.command("train")(train.train)
-app.command("degrade", context_settings=degrade.ANY_OPTION)(degrade.degrade)
+app.command("evaluate")(flat(evaluate.evaluate))
+app.command("report")(flat(report.report))
+app.command("adapt")(flat(adapt.adapt))
+app.command("train")(flat(train.train))
+app.command("degrade", context_settings=degrade.ANY_OPTION)(flat(degrade.degrade))
 
 
 def _version(wanted: bool) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from napari_anyir.cli.option_groups import ResultOptions
 from napari_anyir.cli.options import (
     Inputs,
     Intensity,
@@ -58,27 +60,15 @@ def _list_parameters(wanted: bool) -> None:
     raise typer.Exit
 
 
-def degrade(
-    inputs: Inputs,
-    output: Output,
-    kind: Annotated[str, typer.Option(help=f"One of {', '.join(KIND_NAMES)}.", show_default=False)],
+@dataclass(frozen=True)
+class DegradeOptions:
+    """What happens to the images."""
+
+    kind: Annotated[str, typer.Option(help=f"One of {', '.join(KIND_NAMES)}.", show_default=False)]
     seed: Annotated[
         int, typer.Option(min=0, help="Seed of the first file; file number n has seed + n.")
-    ] = 0,
-    intensity: Intensity = "auto",
-    suffix: Annotated[
-        str, typer.Option(help="Added to every name, for instance _noisy.", show_default=False)
-    ] = "",
-    format: Annotated[  # noqa: A002 - the name of the option
-        str | None,
-        typer.Option(
-            help="Format of all results, for instance png. Default: each as its input.",
-            show_default=False,
-        ),
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace files that stand where results go.")
-    ] = False,
+    ] = 0
+    intensity: Intensity = "auto"
     parameters: Annotated[
         bool,
         typer.Option(
@@ -87,8 +77,10 @@ def degrade(
             callback=_list_parameters,
             is_eager=True,
         ),
-    ] = False,
-) -> None:
+    ] = False
+
+
+def degrade(inputs: Inputs, output: Output, how: DegradeOptions, results: ResultOptions) -> None:
     """Degrade images, reproducibly: noise, rain, haze, blur, darkness and more.
 
     The parameters of a kind are options, too: --kind noise --sigma 25, or --sigma 10,50 for a
@@ -96,7 +88,7 @@ def degrade(
     (anyir degrade --parameters). The same command gives the same results.
     """
     files, given = split_parameters(inputs)
-    value_range = parse_intensity(intensity)
+    value_range = parse_intensity(how.intensity)
     torch_first()
     from napari_anyir.cli.degrading import read_parameters
     from napari_anyir.cli.tables import bar
@@ -106,10 +98,10 @@ def degrade(
     from napari_anyir.files.door import is_there, sentence
     from napari_anyir.files.plan import make_plan
 
-    degradation = make(kind, **read_parameters(kind, given))
-    plan = make_plan(files, output, suffix=suffix, extension=format)
+    degradation = make(how.kind, **read_parameters(how.kind, given))
+    plan = make_plan(files, output, suffix=results.suffix, extension=results.format)
     taken = [job.target for job in plan.jobs if not job.problem and is_there(job.target)]
-    if taken and not overwrite:
+    if taken and not results.overwrite:
         raise ValueError(f"'{taken[0]}' exists already; name another folder or allow --overwrite.")
     failed: list[tuple[Path, str]] = []
     with bar("Degrading") as progress:
@@ -122,7 +114,7 @@ def degrade(
                 array = degrade_array(
                     image.array,
                     degradation,
-                    seed=seed + number,
+                    seed=how.seed + number,
                     axes=image.axes,
                     intensity=value_range,
                 )
@@ -130,6 +122,7 @@ def degrade(
             except Exception as error:  # noqa: BLE001 - one bad file stops nothing
                 failed.append((job.source, sentence(error)))
     done = len(plan.jobs) - len(failed)
+    seed = how.seed
     last = seed + len(plan.jobs) - 1
     seeds = f"seed {seed}" if len(plan.jobs) == 1 else f"seeds {seed} to {last} in order of names"
     typer.echo(f"{done} degraded by {degradation} with {seeds}; results in {shown(output)}")

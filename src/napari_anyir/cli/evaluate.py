@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -72,6 +72,73 @@ def _show(bars: Progress, task: TaskID, done: int, total: int, what: str) -> Non
     bars.update(task, completed=done, total=total, description=what)
 
 
+@dataclass(frozen=True)
+class SwitchOptions:
+    """How images are restored and measured."""
+
+    ssim: Annotated[
+        str, typer.Option(help="Window: uniform (7 x 7) or gaussian (11 taps, sigma 1.5).")
+    ] = "uniform"
+    noise_seed: Annotated[str, typer.Option(help="Seed 0: once per run, or per-image.")] = "once"
+    noise_storage: Annotated[
+        str, typer.Option(help="8 bits for noisy images: truncate or round; or none.")
+    ] = "truncate"
+    rounding: Annotated[
+        str, typer.Option(help="Outputs before they are measured: none or 8bit.")
+    ] = "none"
+    crop: Annotated[
+        str,
+        typer.Option(
+            metavar="16|none",
+            help="Centre crop to a multiple of so many pixels; default: 16, for cdd11 none.",
+            show_default=False,
+        ),
+    ] = ""
+    tile: Annotated[
+        str,
+        typer.Option(help="whole (exact strips where memory is short), auto, or a side in pixels."),
+    ] = "whole"
+    precision: Annotated[str, typer.Option(help="float32, bfloat16, float16 or auto.")] = "float32"
+
+
+@dataclass(frozen=True)
+class ScopeOptions:
+    """What is measured, and where results go."""
+
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="Name of a model, or path of a checkpoint; several are put side by side.",
+            show_default="default",
+        ),
+    ] = None
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="RESULTS", help="Folder of all results.")
+    ] = Path("results")
+    images: Annotated[
+        bool, typer.Option("--images", help="Keep the restored images, and strips to look at.")
+    ] = False
+    only: Annotated[
+        str, typer.Option(metavar="SET", help="Part of a set's name.", show_default=False)
+    ] = ""
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="So many images of each set.", show_default=False)
+    ] = None
+    classical: Annotated[
+        bool, typer.Option("--classical", help="Also scikit-image's denoisers.")
+    ] = False
+    name: Annotated[
+        str | None,
+        typer.Option(help="What to call the model in results.", show_default=False),
+    ] = None
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Measure again what is there.")] = (
+        False
+    )
+    device: Device = "auto"
+
+
 def evaluate(
     protocol: Annotated[
         str,
@@ -84,61 +151,8 @@ def evaluate(
     data: Annotated[
         Path, typer.Option(metavar="ROOT", help="Folder of the test sets.", show_default=False)
     ],
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--model",
-            "-m",
-            help="Name of a model, or path of a checkpoint; several are put side by side.",
-            show_default="default",
-        ),
-    ] = None,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="RESULTS", help="Folder of all results.")
-    ] = Path("results"),
-    images: Annotated[
-        bool, typer.Option("--images", help="Keep the restored images, and strips to look at.")
-    ] = False,
-    ssim: Annotated[
-        str, typer.Option(help="Window: uniform (7 x 7) or gaussian (11 taps, sigma 1.5).")
-    ] = "uniform",
-    noise_seed: Annotated[str, typer.Option(help="Seed 0: once per run, or per-image.")] = "once",
-    noise_storage: Annotated[
-        str, typer.Option(help="8 bits for noisy images: truncate or round; or none.")
-    ] = "truncate",
-    rounding: Annotated[
-        str, typer.Option(help="Outputs before they are measured: none or 8bit.")
-    ] = "none",
-    crop: Annotated[
-        str,
-        typer.Option(
-            metavar="16|none",
-            help="Centre crop to a multiple of so many pixels; default: 16, for cdd11 none.",
-            show_default=False,
-        ),
-    ] = "",
-    tile: Annotated[
-        str,
-        typer.Option(help="whole (exact strips where memory is short), auto, or a side in pixels."),
-    ] = "whole",
-    precision: Annotated[str, typer.Option(help="float32, bfloat16, float16 or auto.")] = "float32",
-    only: Annotated[
-        str, typer.Option(metavar="SET", help="Part of a set's name.", show_default=False)
-    ] = "",
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="So many images of each set.", show_default=False)
-    ] = None,
-    classical: Annotated[
-        bool, typer.Option("--classical", help="Also scikit-image's denoisers.")
-    ] = False,
-    name: Annotated[
-        str | None,
-        typer.Option(help="What to call the model in results.", show_default=False),
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Measure again what is there.")
-    ] = False,
-    device: Device = "auto",
+    how: SwitchOptions,
+    scope: ScopeOptions,
 ) -> None:
     """Measure a model on a protocol of the paper: PSNR and SSIM, ours, the paper's, the difference.
 
@@ -146,19 +160,16 @@ def evaluate(
     also side-by-side.md in RESULTS/PROTOCOL. A run that was stopped goes on where it was. Sets that
     are not there are skipped; exit status 1 if none is.
     """
-    models = model or ["default"]
-    if name and len(models) > 1:
+    models = scope.model or ["default"]
+    if scope.name and len(models) > 1:
         raise typer.BadParameter("--name is for one model; leave it out for several.")
     options: dict[str, Any] = {
-        "ssim": ssim,
-        "noise_seed": noise_seed,
-        "noise_storage": noise_storage,
-        "rounding": rounding,
-        "tile": parse_tile(tile),
-        "precision": precision,
+        **vars(how),
+        "tile": parse_tile(how.tile),
     }
-    if crop:
-        options["crop"] = parse_crop(crop)
+    del options["crop"]
+    if how.crop:
+        options["crop"] = parse_crop(how.crop)
     torch_first()
     try:
         from napari_anyir.training.evaluation.comparison import write_comparison
@@ -171,6 +182,16 @@ def evaluate(
     from napari_anyir.cli.tables import bar, print_table
 
     switches = replace(default_switches(protocol), **options)
+    chosen = Options(
+        switches=switches,
+        only=scope.only,
+        limit=scope.limit,
+        images=scope.images,
+        classical=scope.classical,
+        overwrite=scope.overwrite,
+        device=scope.device,
+        name=scope.name,
+    )
     runs = []
     for one in models:
         with bar("Evaluating") as progress:
@@ -179,11 +200,9 @@ def evaluate(
                 protocol,
                 data,
                 one,
-                out,
-                switches,
-                Options(only, limit, images, classical, overwrite, device),
-                name=name,
-                progress=partial(_show, progress, task),
+                scope.out,
+                chosen,
+                partial(_show, progress, task),
             )
         runs.append(run)
         table = mean_table(run)
@@ -196,7 +215,7 @@ def evaluate(
             numbers=table.columns[1:],
         )
     if len(runs) > 1:
-        table = write_comparison(runs, out / runs[0].protocol)
+        table = write_comparison(runs, scope.out / runs[0].protocol)
         print_table(
             table.columns,
             table.rows,

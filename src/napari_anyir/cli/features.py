@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_anyir.cli.options import (
-    Device,
-    Intensity,
-    Model,
-    parse_intensity,
-    shown,
-    torch_first,
-)
+from napari_anyir.cli.option_groups import PassOptions
+from napari_anyir.cli.options import parse_intensity, shown, torch_first
 
 if TYPE_CHECKING:
     from napari_anyir.inference import FeatureMap
@@ -24,6 +19,56 @@ __all__ = ["features"]
 FORMATS = ("tif", "zarr")
 
 REDUCTIONS = ("mean_abs", "strongest", "pca", "none")
+
+
+@dataclass(frozen=True)
+class MapOptions:
+    """Which maps, of which plane."""
+
+    blocks: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--block",
+            help="Block such as encoder1.0 or 'decoder*'; may be given again. Default: all.",
+            show_default=False,
+        ),
+    ] = None
+    parts: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--part",
+            help="alpha, beta, gamma, attention, gated, spatial, frequency, fused or output; may "
+            "be given again. Default: alpha, beta, gamma, attention, gated and fused.",
+            show_default=False,
+        ),
+    ] = None
+    reduce: Annotated[
+        str,
+        typer.Option(
+            help="mean_abs (mean absolute value of the channels), strongest (channel), pca (three "
+            "components as colours), or none: all channels.",
+        ),
+    ] = "mean_abs"
+    index: Annotated[
+        str | None,
+        typer.Option(
+            help="Plane of a stack: one number per axis that is not Y, X or S, as in 3 or 0,12.",
+            show_default=False,
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class MapFileOptions:
+    """What is written."""
+
+    format: Annotated[str, typer.Option(help="Of the maps: tif or zarr.")] = "tif"
+    sheet: Annotated[
+        bool, typer.Option(help="Draw sheet.png: all parts of all blocks (needs matplotlib).")
+    ] = True
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace results that are there.")
+    ] = False
 
 
 def features(
@@ -37,63 +82,9 @@ def features(
             "--output", "-o", metavar="OUT", help="Folder for the results.", show_default=False
         ),
     ],
-    blocks: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--block",
-            help="Block such as encoder1.0 or 'decoder*'; may be given again. Default: all.",
-            show_default=False,
-        ),
-    ] = None,
-    parts: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--part",
-            help="alpha, beta, gamma, attention, gated, spatial, frequency, fused or output; may "
-            "be given again. Default: alpha, beta, gamma, attention, gated and fused.",
-            show_default=False,
-        ),
-    ] = None,
-    reduce: Annotated[
-        str,
-        typer.Option(
-            help="mean_abs (mean absolute value of the channels), strongest (channel), pca (three "
-            "components as colours), or none: all channels.",
-        ),
-    ] = "mean_abs",
-    index: Annotated[
-        str | None,
-        typer.Option(
-            help="Plane of a stack: one number per axis that is not Y, X or S, as in 3 or 0,12.",
-            show_default=False,
-        ),
-    ] = None,
-    model: Model = "default",
-    device: Device = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
-    intensity: Intensity = "auto",
-    axes: Annotated[
-        str | None,
-        typer.Option(
-            help="One letter per axis: T, Z, C, Y, X, S (colours). Default: as the file says.",
-            show_default=False,
-        ),
-    ] = None,
-    intervene: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Change the network first: BLOCK:PART=off, =mean or =NUMBER, as in "
-            "'decoder*:alpha=off' or '*:lambda=0.3'; may be given again.",
-            show_default=False,
-        ),
-    ] = None,
-    format: Annotated[str, typer.Option(help="Of the maps: tif or zarr.")] = "tif",  # noqa: A002
-    sheet: Annotated[
-        bool, typer.Option(help="Draw sheet.png: all parts of all blocks (needs matplotlib).")
-    ] = True,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace results that are there.")
-    ] = False,
+    wanted: MapOptions,
+    how: PassOptions,
+    results: MapFileOptions,
 ) -> None:
     """Write the feature maps of an image, a contact sheet of them, and the numbers of the gates.
 
@@ -101,53 +92,57 @@ def features(
     descriptions say how they lie over the image (scale and offset in pixels). gates.csv has
     tau_adj and lambda of each block.
     """
-    if format not in FORMATS:
-        raise typer.BadParameter(f"--format '{format}' is none of {', '.join(FORMATS)}.")
-    if reduce not in REDUCTIONS:
-        raise typer.BadParameter(f"--reduce '{reduce}' is none of {', '.join(REDUCTIONS)}.")
-    position = parse_index(index)
-    chosen = parse_intensity(intensity)
+    if results.format not in FORMATS:
+        raise typer.BadParameter(f"--format '{results.format}' is none of {', '.join(FORMATS)}.")
+    if wanted.reduce not in REDUCTIONS:
+        raise typer.BadParameter(f"--reduce '{wanted.reduce}' is none of {', '.join(REDUCTIONS)}.")
+    position = parse_index(wanted.index)
+    chosen = parse_intensity(how.intensity)
     torch_first()
     from napari_anyir.cli.feature_files import write_gates, write_tiffs, write_zarr
     from napari_anyir.cli.tables import bar
     from napari_anyir.files import read_image
     from napari_anyir.inference import GateNumbers, Intervention, feature_maps
 
-    if output.is_dir() and any(output.iterdir()) and not overwrite:
+    if output.is_dir() and any(output.iterdir()) and not results.overwrite:
         raise ValueError(f"'{output}' is not empty; name another folder or allow --overwrite.")
-    changes = [Intervention.parse(text) for text in intervene or ()]
+    changes = [Intervention.parse(text) for text in how.intervene or ()]
     file = read_image(image)
     options: dict[str, Any] = {
-        "axes": axes or file.axes,
+        "axes": how.axes or file.axes,
         "index": position,
-        "model": model,
-        "device": device,
-        "precision": precision,
+        "model": how.model,
+        "device": how.device,
+        "precision": how.precision,
         "intensity": chosen,
         "interventions": changes,
     }
-    how: Any = None if reduce == "none" else reduce
+    reduce: Any = None if wanted.reduce == "none" else wanted.reduce
     with bar("Looking") as progress:
         task = progress.add_task("", total=None)
         maps = feature_maps(
             file.array,
-            blocks or None,
-            parts or _default_parts(model),
-            reduce=how,
+            wanted.blocks or None,
+            wanted.parts or _default_parts(how.model),
+            reduce=reduce,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
             **options,
         )
     found = list(maps.values())
-    if format == "tif":
+    if results.format == "tif":
         write_tiffs(output, found)
     else:
-        shared = {"image": image.name, "model": model, "interventions": [str(c) for c in changes]}
+        shared = {
+            "image": image.name,
+            "model": how.model,
+            "interventions": [str(c) for c in changes],
+        }
         write_zarr(output / "maps.zarr", found, shared)
     by_block = {f.block: GateNumbers(f.block, f.scale, f.tau_adj, f.lam) for f in found}
     write_gates(output / "gates.csv", by_block.values())
-    if sheet:
+    if results.sheet:
         plane = _plane(file.array, options["axes"], position)
-        _draw(output / "sheet.png", maps, plane, how or "mean_abs")
+        _draw(output / "sheet.png", maps, plane, reduce or "mean_abs")
     count = len(by_block)
     typer.echo(
         f"{len(found)} maps of {count} {'block' if count == 1 else 'blocks'} in {shown(output)}"

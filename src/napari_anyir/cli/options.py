@@ -9,13 +9,15 @@ from typing import Annotated, Any
 import typer
 
 __all__ = [
+    "Axes",
     "Device",
     "Events",
     "Inputs",
     "Intensity",
+    "Interventions",
     "Model",
     "Output",
-    "Overwrite",
+    "Precision",
     "parse_intensity",
     "parse_tile",
     "shown",
@@ -49,19 +51,34 @@ Intensity = Annotated[
         "LOW,HIGH.",
     ),
 ]
+Precision = Annotated[str, typer.Option("--precision", help="auto, float32, bfloat16 or float16.")]
+Axes = Annotated[
+    str | None,
+    typer.Option(
+        "--axes",
+        help="One letter per axis: T, Z, C, Y, X, S (colours). Default: as each file says.",
+        show_default=False,
+    ),
+]
+Interventions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--intervene",
+        metavar="BLOCK:PART=CHANGE",
+        help="Change the network to see what a part does: BLOCK such as encoder1.0, 'decoder*' "
+        "or '*'; PART of alpha, beta, gamma, tau_adj, attention, gated, spatial, frequency, "
+        "fused and lambda; CHANGE off, mean (of each channel) or a number, as in "
+        "'encoder1.*:alpha=off' or '*:lambda=0.3'. May be given again. Planes are then run as "
+        "a whole.",
+        show_default=False,
+    ),
+]
 Events = Annotated[
     bool,
     typer.Option(
         "--events",
         help="For programs: one JSON object a line on standard output tells how it goes; a line on "
         "standard input, or its end, ends the work early and keeps the best so far.",
-    ),
-]
-Overwrite = Annotated[
-    bool,
-    typer.Option(
-        "--overwrite",
-        help="Replace files that stand where results go; results that are up to date stay.",
     ),
 ]
 

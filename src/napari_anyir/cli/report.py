@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ import typer
 from napari_anyir.cli.evaluate import need_training
 from napari_anyir.cli.options import Device, shown, torch_first
 
-__all__ = ["Measure", "report"]
+__all__ = ["Measure", "MeasureOptions", "report"]
 
 
 class Measure(StrEnum):
@@ -23,14 +24,10 @@ class Measure(StrEnum):
     figures = "figures"
 
 
-def report(
-    results: Annotated[
-        Path,
-        typer.Option("--results", "-r", metavar="DIR", help="Folder that anyir evaluate wrote."),
-    ] = Path("results"),
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="OUT", help="Folder for the report.")
-    ] = Path("report"),
+@dataclass(frozen=True)
+class MeasureOptions:
+    """What is measured before the report is written."""
+
     measure: Annotated[
         list[Measure] | None,
         typer.Option(
@@ -38,11 +35,11 @@ def report(
             "samples (Fig. 14) or figures (Fig. 9 to 13, of a bundled sample). May be given again.",
             show_default=False,
         ),
-    ] = None,
+    ] = None
     data: Annotated[
         Path | None,
         typer.Option(metavar="ROOT", help="Folder of the sets.", show_default=False),
-    ] = None,
+    ] = None
     model: Annotated[
         list[str] | None,
         typer.Option(
@@ -51,20 +48,33 @@ def report(
             help="Model to time, or PromptIR. May be given again; default: default.",
             show_default=False,
         ),
-    ] = None,
-    protocol: Annotated[str, typer.Option(help="Sets to time.")] = "3deg",
+    ] = None
+    protocol: Annotated[str, typer.Option(help="Sets to time.")] = "3deg"
     limit: Annotated[
         int | None,
         typer.Option(min=1, help="So many images of each set are timed.", show_default=False),
-    ] = None,
-    device: Device = "auto",
+    ] = None
+    device: Device = "auto"
+
+
+def report(
+    results: Annotated[
+        Path,
+        typer.Option("--results", "-r", metavar="DIR", help="Folder that anyir evaluate wrote."),
+    ] = Path("results"),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="OUT", help="Folder for the report.")
+    ] = Path("report"),
+    *,
+    options: MeasureOptions,
 ) -> None:
     """Fill the paper's Tab. 1 to 13 from results on disk; cells that were not run say so.
 
     OUT gets report.html, report.md, tables/*.csv and pictures/. What --measure finds is kept in
     DIR for later reports.
     """
-    wanted = measure or []
+    wanted = options.measure or []
+    data, model, limit, device = options.data, options.model, options.limit, options.device
     if Measure.time in wanted and data is None:
         raise typer.BadParameter("--measure time needs --data ROOT, the folder of the test sets.")
     timed = {"--data": data, "--model": model, "--limit": limit}
@@ -104,14 +114,14 @@ def report(
             timings = timing.measure_time(
                 data,
                 model or ["default"],
-                protocol_name=protocol,
+                protocol_name=options.protocol,
                 device=device,
                 limit=limit,
                 progress=lambda what: progress.update(task, description=what),
             )
             typer.echo(f"Time: {shown(timing.write_timings(timings, results))}")
     if Measure.figures in wanted:
-        from napari_anyir.cli.analyse import write_figures
+        from napari_anyir.cli.analyse import FigureOptions, write_figures
         from napari_anyir.samples import FOLDER, SAMPLES
 
         sample = SAMPLES["rain"]
@@ -120,9 +130,7 @@ def report(
             write_figures(
                 FOLDER / sample.degraded,
                 folder,
-                reference=FOLDER / sample.clean,
-                model=name,
-                device=device,
+                FigureOptions(name, device, reference=FOLDER / sample.clean),
             )
             typer.echo(f"Figures: {shown(folder)}")
     page = write_report(results, output)

@@ -5,18 +5,16 @@ from __future__ import annotations
 import time
 from collections import Counter
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from napari_anyir.cli.option_groups import PassOptions, ResultOptions
 from napari_anyir.cli.options import (
-    Device,
     Inputs,
-    Intensity,
-    Model,
     Output,
-    Overwrite,
     parse_intensity,
     parse_tile,
     shown,
@@ -26,57 +24,30 @@ from napari_anyir.cli.options import (
 if TYPE_CHECKING:
     from napari_anyir.files import FileStatus
 
-__all__ = ["restore"]
+__all__ = ["RestoreOptions", "restore"]
 
 
-def restore(
-    inputs: Inputs,
-    output: Output,
-    model: Model = "default",
-    device: Device = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+@dataclass(frozen=True)
+class RestoreOptions(PassOptions):
+    """How images are restored."""
+
     tile: Annotated[
         str,
         typer.Option(
             help="auto (whole images in exact strips if memory allows), whole, or the side of "
             "overlapping tiles in pixels.",
         ),
-    ] = "auto",
-    intensity: Intensity = "auto",
-    axes: Annotated[
-        str | None,
-        typer.Option(
-            help="One letter per axis: T, Z, C, Y, X, S (colours). Default: as each file says.",
-            show_default=False,
-        ),
-    ] = None,
+    ] = "auto"
     strength: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="From 0 (the input) to 1 (restored).")
-    ] = 1.0,
-    intervene: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="BLOCK:PART=CHANGE",
-            help="Change the network to see what a part does: BLOCK such as encoder1.0, 'decoder*' "
-            "or '*'; PART of alpha, beta, gamma, tau_adj, attention, gated, spatial, frequency, "
-            "fused and lambda; CHANGE off, mean (of each channel) or a number, as in "
-            "'encoder1.*:alpha=off' or '*:lambda=0.3'. May be given again. Planes are then run as "
-            "a whole.",
-            show_default=False,
-        ),
-    ] = None,
-    suffix: Annotated[
-        str, typer.Option(help="Added to every name, for instance _restored.", show_default=False)
-    ] = "",
-    format: Annotated[  # noqa: A002 - the name of the option
-        str | None,
-        typer.Option(
-            help="Format of all results: tif, ome.tif, png, jpg, webp, bmp, npy or ome.zarr. "
-            "Default: each as its input.",
-            show_default=False,
-        ),
-    ] = None,
-    overwrite: Overwrite = False,
+    ] = 1.0
+
+
+def restore(
+    inputs: Inputs,
+    output: Output,
+    how: RestoreOptions,
+    results: ResultOptions,
     reference: Annotated[
         Path | None,
         typer.Option(
@@ -93,14 +64,14 @@ def restore(
     file failed, 130 after Ctrl-C.
     """
     chosen: dict[str, Any] = {
-        "tile": parse_tile(tile),
-        "intensity": parse_intensity(intensity),
-        "axes": axes,
-        "model": model,
-        "device": device,
-        "precision": precision,
-        "strength": strength,
-        "interventions": tuple(intervene or ()),
+        "tile": parse_tile(how.tile),
+        "intensity": parse_intensity(how.intensity),
+        "axes": how.axes,
+        "model": how.model,
+        "device": how.device,
+        "precision": how.precision,
+        "strength": how.strength,
+        "interventions": tuple(how.intervene or ()),
     }
     torch_first()
     from napari_anyir.cli.scores import find_references, print_scores
@@ -116,9 +87,9 @@ def restore(
             inputs,
             output,
             settings=Settings(**chosen),
-            suffix=suffix,
-            extension=format,
-            overwrite=overwrite,
+            suffix=results.suffix,
+            extension=results.format,
+            overwrite=results.overwrite,
             progress=lambda done, of: progress.update(task, completed=done, total=of),
         )
         with closing(run):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,16 +46,10 @@ def _training() -> Any:
     return config_files
 
 
-def train(
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[KEY=VALUE]...",
-            help="Other values than the file's, for instance optimiser.learning_rate=1e-4 or "
-            "phases.0.batch=16.",
-            show_default=False,
-        ),
-    ] = None,
+@dataclass(frozen=True)
+class RunOptions:
+    """Which run, and what it begins with."""
+
     config: Annotated[
         str | None,
         typer.Option(
@@ -64,20 +59,20 @@ def train(
             help="A .yaml file, or the name of a recipe (--list). With --resume: the run's own.",
             show_default=False,
         ),
-    ] = None,
+    ] = None
     data: Annotated[
         Path | None,
         typer.Option(
             help="Folder of the data; what is in it, the recipe says.", show_default=False
         ),
-    ] = None,
+    ] = None
     out: Annotated[
         Path | None,
         typer.Option(help="Folder of the run. Default: runs/NAME.", show_default=False),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run in the folder.")
-    ] = False,
+    ] = None
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = (
+        False
+    )
     start: Annotated[
         str | None,
         typer.Option(
@@ -86,7 +81,7 @@ def train(
             help="Fine-tune: begin with the weights of a model, by name or path.",
             show_default=False,
         ),
-    ] = None,
+    ] = None
     max_time: Annotated[
         float | None,
         typer.Option(
@@ -95,14 +90,26 @@ def train(
             help="End after so long; the learning rate reaches zero then.",
             show_default=False,
         ),
-    ] = None,
+    ] = None
     leave_out: Annotated[
         list[str] | None,
         typer.Option(help="Name of a file to keep out; can be repeated.", show_default=False),
-    ] = None,
-    device: Device = "auto",
-    devices: Annotated[int, typer.Option(min=1, help="Devices per machine.")] = 1,
-    nodes: Annotated[int, typer.Option(min=1, help="Machines.")] = 1,
+    ] = None
+
+
+@dataclass(frozen=True)
+class MachineOptions:
+    """Where it trains."""
+
+    device: Device = "auto"
+    devices: Annotated[int, typer.Option(min=1, help="Devices per machine.")] = 1
+    nodes: Annotated[int, typer.Option(min=1, help="Machines.")] = 1
+
+
+@dataclass(frozen=True)
+class ResultModelOptions:
+    """What becomes of the model, and who is told."""
+
     add: Annotated[
         bool,
         typer.Option(
@@ -110,8 +117,23 @@ def train(
             help="Make the result known by the name of the run's folder everywhere, napari "
             "included, if the held-out images came out better than at the start.",
         ),
-    ] = False,
-    events: Events = False,
+    ] = False
+    events: Events = False
+
+
+def train(
+    wanted: RunOptions,
+    machines: MachineOptions,
+    then: ResultModelOptions,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...",
+            help="Other values than the file's, for instance optimiser.learning_rate=1e-4 or "
+            "phases.0.batch=16.",
+            show_default=False,
+        ),
+    ] = None,
     recipes: Annotated[
         bool,
         typer.Option(
@@ -129,23 +151,28 @@ def train(
     from napari_anyir.training.run.train import train as run
     from napari_anyir.weights import add_model, check_new_name
 
+    config, out, resume = wanted.config, wanted.out, wanted.resume
+    add, events = then.add, then.events
     if config is None and not (resume and out):
         raise ValueError(
             "Name a configuration with --config (anyir train --list shows the recipes), or a run "
             "with --resume --out RUN."
         )
-    given: dict[str, Any] = {"minutes": max_time}
-    sources = {"root": data and data.expanduser().resolve(), "leave_out": leave_out or None}
+    given: dict[str, Any] = {"minutes": wanted.max_time}
+    sources = {
+        "root": wanted.data and wanted.data.expanduser().resolve(),
+        "leave_out": wanted.leave_out or None,
+    }
     given["data"] = {name: value for name, value in sources.items() if value is not None} or None
     if config is None and out is not None:
         settings = configs.change_config(read_run(out), overrides or (), **given)
     else:
         settings = configs.read_config(str(config), overrides or (), **given)
     network = None
-    if start is not None:
+    if wanted.start is not None:
         if resume:
             raise ValueError("--from begins a run and --resume continues one; choose one of them.")
-        settings, network = _fine_tune(settings, start, overrides or ())
+        settings, network = _fine_tune(settings, wanted.start, overrides or ())
     out = out or Path("runs") / settings.name
     if add:
         check_new_name(out.name)
@@ -166,9 +193,9 @@ def train(
         out,
         resume=resume,
         start=network,
-        device=device,
-        devices=devices,
-        nodes=nodes,
+        device=machines.device,
+        devices=machines.devices,
+        nodes=machines.nodes,
         say=say,
         tell=tell if add or events else None,
         stop=reporter.stop if reporter is not None else None,

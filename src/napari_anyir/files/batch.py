@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from napari_anyir.files.plan import Job, Plan, make_plan
 from napari_anyir.files.progress import FileStatus, Settings
 from napari_anyir.files.run_log import RunLog
 from napari_anyir.files.whole import RunLock, remove_stale, size_and_time
+from napari_anyir.keywords import check_keywords
 from napari_anyir.places import expanded
 from napari_anyir.progress import Cancel
 
@@ -36,16 +37,22 @@ if TYPE_CHECKING:
 __all__ = ["restore_files"]
 
 
+class ResultFiles(TypedDict, total=False):
+    """Names and formats of results, and whether they may replace other files."""
+
+    suffix: str
+    extension: str | None
+    overwrite: bool
+
+
 def restore_files(
     inputs: Sequence[str | Path],
     output: str | Path,
     *,
     settings: Settings | None = None,
-    suffix: str = "",
-    extension: str | None = None,
-    overwrite: bool = False,
     progress: Callable[[float, int], None] | None = None,
     cancel: Cancel | None = None,
+    **results: Unpack[ResultFiles],
 ) -> Generator[FileStatus, None, None]:
     """Restore files and folders, one file after the other.
 
@@ -63,16 +70,14 @@ def restore_files(
         A folder; or, for one input file, the name of its result.
     settings : Settings, optional
         How to restore; default: as `napari_anyir.restore` does.
-    suffix : str
-        Added to every name, before the extension.
-    extension : str, optional
-        Format of all results, for instance ``".png"``; default: each as its input.
-    overwrite : bool
-        Replace files that exist under the names of results and were not made in this way.
     progress : callable, optional
         Called as ``progress(done, total)`` with the number of files, fractions included.
     cancel : Cancel, optional
         Stops within a file, at the next strip, tile or block.
+    **results
+        suffix: added to every name, before the extension. extension: format of all results, for
+        instance ``".png"``; default: each as its input. overwrite: replace files that exist under
+        the names of results and were not made in this way; default: no.
 
     Returns
     -------
@@ -101,6 +106,8 @@ def restore_files(
     >>> [status.state for status in run]
     ['skipped']
     """
+    check_keywords("restore_files", results, ResultFiles)
+    suffix, extension = results.get("suffix", ""), results.get("extension")
     settings = settings or Settings()
     tried = _try_settings(settings)
     # Where the kind of each image chooses its model, any of them counts.
@@ -131,7 +138,7 @@ def restore_files(
         else:
             todo.append(_Task(job, status, made_from))
             taken += [job.target] if is_there(job.target) else []
-    if taken and not overwrite:
+    if taken and not results.get("overwrite", False):
         what = f"'{taken[0]}' exists" if len(taken) == 1 else f"{len(taken)} results exist"
         first = "" if len(taken) == 1 else f" (the first is '{taken[0]}')"
         raise ValueError(
@@ -148,6 +155,15 @@ class _Task:
     job: Job
     status: FileStatus
     made_from: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Making:
+    """How a result was made: the record, once it is there, notes for the log, and by what."""
+
+    record: Callable[[], Provenance | None]
+    notes: str
+    software: str
 
 
 def _try_settings(settings: Settings) -> list[Provenance]:
@@ -310,10 +326,11 @@ class _Run:
             status = replace(status, message=listed(notes))
             choice = choose_model(self.settings.model, array.dtype, colour="S" in axes.upper())
             software = _software(get_model(choice.model))
+            making = _Making(lambda: record, status.message, software)
             if is_lazy(array):
                 # Restoring is writing here, plane by plane: that belongs in this thread.
                 restored: Any = Filled(array.shape, array.dtype, fill)
-                self._write(task, restored, like, run, lambda: record, status.message, software)
+                self._write(task, restored, like, run, making)
                 return replace(status, state="done", seconds=spent(), record=_plain(record))
             restored, record = restore_with_record(array, **options)
         except Cancelled:
@@ -326,7 +343,7 @@ class _Run:
         def write() -> FileStatus:
             begun = time.perf_counter()
             try:
-                self._write(task, restored, like, run, lambda: record, status.message, software)
+                self._write(task, restored, like, run, making)
             except Exception as error:  # noqa: BLE001 - one bad file stops nothing
                 ended = replace(status, state="failed", message=sentence(error))
             else:
@@ -341,21 +358,19 @@ class _Run:
         array: Any,
         like: ImageFile,
         run: str,
-        record: Callable[[], Provenance | None],
-        notes: str,
-        software: str,
+        making: _Making,
     ) -> None:
         """Write a result and its line in the log."""
         target = task.job.target
 
         def note(part: Path) -> None:
             now = datetime.now(UTC).isoformat(timespec="seconds")
-            facts = {**task.made_from, "finished": now, "record": _plain(record())}
-            if notes:
-                facts["notes"] = notes
+            facts = {**task.made_from, "finished": now, "record": _plain(making.record())}
+            if making.notes:
+                facts["notes"] = making.notes
             self.log.add(target, part, facts)
 
-        write_image(target, array, like, software=software, run=run, before=note)
+        write_image(target, array, like, software=making.software, run=run, before=note)
 
 
 def _software(loaded: LoadedModel) -> str:

@@ -36,6 +36,7 @@ from napari_anyir.inference.inside.collecting import (
 from napari_anyir.inference.inside.interventions import Intervention, make_observer
 from napari_anyir.inference.inside.network_parts import choose_blocks, choose_parts, shown_parts
 from napari_anyir.inference.models import get_model
+from napari_anyir.keywords import check_keywords
 from napari_anyir.progress import Cancel, Progress
 
 if TYPE_CHECKING:
@@ -196,6 +197,7 @@ def gate_numbers(
     >>> [number.block for number in numbers][:2]
     ['encoder1.0', 'encoder2.0']
     """
+    check_keywords("gate_numbers", choices, PassChoices)
     loaded = get_model(choices.get("model", "default"))
     network = loaded.anyir
     chosen = choose_blocks(network, blocks)

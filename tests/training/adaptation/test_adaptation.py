@@ -29,14 +29,16 @@ from napari_anyir.training.adaptation.neighbours import (
     noise_correlation,
     take,
 )
-from napari_anyir.training.adaptation.noisy_windows import NoisyWindows, Source
-from napari_anyir.training.adaptation.self_supervised import Recipe, SelfSupervised
+from napari_anyir.training.adaptation.noisy_windows import NoisySource, NoisyWindows
+from napari_anyir.training.adaptation.self_supervised import AdaptationRecipe, SelfSupervised
 from napari_anyir.weights import add_model, find_model, load_model, verify_model
 
 RNG = np.random.default_rng(0)
-SMALL = Recipe(side=32, pixels=2048, check_side=32, check_pixels=2048, check_every=5)
+SMALL = AdaptationRecipe(side=32, pixels=2048, check_side=32, check_pixels=2048, check_every=5)
 KEEP = replace(SMALL, confidence=-1e9)  # the new weights, whatever they are worth
-WILD = Recipe(0.5, warm_up=1, ema=0.0, side=32, pixels=2048, check_pixels=2048, check_every=2)
+WILD = AdaptationRecipe(
+    0.5, warm_up=1, ema=0.0, side=32, pixels=2048, check_pixels=2048, check_every=2
+)
 
 
 @pytest.fixture(autouse=True)
@@ -236,7 +238,9 @@ def test_noise_unlike_that_of_training_is_removed_better() -> None:
 
 
 def test_what_does_not_help_is_said_and_the_weights_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("napari_anyir.training.adaptation.method.Recipe", lambda loss: WILD)
+    monkeypatch.setattr(
+        "napari_anyir.training.adaptation.method.AdaptationRecipe", lambda loss: WILD
+    )
     noisy = scene(32, 32) + 0.1 * RNG.standard_normal((32, 32))
     with pytest.warns(UserWarning, match="did not surely help .* weights of 'nano' are kept"):
         network = adapt(noisy, model="nano", steps=2)
@@ -543,7 +547,7 @@ def test_batch_statistics_stay() -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = AnyIR(replace(VARIANTS["nano"], gate_norm="batch"))
-    source = Source.open(RNG.random((32, 32)), None, "auto")
+    source = NoisySource.open(RNG.random((32, 32)), None, "auto")
     run = SelfSupervised(network, [source], SMALL, 0, torch.device("cpu"))
     run.train(steps=2)
     for (name, kept), (_, new) in zip(

@@ -281,7 +281,7 @@ def test_images_on_request(sets, tmp_path):
 
 def test_tiles_and_rounding_are_not_ignored(sets, tmp_path):
     first, *others = [
-        evaluate("dev", sets, "nano", tmp_path / "out", switches, Options(only="Rain"))[0]
+        evaluate("dev", sets, "nano", tmp_path / "out", Options(only="Rain", switches=switches))[0]
         for switches in (Switches(), Switches(tile=32), Switches(rounding="8bit"))
     ]
     values = [run.means()["Rain100L"]["output"].psnr for run in (first, *others)]

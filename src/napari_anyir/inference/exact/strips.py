@@ -8,6 +8,7 @@ see `napari_anyir.inference.exact.maps`. Everything else lives in a few megabyte
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -84,9 +85,10 @@ class StripNetwork:
             self.embed = weight("embed")
             self.output = weight("output").permute(2, 3, 0, 1).contiguous()  # (3, 3, out, in)
             self.down = [weight(f"down{level}") for level in (1, 2, 3)]
-            self.up = [weight(f"up{level}") for level in (1, 2, 3)]
-            self.reduce_latent = weight("reduce_latent").flatten(1)
-            self.reduce = {level: weight(f"reduce{level}").flatten(1) for level in (2, 3)}
+            latent = weight("reduce_latent").flatten(1)
+            self.up1 = _WayUp(weight("up1"))
+            self.up2 = _WayUp(weight("up2"), weight("reduce2").flatten(1))
+            self.up3 = _WayUp(weight("up3"), weight("reduce3").flatten(1), latent)
 
     # ------------------------------------------------------------------ running
 
@@ -185,15 +187,11 @@ class StripNetwork:
         self._blocks("encoder3", level3, team, watch)
         convolve(level3, lambda w, s: _down(level3.planes(), latent, self.down[2], w, s))
         self._blocks("latent", latent, team, watch)
-
-        def up_to_level3(window: Window, scratch: Scratch) -> None:
-            _up(latent, level3, self.up[2], window, scratch, self.reduce[3], self.reduce_latent)
-
-        convolve(latent, up_to_level3)
+        convolve(latent, lambda w, s: _up(latent, level3, self.up3, w, s))
         self._blocks("decoder3", level3, team, watch)
-        convolve(level3, lambda w, s: _up(level3, level2, self.up[1], w, s, self.reduce[2]))
+        convolve(level3, lambda w, s: _up(level3, level2, self.up2, w, s))
         self._blocks("decoder2", level2, team, watch)
-        convolve(level2, lambda w, s: _up(level2, level1, self.up[0], w, s))
+        convolve(level2, lambda w, s: _up(level2, level1, self.up1, w, s))
         self._blocks("decoder1", level1, team, watch)
         self._blocks("refinement", level1, team, watch)
 
@@ -348,20 +346,31 @@ def _down(source: Tensor, below: Maps, weight: Tensor, window: Window, scratch: 
         quarters[:, quarter] = y[place]
 
 
+@dataclass(frozen=True)
+class _WayUp:
+    """Weights between a level and the one above: a 3x3 convolution, and 1x1 ones around it.
+
+    ``reduce`` (out, up + skip) projects the concatenation; ``before`` (out, in) stands in front.
+    """
+
+    weight: Tensor
+    reduce: Tensor | None = None
+    before: Tensor | None = None
+
+
 def _up(
     source: Maps,
     above: Maps,
-    weight: Tensor,
+    way: _WayUp,
     window: Window,
     scratch: Scratch,
-    reduce: Tensor | None = None,
-    before: Tensor | None = None,
 ) -> None:
     """Convolve, double the size (pixel shuffle), and join the encoder's features.
 
-    With ``reduce`` (out, up + skip) the concatenation is projected onto the skip's own memory; a
-    pixel needs itself only. ``before`` is a 1x1 convolution in front.
+    Where the concatenation is projected, it is onto the skip's own memory; a pixel needs itself
+    only.
     """
+    weight, reduce, before = way.weight, way.reduce, way.before
     planes = source.planes()
     if before is None:
         y = _convolve(planes, weight, window, scratch)

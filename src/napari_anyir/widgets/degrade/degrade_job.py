@@ -44,6 +44,22 @@ class KindsJob:
 
 
 @dataclass(frozen=True)
+class DegradationChoice:
+    """What happens to an image.
+
+    Parameters
+    ----------
+    kind, parameters, seed, strength
+        As for `DegradeJob`.
+    """
+
+    kind: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    strength: float = 1.0
+
+
+@dataclass(frozen=True)
 class DegradeJob:
     """Everything that a degradation needs, and nothing of napari.
 
@@ -153,11 +169,7 @@ class DegradeJob:
 def plan_degradation(
     layer: Image,
     axes: str,
-    kind: str,
-    parameters: Mapping[str, Any],
-    *,
-    seed: int = 0,
-    strength: float = 1.0,
+    choice: DegradationChoice,
     dims: Dims | None = None,
 ) -> DegradeJob:
     """Read from a layer all that its degradation needs.
@@ -168,8 +180,8 @@ def plan_degradation(
         The clean image; not kept.
     axes : str
         Its letters.
-    kind, parameters, seed, strength
-        As for `DegradeJob`.
+    choice : DegradationChoice
+        What happens to it.
     dims : napari.components.Dims, optional
         The viewer's dimensions, if only the shown plane is to be degraded.
 
@@ -189,10 +201,10 @@ def plan_degradation(
         image_layers.pixels(layer),
         letters,
         region,
-        kind,
-        dict(parameters),
-        seed,
-        strength,
+        choice.kind,
+        dict(choice.parameters),
+        choice.seed,
+        choice.strength,
         layer.name,
         {**placement(layer, letters, region), **manner(layer)},
         None if layer.rgb else slider_range(layer),

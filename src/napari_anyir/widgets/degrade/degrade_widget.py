@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_anyir.widgets.degrade.degrade_job import (
+    DegradationChoice,
     DegradeJob,
     KindsJob,
     degraded_layer,
@@ -191,10 +192,12 @@ class DegradeWidget(JobDock):
             job = plan_degradation(
                 layer,
                 image_layers.guess_layer_axes(layer),
-                self.kind_box.currentText(),
-                self.parameters(),
-                seed=self.seed_box.value(),
-                strength=self.strength_slider.value() / 100,
+                DegradationChoice(
+                    self.kind_box.currentText(),
+                    self.parameters(),
+                    seed=self.seed_box.value(),
+                    strength=self.strength_slider.value() / 100,
+                ),
                 dims=self._viewer.dims if self.plane_box.isChecked() else None,
             )
         except (TypeError, ValueError) as error:
