@@ -3,6 +3,7 @@
 #   make demo   restores the bundled samples into demo-output/
 #   make test   runs the tests, in a virtual display where there is none
 #   make check  runs ruff, mypy and the contracts between rooms
+#   make docs   builds the site into docs/_build/html; a warning is an error
 #
 # Another Python: make demo PYTHON=python3.12. Only some tests: make test PYTEST_ARGS="tests/model -x".
 
@@ -16,14 +17,15 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Looked up when the tests start, since `display` may have installed it.
 HEADLESS = $(if $(filter Linux,$(shell uname -s)),$(if $(DISPLAY)$(WAYLAND_DISPLAY),,$(if $(shell command -v xvfb-run 2>/dev/null),xvfb-run -a)))
 
-.PHONY: help demo test quick check lint types imports display clean
+.PHONY: help demo test quick check lint types imports docs display clean
 
 help:
 	@echo "make demo    restore the bundled samples into demo-output/"
 	@echo "make test    run the tests"
 	@echo "make quick   run those of them that are not marked as slow"
 	@echo "make check   run the linter, the formatter, the type checker and the contracts between rooms"
-	@echo "make clean   remove $(VENV) and demo-output/"
+	@echo "make docs    build the site into docs/_build/html"
+	@echo "make clean   remove $(VENV), demo-output/ and the built site"
 
 demo: $(VENV)/package.stamp
 	$(BIN)/anyir demo --output demo-output
@@ -46,6 +48,11 @@ imports: $(VENV)/check.stamp
 
 types: $(VENV)/check.stamp
 	$(BIN)/python .ci/check_types.py
+
+# Strict: a link that leads nowhere, a page that nobody finds and a docstring that cannot be read are errors.
+docs: $(VENV)/docs.stamp
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html docs docs/_build/html
+	@echo "The site is docs/_build/html/index.html"
 
 # Installs the system packages that a window needs, as root or where sudo asks nothing; otherwise names them,
 # and the tests that need a window are skipped.
@@ -75,5 +82,10 @@ $(VENV)/check.stamp: pyproject.toml $(VENV)/package.stamp
 	$(PIP) install --constraint constraints.txt --group lint --group types
 	@touch $@
 
+# The reference reads the docstrings of training/ as well, which the test group brings the packages for.
+$(VENV)/docs.stamp: pyproject.toml $(VENV)/package.stamp
+	$(PIP) install --constraint constraints.txt --group docs
+	@touch $@
+
 clean:
-	rm -rf $(VENV) demo-output
+	rm -rf $(VENV) demo-output docs/_build docs/_generated

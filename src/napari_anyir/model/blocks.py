@@ -21,7 +21,7 @@ from napari_anyir.model.config import AnyIRConfig
 Observer = Callable[[str, Tensor], Tensor]
 
 NUMBERS = ("tau_adj", "lambda")
-"""Small tensors that a DAB shows beside its maps: (B, |alpha|, 1, 1) and a scalar."""
+"""Small tensors that a DAB shows beside its maps: ``(B, |alpha|, 1, 1)`` and a scalar."""
 
 STD_DELTA = 1e-6
 """delta inside the root of the standard deviation, Alg. 1, step 3."""
