@@ -29,7 +29,9 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     'whole'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Of the same name each time, so that a killed run's is written over; never through a link.
     temporary = path.with_name(path.name + ".part")
+    temporary.unlink(missing_ok=True)
     try:
         write(temporary)
         # Renamed before its content has reached the disk, a file can be empty after a power cut.

@@ -70,6 +70,21 @@ def test_several_files_make_one_model_and_the_same_again(tmp_path: Path, stack: 
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
+def test_a_file_that_cannot_be_read_stops_nothing(tmp_path: Path, stack: Path) -> None:
+    bad = tmp_path / "bad.tif"
+    bad.write_bytes(stack.read_bytes()[:90])
+    empty = tmp_path / "empty.png"
+    empty.touch()
+    model = tmp_path / "a.safetensors"
+    result = run(bad, stack, empty, "-o", model, "--steps=2", "--seed=3")
+    assert result.exit_code == 1
+    assert find_model(model).training["images"] == ["cells.tif"]
+    for name in ("bad.tif", "empty.png"):
+        assert f"{name}' cannot be read" in result.stderr
+    assert run(bad, empty, "-o", tmp_path / "b.safetensors", "--steps=2").exit_code == 1
+    assert not (tmp_path / "b.safetensors").exists()
+
+
 def test_axes_and_intensity_are_taken(tmp_path: Path, stack: Path) -> None:
     model = tmp_path / "mine.safetensors"
     command = [stack, "-o", model, "--steps=1", "--axes=TYX", "--intensity=0,20"]

@@ -113,3 +113,57 @@ def test_palette_that_is_too_short(tmp_path: Path) -> None:
     for lazy_above in (0, 2**28):
         with pytest.raises(ImageFileError, match="256 colours"):
             np.asarray(read_image(path, lazy_above=lazy_above).array)
+
+
+@pytest.mark.parametrize("codec", ["zlib", "lzma"])
+@pytest.mark.parametrize("lazy_above", [0, 2**28])
+def test_strips_that_become_more_than_the_page(tmp_path: Path, codec: str, lazy_above: int) -> None:
+    """Half a gigabyte of zeros in a strip of 384 bytes."""
+    import lzma
+    import zlib
+
+    bomb = (zlib if codec == "zlib" else lzma).compress(bytes(2**26))
+    tags = {262: [1], 259: [8 if codec == "zlib" else 34925]}
+    path = tiff(tmp_path / "a.tif", bomb, tags=tags)
+    with pytest.raises(ImageFileError, match="unpacks to more"):
+        np.asarray(read_image(path, lazy_above=lazy_above).array)
+
+
+@pytest.mark.parametrize("bits", [17, 32, 129, 32773, 65535])
+def test_palettes_of_unlikely_depth(tmp_path: Path, bits: int) -> None:
+    """Two to the power of their bits is no number of colours to be listed."""
+    path = tiff(tmp_path / "a.tif", PLACES.tobytes(), tags={258: [bits], 262: [3], 320: [7] * 48})
+    with pytest.raises(ImageFileError):
+        np.asarray(read_image(path).array)
+
+
+def test_strips_that_claim_more_than_the_file(tmp_path: Path) -> None:
+    path = tiff(tmp_path / "a.tif", b"x\x9c" * 9, tags={262: [1], 259: [8], 279: [2**31]})
+    with pytest.raises(ImageFileError, match="claims 2,147,483,648 bytes, and the file has"):
+        read_image(path)
+
+
+def test_sets_of_compressed_files(tmp_path: Path) -> None:
+    import tifffile
+
+    planes = RANDOM.integers(0, 4000, (3, 16, 24), np.uint16)
+    names = [f"{n}.ome.tif" for n in range(3)]
+    blocks = "".join(
+        f'<TiffData FirstZ="{n}" IFD="0" PlaneCount="1"><UUID FileName="{name}">urn:uuid:'
+        f"00000000-0000-0000-0000-00000000000{n}</UUID></TiffData>"
+        for n, name in enumerate(names)
+    )
+    described = (
+        '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
+        'UUID="urn:uuid:00000000-0000-0000-0000-000000000000"><Image ID="Image:0"><Pixels '
+        'ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="24" SizeY="16" SizeZ="3" '
+        f'SizeC="1" SizeT="1"><Channel ID="Channel:0:0"/>{blocks}</Pixels></Image></OME>'
+    )
+    for number, name in enumerate(names):
+        text = described.replace(
+            'UUID="urn:uuid:00000000-0000-0000-0000-000000000000"',
+            f'UUID="urn:uuid:00000000-0000-0000-0000-00000000000{number}"',
+        )
+        options = {"compression": "zlib", "photometric": "minisblack", "metadata": None}
+        tifffile.imwrite(tmp_path / name, planes[number], description=text, **options)
+    assert (both(tmp_path / names[0]) == planes).all()

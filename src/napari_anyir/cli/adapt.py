@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from napari_anyir.cli.option_groups import NetworkOptions, ResultOptions
 from napari_anyir.cli.options import Axes, Events, Inputs, parse_intensity, shown, torch_first
+from napari_anyir.errors import ImageFileError
+
+if TYPE_CHECKING:
+    from napari_anyir.files import ImageFile
 
 __all__ = ["Loss", "adapt"]
 
@@ -92,12 +96,11 @@ def adapt(
     not know: the model learns from neighbouring pixels of the images themselves
     (Neighbor2Neighbor, CVPR 2021). Several images must have the same kind of noise. If held-out
     pixels are not predicted better afterwards, the original weights are kept, and it is said so.
+    A file that cannot be read is told at the end and stops nothing; then the exit status is 1.
     """
     value_range = parse_intensity(how.intensity)
     torch_first()
     from napari_anyir.cli.reporting import Reporter, peak_memory
-    from napari_anyir.files import read_image
-    from napari_anyir.files.finding import find_images
     from napari_anyir.files.plan import make_plan
     from napari_anyir.training.adaptation.adapted_model import check_target, save_adapted
     from napari_anyir.training.adaptation.method import adapt_with_record
@@ -109,10 +112,11 @@ def adapt(
         check_new_name(output.stem)
     if then.restore is not None:
         make_plan(inputs, then.restore)  # what would stand in the way is said before the work
-    paths = [image.path for item in inputs for image in find_images(item)]
-    images = [read_image(path) for path in paths]
+    images, failed = _read(inputs)
     events = then.events
     reporter = Reporter("Adapting", events=events)
+    for problem in failed:
+        reporter.tell("failed", text=problem)
     with reporter:
         network, record = adapt_with_record(
             [image.array for image in images],
@@ -128,7 +132,7 @@ def adapt(
             stop=reporter.stop,
             watch=reporter.look if events else None,
         )
-    names = [path.name for path in paths]
+    names = [image.path.name for image in images if image.path is not None]
     card = save_adapted(network, record, output, images=names, overwrite=then.overwrite)
     added = add_model(card.file).name if then.add and record.kept else None
     reporter.tell(
@@ -149,7 +153,11 @@ def adapt(
             typer.echo(f"It is known as '{added}' now: anyir restore IN -o OUT --model {added}")
         elif then.restore is None:
             typer.echo(f"Use it with: anyir restore IN -o OUT --model {shown(card.file)}")
+    for problem in failed if not events else ():
+        typer.echo(f"Failed, and not learned from: {problem}", err=True)
     if then.restore is None:
+        if failed and not events:
+            raise typer.Exit(1)
         return
     from napari_anyir.cli.restore import RestoreOptions, restore
 
@@ -159,3 +167,29 @@ def adapt(
         RestoreOptions(str(card.file), how.device, how.intensity, axes=how.axes),
         ResultOptions(overwrite=then.overwrite),
     )
+
+
+def _read(inputs: Inputs) -> tuple[list[ImageFile], list[str]]:
+    """Images of all inputs, and a sentence for each that cannot be read.
+
+    Raises
+    ------
+    ImageFileError
+        If none can be read.
+    """
+    from napari_anyir.files import read_image
+    from napari_anyir.files.finding import find_images
+
+    images: list[ImageFile] = []
+    failed: list[str] = []
+    for found in (image for item in inputs for image in find_images(item)):
+        try:
+            if found.problem:
+                raise ImageFileError(found.problem, found.path)
+            images.append(read_image(found.path))
+        except (ImageFileError, FileNotFoundError) as error:
+            failed.append(str(error))
+    if not images:
+        more = f" (and {len(failed) - 1} more like it)" if len(failed) > 1 else ""
+        raise ImageFileError(failed[0] + more)
+    return images, failed

@@ -30,6 +30,7 @@ def demo(
     from napari_anyir.cli.tables import bar, print_table
     from napari_anyir.files import read_image, write_image
     from napari_anyir.files.formats import extension_of
+    from napari_anyir.files.whole import whole_file
     from napari_anyir.inference import restore_with_record
     from napari_anyir.samples import FOLDER, SAMPLES
 
@@ -55,7 +56,8 @@ def demo(
                 source = image.path
                 if source is not None:
                     target = output / f"{sample.key}-{role}{extension_of(source)}"
-                    target.write_bytes(source.read_bytes())
+                    with whole_file(target) as part:
+                        part.write_bytes(source.read_bytes())
             before, after = compare(degraded, clean), compare(restored, clean)
             rows.append(
                 [

@@ -20,6 +20,7 @@ from napari_anyir.files.upright import as_stored, check_orientation, upright
 __all__ = ["Samples", "check_colours", "photometric_of", "to_be_seen", "to_be_stored"]
 
 _COLOURS = {"MINISWHITE", "MINISBLACK", "RGB", "PALETTE", "YCBCR"}
+_MOST_BITS, _PALETTE_BITS = 128, 16
 _COUNTS = {"RGB": 3, "MINISBLACK": 1, "MINISWHITE": 1, "PALETTE": 1}
 _CALLED = {"SEPARATED": "CMYK", "CFA": "those of a camera's sensor (raw)"}
 
@@ -172,6 +173,8 @@ def to_be_seen(
     keep: dict[str, Any] = {}
     bits = page.bitspersample
     bits = int(bits[0] if isinstance(bits, tuple) else bits)
+    if not 0 < bits <= _MOST_BITS:
+        raise ImageFileError(f"its numbers claim {bits} bits each; it is damaged")
     palette = samples.photometric == "PALETTE" and not imagej
     if bits in (2, 4) and not palette:
         factor = np.uint8(255 // (2**bits - 1))
@@ -251,6 +254,8 @@ def _with_colours(values: NDArray[Any], colours: NDArray[Any], top: float) -> ND
 
 def _palette_of(page: Any, bits: int) -> NDArray[Any]:
     """Colours (N, 3) of a page: uint8 if they were of 8 bits, as nearly all are, else uint16."""
+    if bits > _PALETTE_BITS:
+        raise ImageFileError(f"its palette would need colours for numbers of {bits} bits")
     palette = np.asarray(page.colormap if page.colormap is not None else 0)
     if palette.shape != (3, 2**bits):
         raise ImageFileError(f"its palette does not have the {2**bits} colours that it needs")

@@ -41,22 +41,39 @@ def check_segments(page: Any) -> None:
     Exception
         What decoders raise at damaged bytes.
     """
+    handle = page.parent.filehandle
+    held = handle.size
+    if (most := max(page.databytecounts, default=0)) > held:  # Python makes room before it reads
+        raise ImageFileError(
+            f"a piece of it claims {most:,} bytes, and the file has {held:,}; it is damaged or cut "
+            "off"
+        )
     frame = page.keyframe
     name = str(getattr(frame.compression, "name", frame.compression))
     if name not in _PACKED and name not in _PICTURES:
         return
     tile = math.prod(frame.tile) * frame.samplesperpixel if frame.is_tiled else 0
     pixels = max(math.prod(frame.shape), tile)
-    for place, size in zip(page.dataoffsets, page.databytecounts, strict=False):
-        if not place or not size:
-            continue
-        page.parent.filehandle.seek(place)
-        data = page.parent.filehandle.read(size)
-        if name in _PACKED:
-            data = data.translate(_REVERSED) if frame.fillorder == 2 else data
-            check_packed(_PACKED[name], data, 2 * pixels * frame.dtype.itemsize + _SLACK)
-        else:
-            _check_picture(data, pixels)
+    closed = handle.closed  # the other files of a set
+    if closed:
+        handle.open()
+    try:
+        for place, size in zip(page.dataoffsets, page.databytecounts, strict=False):
+            if place and size:
+                handle.seek(place)
+                _check(name, handle.read(size), frame, pixels)
+    finally:
+        if closed:
+            handle.close()
+
+
+def _check(name: str, data: bytes, frame: Any, pixels: int) -> None:
+    """Refuse one strip or tile."""
+    if name in _PACKED:
+        data = data.translate(_REVERSED) if frame.fillorder == 2 else data
+        check_packed(_PACKED[name], data, 2 * pixels * frame.dtype.itemsize + _SLACK)
+    else:
+        _check_picture(data, pixels)
 
 
 def _check_picture(data: bytes, pixels: int) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from napari_anyir.errors import ModelError
+from napari_anyir.places import part_beside
 
 ANYIR = "AnyIR"
 """The architecture of this package's own networks."""
@@ -195,6 +196,10 @@ class ModelCard:
             Where; the checkpoint must lie in the same folder.
         """
         values = {**vars(self), "file": self.file.name}
-        temporary = path.with_name(path.name + ".part")
-        temporary.write_text(json.dumps(values, indent=2, default=dict) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        temporary = part_beside(path)
+        try:
+            with temporary.open("x", encoding="utf-8") as file:
+                file.write(json.dumps(values, indent=2, default=dict) + "\n")
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_anyir.errors import ModelError
+from napari_anyir.places import part_beside
 from napari_anyir.weights.card import ModelCard
 from napari_anyir.weights.foreign import ForeignNetwork
 from napari_anyir.weights.opening import Network
@@ -293,7 +294,7 @@ def export_model(name: str | Path, form: str, path: Path) -> float:
             f"'{card.name}' is for grey images; only networks of colours are exported."
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.part{FORMATS[form]}")
+    temporary = part_beside(path.with_suffix(FORMATS[form]))
     try:
         if form == "bioimageio":
             from napari_anyir.weights.bioimage_package import export_bioimageio

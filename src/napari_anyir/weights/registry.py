@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import platformdirs
 
 from napari_anyir.errors import ModelError
-from napari_anyir.places import expanded, longest_name
+from napari_anyir.places import expanded, longest_name, part_beside
 from napari_anyir.weights.card import ModelCard, is_model_name
 
 if TYPE_CHECKING:
@@ -358,7 +357,7 @@ def add_model(
     folder = user_folder()
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{name}.safetensors"
-    temporary = target.with_name(f".{secrets.token_hex(6)}.part")  # nobody can lay a link there
+    temporary = part_beside(target)
     try:
         network = copy_network(card, temporary)
         temporary.replace(target)

@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
 )
 
+from napari_anyir.places import part_beside
 from napari_anyir.widgets.analyses.analysis_job import (
     KINDS,
     NONE,
@@ -230,7 +231,7 @@ class AnalysesWidget(JobDock):
         """Save the figure, or its numbers, as the suffix says; whole, or not at all."""
         if self.analysed is None:
             return
-        part = path.with_name(f".part-{path.name}")
+        part = part_beside(path)
         try:
             self.analysed.analysis.save(part)
             part.replace(path)

@@ -12,6 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from napari_anyir.places import part_beside, user_config
+
 PLUGIN = "napari-anyir"
 
 
@@ -32,7 +34,8 @@ def load(section: str) -> dict[str, Any]:
     if napari_has is not None:
         return {name: getattr(napari_has, name) for name in type(napari_has).model_fields}
     try:
-        values = json.loads(_file().read_text(encoding="utf-8"))[section]
+        path = _file()
+        values = json.loads(path.read_text(encoding="utf-8"))[section] if path else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
     return dict(values) if isinstance(values, dict) else {}
@@ -52,16 +55,19 @@ def save(section: str, values: Mapping[str, Any]) -> None:
     if napari_has is not None:
         for name, value in values.items():
             if name in type(napari_has).model_fields:
-                setattr(napari_has, name, value)
+                with suppress(OSError, ValueError):  # napari writes its settings at once
+                    setattr(napari_has, name, value)
         return
-    path = _file()
+    if (path := _file()) is None:
+        return
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         known = {}
     known = known if isinstance(known, dict) else {}
-    known[section] = {**known.get(section, {}), **values}
-    temporary = path.with_name(path.name + ".part")
+    before = known.get(section)
+    known[section] = {**(before if isinstance(before, dict) else {}), **values}
+    temporary = part_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
@@ -71,7 +77,7 @@ def save(section: str, values: Mapping[str, Any]) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def beside(name: str) -> Path:
+def beside(name: str) -> Path | None:
     """Find the place of another file that the widgets keep.
 
     Parameters
@@ -81,15 +87,17 @@ def beside(name: str) -> Path:
 
     Returns
     -------
-    Path
-        Beside napari's own settings; it need not exist.
+    Path or None
+        Beside napari's own settings; it need not exist. None where there is no home.
 
     Examples
     --------
-    >>> beside("speeds").name
+    >>> path = beside("speeds")
+    >>> path is None or path.name
     'napari-anyir-speeds.json'
     """
-    return _file().with_name(f"{PLUGIN}-{name}.json")
+    path = _file()
+    return None if path is None else path.with_name(f"{PLUGIN}-{name}.json")
 
 
 def _napari_section(section: str) -> Any:
@@ -102,15 +110,19 @@ def _napari_section(section: str) -> Any:
         return getattr(get_plugin_settings(PLUGIN), section, None)
     except KeyError:  # the plugin is disabled, or was installed while napari was running
         return None
+    except (OSError, RuntimeError, ValueError):  # no home, another user's, broken settings
+        return None
 
 
-def _file() -> Path:
-    from napari.settings import get_settings
+def _file() -> Path | None:
+    try:
+        from napari.settings import get_settings
 
-    settings = get_settings().config_path
+        settings = get_settings().config_path
+    except (OSError, RuntimeError, KeyError, ValueError):
+        settings = None
     # Without a settings file napari keeps nothing, and the folder of the user's data will do.
     if settings is None:
-        import platformdirs
-
-        return Path(platformdirs.user_config_dir(PLUGIN, appauthor=False)) / "widgets.json"
+        folder = user_config(PLUGIN)
+        return None if folder is None else folder / "widgets.json"
     return Path(settings).parent / f"{PLUGIN}.json"

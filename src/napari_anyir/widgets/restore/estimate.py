@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from napari_anyir.places import part_beside
 from napari_anyir.widgets.kit import last_choices
 
 if TYPE_CHECKING:
@@ -138,8 +139,9 @@ def learn(way: Way, pixels: int, seconds: float) -> None:
     if isinstance(before, dict) and 4 * pixels < before.get("pixels", 0):
         return
     values[way.key] = {"seconds": round(seconds, 3), "pixels": int(pixels)}
-    path = _file()
-    temporary = path.with_name(path.name + ".part")
+    if (path := _file()) is None:
+        return
+    temporary = part_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
@@ -206,13 +208,14 @@ def in_words(seconds: float | None) -> str:
     return UNKNOWN
 
 
-def _file() -> Path:
+def _file() -> Path | None:
     return last_choices.beside("speeds")
 
 
 def _read() -> dict[str, Any]:
     try:
-        values = json.loads(_file().read_text(encoding="utf-8"))
+        path = _file()
+        values = json.loads(path.read_text(encoding="utf-8")) if path else {}
     except (OSError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}
