@@ -154,7 +154,9 @@ def _codecs(metadata: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     """Names and configurations of all codecs of an array; inner ones, too."""
     if metadata.get("zarr_format") == 2:
         found = [*(metadata.get("filters") or ()), metadata.get("compressor")]
-        return [(str(codec["id"]), codec) for codec in found if codec]
+        # As a mapping, or, in older versions of zarr, as an object of numcodecs.
+        plain = [codec.get_config() if hasattr(codec, "get_config") else codec for codec in found]
+        return [(str(codec["id"]), codec) for codec in plain if codec]
     codecs = []
     for codec in metadata.get("codecs", ()):
         configuration = codec.get("configuration") or {}
