@@ -57,6 +57,7 @@ def publish(
     training: dict[str, Any] | None = None,
     measured: dict[str, Any] | None = None,
     limits: str = "",
+    summary: str = "",
 ) -> ModelCard:
     """Write ``NAME.safetensors`` and ``NAME.json``; a model of that name is replaced.
 
@@ -68,9 +69,9 @@ def publish(
         Name of the model.
     folder : Path
         Where to put it; by default into the package.
-    training, measured, limits
+    training, measured, limits, summary
         What the card says; see `ModelCard`. What the run's own card says of the training is kept
-        below it.
+        below it; of the models of the package the summary is known.
 
     Returns
     -------
@@ -94,7 +95,7 @@ def publish(
         network,
         folder / f"{name}.safetensors",
         dtype=torch.float16,  # halves the wheel
-        summary=SUMMARIES.get(name, f"A network trained in '{run.name}'."),
+        summary=summary or SUMMARIES.get(name, f"A network trained in '{run.name}'."),
         licence="BSD-3-Clause",
         training=known | (training or {}),
         measured=measured or {},
@@ -114,6 +115,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--measured", type=Path, help="summary.json of anyir evaluate")
     parser.add_argument("--limits", default="", help="where the model fails, in plain words")
+    parser.add_argument("--summary", default="", help="what the model does, in one sentence")
     given = parser.parse_args(arguments)
     training = json.loads(given.training.read_text()) if given.training else {}
     if given.sources:
@@ -126,6 +128,7 @@ def main(arguments: list[str] | None = None) -> None:
         training=training,
         measured=measured,
         limits=given.limits,
+        summary=given.summary,
     )
     print(f"{card.file}  {card.file.stat().st_size / 1e6:.2f} MB  SHA-256 {card.sha256}")
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from napari_anyir.model import AnyIRConfig, build_model
-from napari_anyir.training.publish import publish, read_sources
+from napari_anyir.training.publish import main, publish, read_sources
 from napari_anyir.weights import load_model, verify_model
 from napari_anyir.weights.loading import save_network
 
@@ -38,6 +38,11 @@ def test_weights_are_halved_and_the_card_takes_over_what_the_run_knows(run, tmp_
     image = torch.rand(1, 3, 16, 16)
     assert (half(image) - full(image)).abs().max() < 5e-3
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_model_of_ones_own_says_what_it_does(run, tmp_path):
+    main([str(run), "mine", "--folder", str(tmp_path), "--summary", "Takes dust off."])
+    assert json.loads((tmp_path / "mine.json").read_text())["summary"] == "Takes dust off."
 
 
 def test_a_folder_without_weights_is_told(tmp_path):

@@ -18,33 +18,12 @@ from napari_anyir.cli.options import (
     shown,
     torch_first,
 )
+from napari_anyir.degradations.kinds import KIND_NAMES
 
 __all__ = ["ANY_OPTION", "KIND_NAMES", "degrade"]
 
 ANY_OPTION = {"ignore_unknown_options": True}
 """The parameters of a kind are options of their own, which only the kind knows."""
-
-KIND_NAMES = (
-    "noise",
-    "poisson_gaussian",
-    "camera_noise",
-    "grain",
-    "processed_noise",
-    "micrograph",
-    "stabilised_noise",
-    "rain",
-    "heavy_rain",
-    "haze",
-    "motion_blur",
-    "defocus",
-    "darkness",
-    "jpeg",
-    "snow",
-    "water",
-    "mixture",
-    "clean",
-)
-"""Names of `napari_anyir.degradations.KINDS`, known to the help text without torch."""
 
 
 def _list_parameters(wanted: bool) -> None:

@@ -3,47 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from importlib import import_module
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from napari_anyir.degradations._base import Degradation, check_images
-from napari_anyir.degradations.blur import Defocus, MotionBlur
-from napari_anyir.degradations.camera import CameraNoise
-from napari_anyir.degradations.darkness import Darkness
-from napari_anyir.degradations.haze import Haze
-from napari_anyir.degradations.jpeg import Jpeg
-from napari_anyir.degradations.micrograph import MicrographNoise, StabilisedNoise
-from napari_anyir.degradations.mixtures import Clean, Mixture
-from napari_anyir.degradations.noise import GaussianNoise, PoissonGaussianNoise
-from napari_anyir.degradations.processed import Grain, ProcessedNoise
-from napari_anyir.degradations.rain import HeavyRain, Rain
-from napari_anyir.degradations.snow import Snow
-from napari_anyir.degradations.water import Water
+from napari_anyir.degradations.kinds import CLASSES
 
 KINDS: dict[str, type[Degradation]] = {
-    cls.kind: cls
-    for cls in (
-        GaussianNoise,
-        PoissonGaussianNoise,
-        CameraNoise,
-        Grain,
-        ProcessedNoise,
-        MicrographNoise,
-        StabilisedNoise,
-        Rain,
-        HeavyRain,
-        Haze,
-        MotionBlur,
-        Defocus,
-        Darkness,
-        Jpeg,
-        Snow,
-        Water,
-        Mixture,
-        Clean,
-    )
+    kind: getattr(import_module(f"napari_anyir.degradations.{module}"), name)
+    for kind, (module, name) in CLASSES.items()
 }
 """Every degradation by its name."""
 

@@ -42,7 +42,7 @@ def test_balanced_epoch_is_89_percent_of_the_original() -> None:
 
 def test_names_and_zero_shot_checkpoints() -> None:
     expected = "3deg 5deg cdd11 zeroshot-snow zeroshot-underwater denoise derain dehaze"
-    assert {*expected.split(), "3deg-balanced", "dev"} == set(PROTOCOLS)
+    assert {*expected.split(), "3deg-balanced", "dev"} <= set(PROTOCOLS)
     for name, protocol in PROTOCOLS.items():
         assert protocol.name == name
         assert bool(protocol.tasks) == bool(protocol.epochs)
