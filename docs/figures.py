@@ -29,14 +29,14 @@ WAY = (
         "which axes are planes, colours,\nchannels; the rest are repeated",
     ),
     (
+        "prepare",
+        "inference/preparation.py",
+        "which network, device and precision; whole,\nstrips or tiles: once, before any plane",
+    ),
+    (
         "intensity",
         "inference/arrays/intensity.py",
         "one mapping for the whole volume:\nwhich values are 0 and 1",
-    ),
-    (
-        "plan",
-        "inference/engine/run_plan.py",
-        "whole, strips or tiles; device and\nprecision, by the memory that is free",
     ),
     (
         "network",
@@ -50,7 +50,7 @@ WAY = (
     ),
     (
         "keep",
-        "files/whole.py",
+        "atomic_writing.py",
         "written under another name and\nrenamed; or a new layer, with its record",
     ),
 )

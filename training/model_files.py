@@ -65,6 +65,7 @@ def write_model(
         **{"name": path.stem, **facts},
         file=path,
         config=network.config.to_dict(),
+        size_multiple=network.config.size_multiple,
         sha256=digest,
         parameters=sum(p.numel() for p in network.parameters()),
     )

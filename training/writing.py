@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from napari_anyir.atomic_writing import atomic_write
 
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
@@ -28,18 +29,11 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     >>> path.read_text()
     'whole'
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     # Of the same name each time, so that a killed run's is written over; never through a link.
     temporary = path.with_name(path.name + ".part")
     temporary.unlink(missing_ok=True)
-    try:
+    with atomic_write(path, temporary=temporary):
         write(temporary)
-        # Renamed before its content has reached the disk, a file can be empty after a power cut.
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from napari_anyir.files.finding import find_images, identity
-from napari_anyir.files.plan import Plan, make_plan
+from napari_anyir.files.plan import BatchPlan, make_plan
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def targets(plan: Plan, top: Path) -> list[str]:
+def targets(plan: BatchPlan, top: Path) -> list[str]:
     """Return the targets below a folder."""
     return [job.target.relative_to(top).as_posix() for job in plan.jobs]
 

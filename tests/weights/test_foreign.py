@@ -179,7 +179,7 @@ def test_what_enlarges_is_refused(foreign: Any, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="SwinIR network that enlarges 2 times"):
         add_model(tmp_path / "x2.pth")
     assert not list_models()[-1].file.parent.joinpath("x2.safetensors").exists()
-    assert not list((tmp_path / "models").glob("*.part"))
+    assert not list((tmp_path / "models").glob(".anyir-*"))
 
 
 def test_unknown_tensors_say_what_to_install(foreign: Any, tmp_path: Path) -> None:

@@ -32,6 +32,11 @@ def checkpoint(tmp_path, nano):
     return path
 
 
+def test_cards_say_what_networks_pad_to():
+    for card in napari_anyir.list_models():
+        assert card.size_multiple == load_model(card.name).config.size_multiple, card.name
+
+
 def test_bundled_models_are_whole():
     cards = napari_anyir.list_models()
     assert cards
@@ -96,7 +101,7 @@ def test_add_list_and_load(checkpoint, models):
     assert card.file == models / "my-model.safetensors"
     assert [c.name for c in napari_anyir.list_models()][-1] == "my-model"
     assert load_model("my-model").config.dim == 16
-    assert not list(models.glob("*.part"))
+    assert not list(models.glob(".anyir-*"))
     with pytest.raises(ModelError, match="already a model 'my-model'"):
         add_model(checkpoint, "my-model")
     with pytest.raises(ModelError, match="cannot name a model"):

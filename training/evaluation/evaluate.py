@@ -30,7 +30,7 @@ from napari_anyir.training.evaluation.evaluated_runs import (
 from napari_anyir.training.evaluation.examples import Example, NoiseStream, read_examples
 from napari_anyir.training.evaluation.metrics import Image, as_measured, psnr, ssim
 from napari_anyir.training.evaluation.score_files import FILE as SCORES
-from napari_anyir.training.evaluation.score_files import INPUT, OUTPUT, Score
+from napari_anyir.training.evaluation.score_files import INPUT, OUTPUT, ImageScore
 from napari_anyir.training.paper.protocols import find_protocol
 from napari_anyir.training.sets.found_sets import FoundSet, find_sets
 from napari_anyir.training.writing import replace_file
@@ -281,8 +281,8 @@ def _score(
     image: Image,
     seconds: float,
     switches: Switches,
-) -> Score:
-    return Score(
+) -> ImageScore:
+    return ImageScore(
         set_name,
         example.name,
         method,

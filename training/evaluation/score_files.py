@@ -17,7 +17,7 @@ INPUT, OUTPUT = "input", "output"
 
 
 @dataclass(frozen=True)
-class Score:
+class ImageScore:
     """One image by one method.
 
     Parameters
@@ -48,7 +48,7 @@ class Score:
     seconds: float
 
 
-_COLUMNS = [field.name for field in fields(Score)]
+_COLUMNS = [field.name for field in fields(ImageScore)]
 
 
 class ScoreFile:
@@ -67,18 +67,19 @@ class ScoreFile:
     Examples
     --------
     >>> import tempfile, pathlib
-    >>> from napari_anyir.training.evaluation.score_files import Score, ScoreFile
+    >>> from napari_anyir.training.evaluation.score_files import ImageScore, ScoreFile
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "per-image.csv"
-    >>> ScoreFile(path).add([Score("Rain100L", "rain-001", "input", 26.9, 0.85, 320, 480, 0.0)])
+    >>> score = ImageScore("Rain100L", "rain-001", "input", 26.9, 0.85, 320, 480, 0.0)
+    >>> ScoreFile(path).add([score])
     >>> ScoreFile(path).scores[0].psnr
     26.9
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.scores: list[Score] = self._read()
+        self.scores: list[ImageScore] = self._read()
 
-    def _read(self) -> list[Score]:
+    def _read(self) -> list[ImageScore]:
         if not self.path.is_file():
             return []
         text = self.path.read_text(encoding="utf-8")
@@ -97,7 +98,7 @@ class ScoreFile:
             )
         try:
             return [
-                Score(
+                ImageScore(
                     set_, image, method, float(psnr), float(ssim), int(high), int(wide), float(took)
                 )
                 for set_, image, method, psnr, ssim, high, wide, took in rows[1:]
@@ -107,7 +108,7 @@ class ScoreFile:
                 f"'{self.path}' holds a line that is no score ({error}); remove that line."
             ) from error
 
-    def add(self, scores: Iterable[Score]) -> None:
+    def add(self, scores: Iterable[ImageScore]) -> None:
         """Append scores; they are on disk when this returns."""
         scores = list(scores)
         new = not self.path.is_file() or not self.path.stat().st_size
@@ -149,12 +150,12 @@ class Mean:
     seconds: float
 
 
-def means(scores: Iterable[Score]) -> Mapping[str, Mapping[str, Mean]]:
+def means(scores: Iterable[ImageScore]) -> Mapping[str, Mapping[str, Mean]]:
     """Average per set and method.
 
     Parameters
     ----------
-    scores : iterable of Score
+    scores : iterable of ImageScore
         In any order; of an image that was measured twice the last counts.
 
     Returns
@@ -164,13 +165,13 @@ def means(scores: Iterable[Score]) -> Mapping[str, Mapping[str, Mean]]:
 
     Examples
     --------
-    >>> from napari_anyir.training.evaluation.score_files import Score, means
-    >>> rows = [Score("A", str(i), "input", 20.0 + i, 0.5, 9, 9, 1.0) for i in range(3)]
+    >>> from napari_anyir.training.evaluation.score_files import ImageScore, means
+    >>> rows = [ImageScore("A", str(i), "input", 20.0 + i, 0.5, 9, 9, 1.0) for i in range(3)]
     >>> means(rows)["A"]["input"]
     Mean(psnr=21.0, ssim=0.5, images=3, seconds=1.0)
     """
     last = {(score.set, score.method, score.image): score for score in scores}
-    grouped: dict[str, dict[str, list[Score]]] = {}
+    grouped: dict[str, dict[str, list[ImageScore]]] = {}
     for score in last.values():
         grouped.setdefault(score.set, {}).setdefault(score.method, []).append(score)
     return {
@@ -179,7 +180,7 @@ def means(scores: Iterable[Score]) -> Mapping[str, Mapping[str, Mean]]:
     }
 
 
-def _mean(rows: list[Score]) -> Mean:
+def _mean(rows: list[ImageScore]) -> Mean:
     decibels = [row.psnr for row in rows if math.isfinite(row.psnr)]
     return Mean(
         sum(decibels) / len(decibels) if decibels else math.inf,

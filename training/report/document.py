@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 from napari_anyir.training.evaluation.evaluated_runs import Run
 from napari_anyir.training.evaluation.mean_table import MeanTable, mean_table
 from napari_anyir.training.report.figures import draw_psnr, draw_quality, draw_samples
-from napari_anyir.training.report.measured_results import Evidence, label_of
+from napari_anyir.training.report.measured_results import MeasuredResults, label_of
 from napari_anyir.training.report.report_tables import NOT_RUN, ReportTable, report_tables
 from napari_anyir.training.writing import replace_file, write_text
 
@@ -78,20 +78,20 @@ def write_report(results: Path, out: Path) -> Path:
     """
     if out.exists() and not out.is_dir():
         raise ValueError(f"'{out}' is a file; name a folder for the report.")
-    evidence = Evidence.read(results)
-    tables = report_tables(evidence)
-    measured = [(run, mean_table(run)) for run in evidence.runs if run.means()]
+    found = MeasuredResults.read(results)
+    tables = report_tables(found)
+    measured = [(run, mean_table(run)) for run in found.runs if run.means()]
     (out / "tables").mkdir(parents=True, exist_ok=True)
     for table in tables:
         write_text(out / "tables" / f"table-{table.number:02}.csv", table.csv())
-    strips = _copy_strips(evidence.runs, out)
+    strips = _copy_strips(found.runs, out)
     charts = {
         "psnr": draw_psnr([run for run, _ in measured], out / "pictures" / "psnr.png"),
         "samples": draw_samples(out / "pictures" / "samples.png"),
-        "quality": draw_quality(evidence, out / "pictures" / "quality.png"),
+        "quality": draw_quality(found, out / "pictures" / "quality.png"),
     }
     strips = [*_copy_figures(results, out), *strips]
-    pixels = _pixel_table(evidence.samples)
+    pixels = _pixel_table(found.samples)
     if pixels is not None:
         write_text(out / "tables" / "degradations.csv", pixels.csv())
     write_text(out / TEXT, _markdown(tables, measured, strips, charts, pixels, out))

@@ -13,7 +13,7 @@ from napari_anyir.training.evaluation.comparability import config_of, count_weig
 from napari_anyir.training.evaluation.evaluated_runs import Run, set_means
 from napari_anyir.training.measurement.sample_statistics import epoch_counts
 from napari_anyir.training.paper.table_files import AVERAGE, paper_table
-from napari_anyir.training.report.measured_results import Evidence, label_of, set_cells
+from napari_anyir.training.report.measured_results import MeasuredResults, label_of, set_cells
 from napari_anyir.training.writing import replace_file
 
 if TYPE_CHECKING:
@@ -109,12 +109,12 @@ def bar_limits(values: Sequence[float]) -> tuple[float, float]:
     return floor, max(values) + 0.15 * (max(values) - floor)
 
 
-def draw_quality(evidence: Evidence, path: Path) -> Path:
+def draw_quality(measured: MeasuredResults, path: Path) -> Path:
     """Draw Fig. 4: the paper's average PSNR over the cost of each network, and ours.
 
     Parameters
     ----------
-    evidence : Evidence
+    measured : MeasuredResults
         Complete evaluations of it are drawn beside the paper's.
     path : Path
         PNG to write.
@@ -139,7 +139,7 @@ def draw_quality(evidence: Evidence, path: Path) -> Path:
             for row in table.rows
         ]
         axes.set_xscale("log")
-        points = [*(p for p in paper if None not in p), *_measured(evidence, number)]
+        points = [*(p for p in paper if None not in p), *_measured(measured, number)]
         for name, cost, quality in points:
             marker = "*" if _colour(name) != _OTHERS else "o"
             size = 70 if marker == "*" else 28
@@ -208,12 +208,12 @@ def _name_points(axes: Any, points: Sequence[tuple[Any, ...]]) -> None:
         taken.append(box)
 
 
-def _measured(evidence: Evidence, number: int) -> list[tuple[Any, ...]]:
+def _measured(measured: MeasuredResults, number: int) -> list[tuple[Any, ...]]:
     """Name, cost and average PSNR of complete evaluations of published networks."""
     points = []
-    for run in evidence.of({1: "3deg", 2: "5deg", 6: "3deg"}[number]):
+    for run in measured.of({1: "3deg", 2: "5deg", 6: "3deg"}[number]):
         mean = set_cells(run).get(_AVERAGE)
-        counted = evidence.complexity.get(run.variant)
+        counted = measured.complexity.get(run.variant)
         cost = count_weights(config_of(run)) / 1e6
         if number == 6:
             cost = counted.multiply_adds / 1e9 if counted else 0.0

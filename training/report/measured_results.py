@@ -84,7 +84,7 @@ class Ours:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class MeasuredResults:
     """Everything below a folder of results.
 
     Parameters
@@ -105,7 +105,7 @@ class Evidence:
     samples: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, results: Path) -> Evidence:
+    def read(cls, results: Path) -> MeasuredResults:
         """Read a folder of results.
 
         Raises
@@ -176,10 +176,10 @@ def set_cells(run: Run) -> dict[str, Cell]:
     return cells
 
 
-def rows_of_sets(evidence: Evidence, method: str, *protocols: str) -> list[Ours]:
+def rows_of_sets(measured: MeasuredResults, method: str, *protocols: str) -> list[Ours]:
     """Rows of Tab. 1 to 5: published networks of any size below the paper's row they belong to."""
     rows = []
-    for run in evidence.of(*protocols):
+    for run in measured.of(*protocols):
         if is_ablation(run) or paper_row(run.protocol, run.variant) != method:
             continue
         cells = set_cells(run)

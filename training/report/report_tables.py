@@ -21,7 +21,7 @@ from napari_anyir.training.paper.table_files import Cell as Printed
 from napari_anyir.training.report.measured_results import (
     ABLATIONS,
     Cell,
-    Evidence,
+    MeasuredResults,
     Ours,
     complexity_cells,
     label_of,
@@ -235,12 +235,12 @@ SETTINGS = {1: "3deg", 2: "5deg", 3: "cdd11", 4: "3deg", 5: "5deg"}
 """How the paper trained what Tab. 1 to 5 measure."""
 
 
-def report_tables(evidence: Evidence) -> list[ReportTable]:
+def report_tables(measured: MeasuredResults) -> list[ReportTable]:
     """Make all tables of the paper.
 
     Parameters
     ----------
-    evidence : Evidence
+    measured : MeasuredResults
         What was measured.
 
     Returns
@@ -250,70 +250,70 @@ def report_tables(evidence: Evidence) -> list[ReportTable]:
 
     Examples
     --------
-    >>> from napari_anyir.training.report.measured_results import Evidence
-    >>> tables = report_tables(Evidence([]))
+    >>> from napari_anyir.training.report.measured_results import MeasuredResults
+    >>> tables = report_tables(MeasuredResults([]))
     >>> [table.number for table in tables] == list(range(1, 14))
     True
     >>> tables[3].rows[-1].cells
     ('ours: any model', 'not run', 'not run')
     """
-    return [_table(table, evidence) for table in paper_tables()]
+    return [_table(table, measured) for table in paper_tables()]
 
 
-def _table(table: PaperTable, evidence: Evidence) -> ReportTable:
+def _table(table: PaperTable, measured: MeasuredResults) -> ReportTable:
     number = table.number
     if number == 13:
-        return _times(table, evidence)
+        return _times(table, measured)
 
     def ours(row: Row) -> list[Ours]:
-        return _ours(number, row, evidence)
+        return _ours(number, row, measured)
 
     made = build_table(table, ours)
-    return ReportTable(number, made.title, made.columns, made.rows, _notes(table, evidence))
+    return ReportTable(number, made.title, made.columns, made.rows, _notes(table, measured))
 
 
-def _ours(number: int, row: Row, evidence: Evidence) -> list[Ours]:
+def _ours(number: int, row: Row, measured: MeasuredResults) -> list[Ours]:
     method = str(row["method"])
     variant = {"AnyIR-T": "tiny", "AnyIR-S": "small"}.get(method, "")
     if number in SET_PROTOCOLS:
         if method not in OURS:
             return []
-        found = rows_of_sets(evidence, method, *SET_PROTOCOLS[number])
-        named = [run for run in evidence.of(*SET_PROTOCOLS[number]) if run.variant == variant]
+        found = rows_of_sets(measured, method, *SET_PROTOCOLS[number])
+        named = [run for run in measured.of(*SET_PROTOCOLS[number]) if run.variant == variant]
         absent = not found if not variant else not named
         return found + [Ours(variant or "any model", {})] * absent
     if number in ABLATIONS:
         config = ABLATIONS[number][method]
-        runs = evidence.of_switches(config, "3deg")
+        runs = measured.of_switches(config, "3deg")
         return [Ours(label_of(run), set_cells(run)) for run in runs] or [Ours("tiny", {})]
     if number == 12:
         protocol = {"AnyIR (original)": "3deg", "AnyIR (new)": "3deg-balanced"}.get(method)
         if protocol is None:
             return []
-        runs = evidence.of_switches(VARIANTS["tiny"], protocol)
+        runs = measured.of_switches(VARIANTS["tiny"], protocol)
         return [Ours(label_of(run), set_cells(run)) for run in runs] or [Ours("tiny", {})]
     if number in (6, 9, 11):
-        return _counted(number, row, variant, evidence)
+        return _counted(number, row, variant, measured)
     return []
 
 
-def _counted(number: int, row: Row, variant: str, evidence: Evidence) -> list[Ours]:
+def _counted(number: int, row: Row, variant: str, measured: MeasuredResults) -> list[Ours]:
     """Rows of Tab. 6, 9 and 11: what was counted, and the PSNR of the run that belongs to it."""
     method = str(row["method"])
     if variant:
-        cells = complexity_cells(evidence.complexity.get(variant))
+        cells = complexity_cells(measured.complexity.get(variant))
         protocol = {6: "3deg", 9: "derain"}.get(number, "")
-        runs = evidence.of_config(VARIANTS[variant], protocol)
+        runs = measured.of_config(VARIANTS[variant], protocol)
         return [Ours(label_of(run), {**set_cells(run), **cells}) for run in runs] or [
             Ours(variant, cells)
         ]
     if method.startswith(PROMPTIR) and "fixed" not in method:
         name = f"{method} {row.get('blocks', '[4,6,6,8]')}"
-        return [Ours("built for counting", complexity_cells(evidence.complexity.get(name)))]
+        return [Ours("built for counting", complexity_cells(measured.complexity.get(name)))]
     return []
 
 
-def _notes(table: PaperTable, evidence: Evidence) -> tuple[str, ...]:
+def _notes(table: PaperTable, measured: MeasuredResults) -> tuple[str, ...]:
     notes = []
     protocols = SET_PROTOCOLS.get(table.number, ("3deg", "3deg-balanced", "derain"))
     for method in OURS if table.number in SET_PROTOCOLS else ():
@@ -324,10 +324,10 @@ def _notes(table: PaperTable, evidence: Evidence) -> tuple[str, ...]:
                 f"The paper prints an average PSNR of {printed:.2f} for {method}; the mean of its "
                 f"own cells is {again:.2f}. Differences are to the printed one."
             )
-    ssims = sorted({run.switches.describe() for run in evidence.of(*protocols)})
+    ssims = sorted({run.switches.describe() for run in measured.of(*protocols)})
     if any(column.endswith(" ssim") for column in table.columns) and ssims:
         notes += [f"Ours: {words}" for words in ssims]
-    notes += _warnings(table, evidence)
+    notes += _warnings(table, measured)
     if table.number in (6, 9, 11):
         notes.append(
             "Ours at 1 x 3 x 224 x 224: multiply-adds by torch.utils.flop_counter, halved; memory "
@@ -339,33 +339,33 @@ def _notes(table: PaperTable, evidence: Evidence) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _warnings(table: PaperTable, evidence: Evidence) -> list[str]:
+def _warnings(table: PaperTable, measured: MeasuredResults) -> list[str]:
     """Tell of cells whose model is of another size, or was trained in another setting."""
     number = table.number
     notes: list[str] = []
     for protocol in SET_PROTOCOLS.get(number, ()):
         needed = find_protocol(protocol).trained_by or SETTINGS[number]
-        for run in evidence.of(protocol):
+        for run in measured.of(protocol):
             if not is_ablation(run):
                 row = paper_row(run.protocol, run.variant)
                 notes += [size_note(run, row), setting_note(run, needed)]
     for config in ABLATIONS.get(number, {}).values():
-        for run in evidence.of_switches(config, "3deg"):
+        for run in measured.of_switches(config, "3deg"):
             notes += [size_note(run, "AnyIR-T"), setting_note(run, "3deg")]
     if number == 12:
         for protocol in ("3deg", "3deg-balanced"):
-            for run in evidence.of_switches(VARIANTS["tiny"], protocol):
+            for run in measured.of_switches(VARIANTS["tiny"], protocol):
                 notes += [size_note(run, "AnyIR-T"), setting_note(run, protocol)]
     return list(dict.fromkeys(filter(None, notes)))
 
 
-def _times(table: PaperTable, evidence: Evidence) -> ReportTable:
+def _times(table: PaperTable, measured: MeasuredResults) -> ReportTable:
     """Tab. 13: one line per set, whole run and network apart for each model that was timed."""
-    models = list(dict.fromkeys((one.model, one.device) for one in evidence.timings))
+    models = list(dict.fromkeys((one.model, one.device) for one in measured.timings))
     columns = ["set", "images", "PromptIR paper (s)", "AnyIR-T paper (s)"]
     for model in [model for model, _ in models] or ["tiny"]:
         columns += [f"{model}: images", f"{model} whole run (s)", f"{model} network alone (s)"]
-    by = {(one.model, one.device, one.set): one for one in evidence.timings}
+    by = {(one.model, one.device, one.set): one for one in measured.timings}
     rows = []
     for name, images, promptir, anyir in table.rows[:-1]:
         cells = [str(name), str(images), str(promptir), str(anyir)]

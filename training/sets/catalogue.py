@@ -14,7 +14,7 @@ Split = Literal["train", "test"]
 
 
 @dataclass(frozen=True)
-class Layout:
+class SetLayout:
     """How one set lies on disk.
 
     All names are compared without letter case and without anything but letters and digits, so that
@@ -86,7 +86,7 @@ _RAINY, _DRY = ("rainy", "input", "rain"), ("gt", "norain", "target", "clean")
 _FLAT = ("originalpng", "original", "hr", "images", "gt", "target", "clean")
 
 _FIXED = (
-    Layout(
+    SetLayout(
         "bsd400",
         "BSD400",
         "train",
@@ -97,7 +97,7 @@ _FIXED = (
         _FLAT,
         "ROOT/BSD400/*.jpg, 400 colour images",
     ),
-    Layout(
+    SetLayout(
         "wed",
         "WED",
         "train",
@@ -108,7 +108,7 @@ _FIXED = (
         (*_FLAT, "pristineimages"),
         "ROOT/WED/*.bmp, 4,744 images",
     ),
-    Layout(
+    SetLayout(
         "denoise",
         "BSD400 and WED in one folder",
         "train",
@@ -119,7 +119,7 @@ _FIXED = (
         _FLAT,
         "ROOT/train/Denoise/, all 5,144 images (or BSD400 and WED in folders of their names)",
     ),
-    Layout(
+    SetLayout(
         "rain100l",
         "Rain100L",
         "train",
@@ -133,7 +133,7 @@ _FIXED = (
         rain_name,
         100,
     ),
-    Layout(
+    SetLayout(
         "reside",
         "RESIDE outdoor (OTS)",
         "train",
@@ -148,7 +148,7 @@ _FIXED = (
         500,
         r"part[ _-]?\d+",
     ),
-    Layout(
+    SetLayout(
         "gopro",
         "GoPro",
         "train",
@@ -163,7 +163,7 @@ _FIXED = (
         1111,
         _SEQUENCES,
     ),
-    Layout(
+    SetLayout(
         "lol-v1",
         "LOL-v1",
         "train",
@@ -176,7 +176,7 @@ _FIXED = (
         same_name,
         15,
     ),
-    Layout(
+    SetLayout(
         "sots-outdoor",
         "SOTS outdoor",
         "test",
@@ -189,7 +189,7 @@ _FIXED = (
         hazy_name,
         72_135,
     ),
-    Layout(
+    SetLayout(
         "sots-indoor",
         "SOTS indoor",
         "test",
@@ -202,7 +202,7 @@ _FIXED = (
         hazy_name,
         13_990,
     ),
-    Layout(
+    SetLayout(
         "rain100l",
         "Rain100L",
         "test",
@@ -216,7 +216,7 @@ _FIXED = (
         rain_name,
         200,
     ),
-    Layout(
+    SetLayout(
         "cbsd68",
         "CBSD68",
         "test",
@@ -227,7 +227,7 @@ _FIXED = (
         _FLAT,
         "ROOT/CBSD68/original_png/*.png, 68 colour images, without noise",
     ),
-    Layout(
+    SetLayout(
         "urban100",
         "Urban100",
         "test",
@@ -238,7 +238,7 @@ _FIXED = (
         _FLAT,
         "ROOT/Urban100/*.png, 100 images in full size",
     ),
-    Layout(
+    SetLayout(
         "gopro",
         "GoPro",
         "test",
@@ -253,7 +253,7 @@ _FIXED = (
         2103,
         _SEQUENCES,
     ),
-    Layout(
+    SetLayout(
         "lol-v1",
         "LOL-v1",
         "test",
@@ -266,7 +266,7 @@ _FIXED = (
         same_name,
         485,
     ),
-    Layout(
+    SetLayout(
         "csd",
         "CSD",
         "test",
@@ -277,7 +277,7 @@ _FIXED = (
         ("gt", "target", "clean"),
         "ROOT/CSD/Test/Snow and ROOT/CSD/Test/Gt, same names",
     ),
-    Layout(
+    SetLayout(
         "uieb",
         "UIEB",
         "test",
@@ -291,9 +291,9 @@ _FIXED = (
 )
 
 
-def _cdd11(split: Split, images: int, other: int) -> tuple[Layout, ...]:
+def _cdd11(split: Split, images: int, other: int) -> tuple[SetLayout, ...]:
     return tuple(
-        Layout(
+        SetLayout(
             f"cdd11/{folder}",
             f"CDD-11 {folder.replace('_', '+')}",
             split,
@@ -312,7 +312,7 @@ def _cdd11(split: Split, images: int, other: int) -> tuple[Layout, ...]:
     )
 
 
-LAYOUTS: tuple[Layout, ...] = (*_FIXED, *_cdd11("train", 1183, 200), *_cdd11("test", 200, 1183))
+LAYOUTS: tuple[SetLayout, ...] = (*_FIXED, *_cdd11("train", 1183, 200), *_cdd11("test", 200, 1183))
 """All sets, training first within each family."""
 
 TASK_LAYOUTS: dict[str, str] = {
@@ -340,7 +340,7 @@ def plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def find_layout(split: Split, key: str) -> Layout:
+def find_layout(split: Split, key: str) -> SetLayout:
     """Find a set by its split and key.
 
     Parameters
@@ -348,11 +348,11 @@ def find_layout(split: Split, key: str) -> Layout:
     split : {"train", "test"}
         What it is for.
     key : str
-        As in `Layout`.
+        As in `SetLayout`.
 
     Returns
     -------
-    Layout
+    SetLayout
         The set.
 
     Raises

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from napari_anyir.training.sets.catalogue import LAYOUTS, Layout, plain
+from napari_anyir.training.sets.catalogue import LAYOUTS, SetLayout, plain
 from napari_anyir.training.sets.pairing import Folder, Pair, pair_files, single_files
 
 _TRAIN = {"train", "training", "our"}
@@ -55,7 +55,7 @@ class Candidate:
 
     Parameters
     ----------
-    layout : Layout
+    layout : SetLayout
         The set.
     places : tuple of Place
         One, but for the original tree of GoPro.
@@ -76,7 +76,7 @@ class Candidate:
     1
     """
 
-    layout: Layout
+    layout: SetLayout
     places: tuple[Place, ...]
     marked: bool
     parts: tuple[int, ...] | None = None
@@ -191,14 +191,14 @@ def split_of(names: tuple[str, ...]) -> str | None:
     return None
 
 
-def places(root: Folder, layout: Layout) -> Iterator[Place]:
+def places(root: Folder, layout: SetLayout) -> Iterator[Place]:
     """Find the folders whose names fit a set, whatever they are for.
 
     Parameters
     ----------
     root : Folder
         As scanned.
-    layout : Layout
+    layout : SetLayout
         The set.
 
     Yields
@@ -263,7 +263,7 @@ def _named(folder: Folder, start: str) -> Folder | None:
     return Folder(folder.path, images) if images else None
 
 
-def _parts(folder: Folder, layout: Layout) -> Folder | None:
+def _parts(folder: Folder, layout: SetLayout) -> Folder | None:
     """Take parts that lie beside the clean images, in no folder of their own."""
     if layout.key != "reside":
         return None
@@ -275,18 +275,18 @@ def _parts(folder: Folder, layout: Layout) -> Folder | None:
     return Folder(folder.path, [], parts) if parts else None
 
 
-def _refused(layout: Layout, names: tuple[str, ...]) -> bool:
+def _refused(layout: SetLayout, names: tuple[str, ...]) -> bool:
     return bool(layout.refused) and any(
         re.fullmatch(layout.refused, plain(name)) for name in names[1:] or names
     )
 
 
-def _depth(layout: Layout, names: tuple[str, ...]) -> int:
+def _depth(layout: SetLayout, names: tuple[str, ...]) -> int:
     fits = [i for i, name in enumerate(names) if re.fullmatch(layout.place, plain(name))]
     return max(fits, default=-1)
 
 
-def _nearest(layout: Layout, names: tuple[str, ...]) -> bool:
+def _nearest(layout: SetLayout, names: tuple[str, ...]) -> bool:
     """Whether no other set is named nearer to the images than this one."""
     depth = _depth(layout, names)
     rivals = (other for other in LAYOUTS if other.place and other.degraded)
@@ -295,7 +295,7 @@ def _nearest(layout: Layout, names: tuple[str, ...]) -> bool:
     )
 
 
-def candidates(root: Folder, layout: Layout) -> list[Candidate]:
+def candidates(root: Folder, layout: SetLayout) -> list[Candidate]:
     """List what can be a set, the best first.
 
     A folder whose path says neither train nor test belongs to the split whose expected count is
@@ -305,7 +305,7 @@ def candidates(root: Folder, layout: Layout) -> list[Candidate]:
     ----------
     root : Folder
         As scanned.
-    layout : Layout
+    layout : SetLayout
         The set.
 
     Returns
@@ -346,7 +346,7 @@ def candidates(root: Folder, layout: Layout) -> list[Candidate]:
     return found
 
 
-def _says_itself(layout: Layout, place: Place) -> bool:
+def _says_itself(layout: SetLayout, place: Place) -> bool:
     if not layout.degraded:  # sets of clean images are for one thing only
         return True
     folder = place.degraded

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_anyir.training.paper.protocols import CDD11_FOLDERS, PROTOCOLS, Protocol
-from napari_anyir.training.sets.catalogue import TASK_LAYOUTS, Layout, find_layout
+from napari_anyir.training.sets.catalogue import TASK_LAYOUTS, SetLayout, find_layout
 from napari_anyir.training.sets.finding import Candidate, candidates
 from napari_anyir.training.sets.layout_mistakes import notes_of, why_refused
 from napari_anyir.training.sets.pairing import Folder, scan
@@ -120,7 +120,7 @@ def _without_twin(finding: Finding, taken: set[Path]) -> Finding:
     return finding
 
 
-def _finding(tree: Folder, layout: Layout) -> Finding:
+def _finding(tree: Folder, layout: SetLayout) -> Finding:
     fitting = candidates(tree, layout)
     if not fitting:
         reason = why_refused(tree, layout)
@@ -140,7 +140,7 @@ def _rivalry(best: Candidate, other: Candidate) -> str:
 
 
 def _cdd11(tree: Folder, split: str) -> Finding:
-    layouts: Sequence[Layout] = [
+    layouts: Sequence[SetLayout] = [
         find_layout("train" if split == "train" else "test", f"cdd11/{folder}")
         for folder in CDD11_FOLDERS
     ]

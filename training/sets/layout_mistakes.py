@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from napari_anyir.training.sets.catalogue import Layout, plain
+from napari_anyir.training.sets.catalogue import SetLayout, plain
 from napari_anyir.training.sets.finding import Candidate, part_number, places, split_of
 from napari_anyir.training.sets.pairing import Folder
 
@@ -16,14 +16,14 @@ _DISTINCT = 492
 """Clean images of SOTS outdoor, of which its 500 hazy ones were made; some copies have no more."""
 
 
-def why_refused(root: Folder, layout: Layout) -> str:
+def why_refused(root: Folder, layout: SetLayout) -> str:
     """Say why a set that seems to be there cannot be used.
 
     Parameters
     ----------
     root : Folder
         As scanned.
-    layout : Layout
+    layout : SetLayout
         The set, of which there is no candidate.
 
     Returns
@@ -68,7 +68,7 @@ def why_refused(root: Folder, layout: Layout) -> str:
     return ""
 
 
-def _lone(layout: Layout, names: tuple[str, ...], folder: Folder, inside: set[str]) -> str:
+def _lone(layout: SetLayout, names: tuple[str, ...], folder: Folder, inside: set[str]) -> str:
     if not any(re.fullmatch(layout.place, plain(name)) for name in names[1:] or names):
         return ""
     if split_of(names) not in (None, layout.split):

@@ -14,7 +14,7 @@ from napari_anyir.training.paper.protocols import CDD11_FOLDERS, Protocol, Task,
 from napari_anyir.training.sets.catalogue import (
     PARTS_EXPECTED,
     TASK_LAYOUTS,
-    Layout,
+    SetLayout,
     find_layout,
 )
 from napari_anyir.training.sets.finding import Candidate, candidates, part_number
@@ -42,7 +42,7 @@ def _scanned(root: Root) -> Folder:
     return root if isinstance(root, Folder) else scan(root)
 
 
-def _choose(root: Folder, layout: Layout) -> Candidate:
+def _choose(root: Folder, layout: SetLayout) -> Candidate:
     """Take the folder that fits best, or say why there is none.
 
     Raises
@@ -69,7 +69,7 @@ def _choose(root: Folder, layout: Layout) -> Candidate:
     return best
 
 
-def _pairs(root: Folder, layout: Layout, parts: tuple[int, ...] | None = None) -> list[Pair]:
+def _pairs(root: Folder, layout: SetLayout, parts: tuple[int, ...] | None = None) -> list[Pair]:
     """Pair the files of the set that fits best; a file without a partner is an error."""
     chosen = _choose(root, layout)
     if parts is not None:

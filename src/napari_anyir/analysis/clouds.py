@@ -19,7 +19,7 @@ SPLIT_GROUPS = ("to the attention", "to the gate")
 
 
 @dataclass(frozen=True, eq=False)
-class Panel:
+class CloudPanel:
     """One cloud of points, in groups.
 
     Parameters
@@ -58,7 +58,7 @@ class Embedding(Analysis):
         The block.
     method : {"PCA", "t-SNE"}
         How the points came about.
-    panels : tuple of Panel
+    panels : tuple of CloudPanel
         The clouds.
     pixels : ndarray of int
         (N, 2), row and column on the map of the pixels that were drawn.
@@ -66,7 +66,7 @@ class Embedding(Analysis):
 
     block: str
     method: str
-    panels: tuple[Panel, ...]
+    panels: tuple[CloudPanel, ...]
     pixels: NDArray[np.intp]
 
     def table(self) -> tuple[Sequence[str], Iterator[Sequence[object]]]:
@@ -104,7 +104,7 @@ class Embedding(Analysis):
         figure.suptitle(f"{self.block}: {self.method} of the pixels' features")
         return figure
 
-    def _label(self, axes: Any, panel: Panel) -> None:
+    def _label(self, axes: Any, panel: CloudPanel) -> None:
         if not panel.explained.size:
             # Lengths and directions of t-SNE have no meaning.
             axes.set(xticks=[], yticks=[], xlabel="t-SNE 1", ylabel="t-SNE 2")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_anyir.analysis.activations import SPLITS, split_indices
 from napari_anyir.analysis.base import Maps, all_channels, missing, only_block
-from napari_anyir.analysis.clouds import SPLIT_GROUPS, Embedding, Panel
+from napari_anyir.analysis.clouds import SPLIT_GROUPS, CloudPanel, Embedding
 from napari_anyir.keywords import check_keywords
 
 NEIGHBOURS = 15
@@ -86,10 +86,10 @@ def _pca(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.f
     return projected.reshape(groups, count, 3), explained
 
 
-def _panel(title: str, groups: Mapping[str, NDArray[np.float64]]) -> Panel:
+def _panel(title: str, groups: Mapping[str, NDArray[np.float64]]) -> CloudPanel:
     points, explained = _pca(np.stack(list(groups.values())))
     dimensions = tuple(map(_effective_dimensions, groups.values()))
-    return Panel(title, tuple(groups), points, explained, dimensions, _mixing(points))
+    return CloudPanel(title, tuple(groups), points, explained, dimensions, _mixing(points))
 
 
 def pca_3d(
@@ -272,7 +272,7 @@ def t_sne(
     placed = embedded.reshape(*points.shape[:2], 2).astype(np.float64)
     dimensions = tuple(map(_effective_dimensions, groups.values()))
     title = " and ".join(parts)
-    panel = Panel(title, tuple(groups), placed, np.zeros(0), dimensions, _mixing(placed))
+    panel = CloudPanel(title, tuple(groups), placed, np.zeros(0), dimensions, _mixing(placed))
     return Embedding(block, "t-SNE", (panel,), pixels)
 
 

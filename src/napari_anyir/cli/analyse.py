@@ -80,8 +80,8 @@ def write_figures(image: Path, output: Path, options: FigureOptions | None = Non
     """
     from napari_anyir import feature_maps
     from napari_anyir.analysis.paper_figures import FIGURES, needed_parts, paper_figures
+    from napari_anyir.atomic_writing import atomic_write
     from napari_anyir.files import read_image
-    from napari_anyir.files.whole import whole_file
     from napari_anyir.inference.arrays.opening import make_layout
     from napari_anyir.inference.arrays.plane_reading import read_plane
 
@@ -122,7 +122,7 @@ def write_figures(image: Path, output: Path, options: FigureOptions | None = Non
     for number, analysis in made.items():
         for suffix in (".csv", ".png"):
             path = output / f"figure-{number:02}{suffix}"
-            with whole_file(path) as part:
+            with atomic_write(path) as part:
                 analysis.save(part)
         pictures.append(path)
     return pictures

@@ -25,12 +25,12 @@ def demo(
     same names are replaced.
     """
     torch_first()
+    from napari_anyir.atomic_writing import atomic_write
     from napari_anyir.cli.scores import HOW, compare
     from napari_anyir.cli.sheet import draw_sheet
     from napari_anyir.cli.tables import bar, print_table
     from napari_anyir.files import read_image, write_image
     from napari_anyir.files.formats import extension_of
-    from napari_anyir.files.whole import whole_file
     from napari_anyir.inference import restore_with_record
     from napari_anyir.samples import FOLDER, SAMPLES
 
@@ -56,7 +56,7 @@ def demo(
                 source = image.path
                 if source is not None:
                     target = output / f"{sample.key}-{role}{extension_of(source)}"
-                    with whole_file(target) as part:
+                    with atomic_write(target) as part:
                         part.write_bytes(source.read_bytes())
             before, after = compare(degraded, clean), compare(restored, clean)
             rows.append(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from napari_anyir.files.whole import whole_file
+from napari_anyir.atomic_writing import atomic_write
 from napari_anyir.inference import FeatureMap, GateNumbers
 
 __all__ = ["describe", "write_gates", "write_tiffs", "write_zarr"]
@@ -67,7 +67,7 @@ def write_tiffs(folder: Path, maps: Iterable[FeatureMap]) -> list[Path]:
     paths = []
     for found in maps:
         path = folder / f"{found.block}-{found.part}.tif"
-        with whole_file(path) as part:
+        with atomic_write(path) as part:
             tifffile.imwrite(
                 part,
                 found.array,
@@ -108,7 +108,7 @@ def write_zarr(path: Path, maps: Iterable[FeatureMap], attributes: Mapping[str, 
             "Zarr files need zarr, which is not installed; install it with: pip install "
             "'napari-anyir[ome]', or write --format tif."
         ) from error
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         group = zarr.open_group(part, mode="w")
         group.attrs.update(json.loads(json.dumps(dict(attributes))))
         for found in maps:
@@ -140,7 +140,7 @@ def write_gates(path: Path, numbers: Iterable[GateNumbers]) -> Path:
     Path
         The file; one row per channel of alpha.
     """
-    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+    with atomic_write(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("block", "scale", "lambda", "channel", "tau_adj"))
         for number in numbers:

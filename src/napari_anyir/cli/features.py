@@ -171,11 +171,11 @@ def _plane(array: Any, axes: str | None, position: tuple[int, ...] | None) -> An
 def _draw(path: Path, maps: dict[tuple[str, str], FeatureMap], plane: Any, reduce: Any) -> None:
     """Draw the contact sheet; where matplotlib is missing, say so and go on."""
     from napari_anyir.analysis import contact_sheet
-    from napari_anyir.files.whole import whole_file
+    from napari_anyir.atomic_writing import atomic_write
 
     sheet = contact_sheet(maps, plane, reduce=reduce)
     try:
-        with whole_file(path) as part:
+        with atomic_write(path) as part:
             sheet.save(part)
     except ImportError as error:
         typer.echo(f"No {path.name}: {error}", err=True)

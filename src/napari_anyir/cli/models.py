@@ -81,6 +81,8 @@ def info(
         ["architecture", card.architecture],
         ["weights", f"{card.parameters:,}" if card.parameters else "not stated"],
         ["limits", card.limits or "not stated"],
+        ["padded to", f"multiples of {card.size_multiple} pixels, by the network itself"],
+        ["float16", "keeps the results" if card.half_precision else "not for this network"],
         ["tiles", card.tiling],
     ]
     for head, values in (("network", card.config), ("training", card.training)):

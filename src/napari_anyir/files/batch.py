@@ -22,10 +22,10 @@ from napari_anyir.files.fitting import fit, listed
 from napari_anyir.files.formats import format_of
 from napari_anyir.files.image_file import ImageFile
 from napari_anyir.files.images import read_image, write_image
-from napari_anyir.files.plan import Job, Plan, make_plan
+from napari_anyir.files.plan import BatchPlan, FileJob, make_plan
 from napari_anyir.files.progress import FileStatus, Settings
+from napari_anyir.files.run_lock import RunLock, remove_stale, size_and_time
 from napari_anyir.files.run_log import RunLog
-from napari_anyir.files.whole import RunLock, remove_stale, size_and_time
 from napari_anyir.keywords import check_keywords
 from napari_anyir.places import expanded
 from napari_anyir.progress import Cancel
@@ -152,7 +152,7 @@ def restore_files(
 class _Task:
     """A job, its first status, and what its line in the log must say."""
 
-    job: Job
+    job: FileJob
     status: FileStatus
     made_from: dict[str, Any]
 
@@ -179,7 +179,7 @@ def _try_settings(settings: Settings) -> list[Provenance]:
     return [restore_with_record(nothing, **arguments)[1] for nothing in nothings]
 
 
-def _input_facts(job: Job) -> dict[str, Any]:
+def _input_facts(job: FileJob) -> dict[str, Any]:
     if job.source.is_symlink() and not job.source.exists():
         raise ImageFileError("it is a link to something that is not there")
     sizes, times = zip(*map(size_and_time, (job.source, *job.parts)), strict=True)
@@ -192,7 +192,7 @@ class _Run:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: BatchPlan,
         log: RunLog,
         settings: Settings,
         progress: Callable[[float, int], None] | None,

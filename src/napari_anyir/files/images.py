@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from napari_anyir.atomic_writing import atomic_write
 from napari_anyir.errors import ImageFileError
 from napari_anyir.files.door import is_regular, is_there, told
 from napari_anyir.files.fitting import fit, listed
 from napari_anyir.files.formats import format_of
 from napari_anyir.files.image_file import ImageFile
-from napari_anyir.files.whole import whole_file
+from napari_anyir.files.run_lock import temporary_of
 from napari_anyir.places import expanded
 
 __all__ = ["LAZY_ABOVE", "read_image", "write_image"]
@@ -143,7 +144,7 @@ def write_image(
     software : str
         Text for the Software tag of a TIFF.
     run : str
-        Name of a run, for its temporaries; see `napari_anyir.files.whole.RunLock`.
+        Name of a run, for its temporaries; see `napari_anyir.files.run_lock.RunLock`.
     before : callable, optional
         Called with the whole temporary file, just before the rename.
 
@@ -176,7 +177,8 @@ def write_image(
         like, notes = fit(kind, like, array.shape, array.dtype)
         if notes:
             _log.warning("'%s': %s", path, listed(notes))
-    with told(path, "written"), whole_file(path, run=run, before=before) as part:
+    part = temporary_of(path, run)
+    with told(path, "written"), atomic_write(path, temporary=part, before=before):
         _write(part, kind, array, like, software)
     return path
 

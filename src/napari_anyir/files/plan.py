@@ -12,11 +12,11 @@ from napari_anyir.files.formats import extension_of, format_of, is_image_name, s
 from napari_anyir.files.tiff_sets import others_of_sets
 from napari_anyir.places import expanded, longest_name
 
-__all__ = ["Job", "Plan", "make_plan"]
+__all__ = ["BatchPlan", "FileJob", "make_plan"]
 
 
 @dataclass(frozen=True)
-class Job:
+class FileJob:
     """One file to restore.
 
     Parameters
@@ -41,19 +41,19 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Plan:
+class BatchPlan:
     """All files to restore.
 
     Parameters
     ----------
     root : Path
         Output folder, where the log is kept.
-    jobs : tuple of Job
+    jobs : tuple of FileJob
         In a stable order, with distinct targets, none of which is a source.
     """
 
     root: Path
-    jobs: tuple[Job, ...]
+    jobs: tuple[FileJob, ...]
 
 
 def make_plan(
@@ -63,7 +63,7 @@ def make_plan(
     suffix: str = "",
     extension: str | None = None,
     earlier: Collection[str] = (),
-) -> Plan:
+) -> BatchPlan:
     """Name an output for every input, or say what stands in the way.
 
     Parameters
@@ -82,7 +82,7 @@ def make_plan(
 
     Returns
     -------
-    Plan
+    BatchPlan
         Jobs, each image once; one that cannot be done has its problem, and stops no other.
 
     Raises
@@ -130,7 +130,7 @@ def make_plan(
                 "leave them out or name a folder."
             )
         jobs = [
-            Job(path, output, at.name, problem, parts.get(path, ()))
+            FileJob(path, output, at.name, problem, parts.get(path, ()))
             for path, at, problem in found.values()
         ]
         root = output.parent
@@ -138,16 +138,16 @@ def make_plan(
         if output.exists() and not output.is_dir():
             raise ValueError(f"'{output}' is a file and no image; name a folder.")
         jobs = [
-            Job(path, output / name, at.as_posix(), problem, parts.get(path, ()))
+            FileJob(path, output / name, at.as_posix(), problem, parts.get(path, ()))
             for path, at, problem in found.values()
             for name in (_renamed(at, suffix, extension),)
         ]
         root = output
     _refuse_collisions(jobs, sources)
-    return Plan(root, tuple(_with_obstacle(job, root) for job in jobs))
+    return BatchPlan(root, tuple(_with_obstacle(job, root) for job in jobs))
 
 
-def _with_obstacle(job: Job, root: Path) -> Job:
+def _with_obstacle(job: FileJob, root: Path) -> FileJob:
     """Say before the work why a result could not be written under its name."""
     if job.problem:
         return job
@@ -179,9 +179,9 @@ def _renamed(relative: Path, suffix: str, extension: str | None) -> Path:
     return relative.with_name(stem_of(relative) + suffix + (extension or extension_of(relative)))
 
 
-def _refuse_collisions(jobs: Sequence[Job], sources: set[str]) -> None:
+def _refuse_collisions(jobs: Sequence[FileJob], sources: set[str]) -> None:
     """Refuse two results under one name, and results that would replace an input."""
-    taken: dict[str, Job] = {}
+    taken: dict[str, FileJob] = {}
     for job in jobs:
         target = identity(job.target)
         if target in sources:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from napari_anyir.files.whole import size_and_time
+from napari_anyir.files.run_lock import size_and_time
 
 __all__ = ["LOG_NAME", "RunLog"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,24 +18,6 @@ from napari_anyir.inference.inside.interventions import make_observer
 from napari_anyir.inference.model_choice import choose_model
 from napari_anyir.inference.models import LoadedModel, get_model
 from napari_anyir.inference.recipe import Recipe
-
-
-class Settled(NamedTuple):
-    """A recipe with its model loaded; all that can be decided where the pixels are not.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        With the model that is taken, and the intensities as that model wants them.
-    loaded : LoadedModel
-        The network.
-    reason : str or None
-        Why this model, where the kind of the image chose it.
-    """
-
-    recipe: Recipe
-    loaded: LoadedModel
-    reason: str | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +76,9 @@ class Prepared:
         return replace(self, mapping=mapping)
 
 
-def settle(recipe: Recipe, layout: Layout, dtype: np.dtype[Any]) -> Settled:
+def load_chosen(
+    recipe: Recipe, layout: Layout, dtype: np.dtype[Any]
+) -> tuple[Recipe, LoadedModel, str | None]:
     """Choose and load the model, and see that it has what is to be changed.
 
     Parameters
@@ -108,8 +92,12 @@ def settle(recipe: Recipe, layout: Layout, dtype: np.dtype[Any]) -> Settled:
 
     Returns
     -------
-    Settled
-        The recipe with the model.
+    recipe : Recipe
+        With the model that is taken, and the intensities as that model wants them.
+    loaded : LoadedModel
+        The network.
+    reason : str or None
+        Why this model, where the kind of the image chose it.
 
     Raises
     ------
@@ -122,10 +110,10 @@ def settle(recipe: Recipe, layout: Layout, dtype: np.dtype[Any]) -> Settled:
     --------
     >>> import numpy as np
     >>> from napari_anyir.inference.arrays.axes import Layout
-    >>> from napari_anyir.inference.preparation import settle
+    >>> from napari_anyir.inference.preparation import load_chosen
     >>> from napari_anyir.inference.recipe import Recipe
-    >>> settled = settle(Recipe(), Layout("YX", (300, 200)), np.dtype(np.uint16))
-    >>> settled.loaded.name, settled.reason
+    >>> _, loaded, reason = load_chosen(Recipe(), Layout("YX", (8, 8)), np.dtype(np.uint16))
+    >>> loaded.name, reason
     ('denoise', 'the image has one channel')
     """
     choice = choose_model(recipe.model, dtype, colour=layout.colour)
@@ -133,7 +121,7 @@ def settle(recipe: Recipe, layout: Layout, dtype: np.dtype[Any]) -> Settled:
     if recipe.changes:
         make_observer(loaded.anyir, recipe.changes)  # refuses what the network has not
     intensity = for_model(recipe.intensity, loaded.name)
-    return Settled(replace(recipe, model=choice.model, intensity=intensity), loaded, choice.reason)
+    return replace(recipe, model=choice.model, intensity=intensity), loaded, choice.reason
 
 
 def prepare(recipe: Recipe, layout: Layout, dtype: np.dtype[Any]) -> Prepared:
@@ -172,7 +160,7 @@ def prepare(recipe: Recipe, layout: Layout, dtype: np.dtype[Any]) -> Prepared:
     ('float32', 128)
     """
     device = resolve_device(recipe.device)
-    recipe, loaded, reason = settle(recipe, layout, dtype)
+    recipe, loaded, reason = load_chosen(recipe, layout, dtype)
     config = loaded.network.config
     if not math.prod(layout.shape):
         precision = network_precision(recipe.precision, config, device)

@@ -217,6 +217,18 @@ class AnyIRConfig:
         """What height and width must be a multiple of; the network pads by reflection."""
         return SIZE_MULTIPLE * self.stem
 
+    def padded_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the height and width to which an image is padded.
+
+        Examples
+        --------
+        >>> from napari_anyir.model import VARIANTS
+        >>> VARIANTS["tiny"].padded_size(30, 41)
+        (32, 48)
+        """
+        multiple = self.size_multiple
+        return -(-height // multiple) * multiple, -(-width // multiple) * multiple
+
     @property
     def channels(self) -> tuple[int, int, int, int]:
         """Channels of the four levels."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from napari_anyir.atomic_writing import write_json
 from napari_anyir.errors import ModelError
-from napari_anyir.places import part_beside
 
 ANYIR = "AnyIR"
 """The architecture of this package's own networks."""
@@ -196,10 +196,4 @@ class ModelCard:
             Where; the checkpoint must lie in the same folder.
         """
         values = {**vars(self), "file": self.file.name}
-        temporary = part_beside(path)
-        try:
-            with temporary.open("x", encoding="utf-8") as file:
-                file.write(json.dumps(values, indent=2, default=dict) + "\n")
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_json(path, values)

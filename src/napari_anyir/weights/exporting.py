@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from napari_anyir.atomic_writing import atomic_write
 from napari_anyir.errors import ModelError
 from napari_anyir.places import part_beside
 from napari_anyir.weights.card import ModelCard
@@ -293,9 +294,9 @@ def export_model(name: str | Path, form: str, path: Path) -> float:
         raise ModelError(
             f"'{card.name}' is for grey images; only networks of colours are exported."
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
+    # Some formats are written by their extension, whatever that of the target is.
     temporary = part_beside(path.with_suffix(FORMATS[form]))
-    try:
+    with atomic_write(path, temporary=temporary):
         if form == "bioimageio":
             from napari_anyir.weights.bioimage_package import export_bioimageio
 
@@ -303,7 +304,4 @@ def export_model(name: str | Path, form: str, path: Path) -> float:
         else:
             write = export_onnx if form == "onnx" else export_torchscript
             gap = compare(network, write(network, temporary, facts_of(card)))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return gap

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
+from napari_anyir.atomic_writing import atomic_write
 from napari_anyir.errors import ModelError
-from napari_anyir.places import expanded, longest_name, part_beside
+from napari_anyir.places import expanded, longest_name
 from napari_anyir.weights.card import ModelCard, is_model_name
 
 if TYPE_CHECKING:
@@ -357,12 +358,8 @@ def add_model(
     folder = user_folder()
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{name}.safetensors"
-    temporary = part_beside(target)
-    try:
+    with atomic_write(target) as temporary:
         network = copy_network(card, temporary)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
     values = {
         **vars(card),
         **_facts(network),
@@ -384,7 +381,7 @@ def _facts(network: Network) -> dict[str, Any]:
 
     config = network.config
     if isinstance(config, AnyIRConfig):
-        return {"config": config.to_dict()}
+        return {"config": config.to_dict(), "size_multiple": config.size_multiple}
     return {
         "config": config.to_dict(),
         "architecture": config.architecture,

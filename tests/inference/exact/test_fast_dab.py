@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from napari_anyir.inference.exact import fast_dab
-from napari_anyir.inference.exact.fast_dab import PreparedDAB, Window, fill_window
+from napari_anyir.inference.exact.fast_dab import PreparedDAB
 from napari_anyir.inference.exact.maps import cut_windows
 from napari_anyir.inference.exact.scratch import Scratch
+from napari_anyir.inference.exact.windows import Window, fill_window
 from napari_anyir.model import VARIANTS
 from napari_anyir.model.blocks import DAB
 

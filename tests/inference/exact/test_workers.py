@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from napari_anyir.inference.exact.scratch import Scratch
-from napari_anyir.inference.exact.workers import Team
+from napari_anyir.inference.exact.workers import WorkerPool
 from napari_anyir.progress import Watch
 
 CPU = torch.device("cpu")
@@ -27,8 +27,8 @@ def test_every_item_is_done_once_and_each_worker_has_its_memory(workers: int) ->
         busy.discard(id(scratch))
         done.append(item)
 
-    with Team(CPU, workers) as team:
-        team.each(range(20), task, Watch(20))
+    with WorkerPool(CPU, workers) as pool:
+        pool.each(range(20), task, Watch(20))
     assert sorted(done) == list(range(20))
     assert not clash
 
@@ -43,8 +43,8 @@ def test_a_band_waits_for_the_bands_before_the_last(bands: list[int]) -> None:
         time.sleep(0.02 if item == 0 else 0.001)  # the first is the slowest
         finished.add(item)
 
-    with Team(CPU, 3) as team:
-        team.each(range(7), task, Watch(7), bands)
+    with WorkerPool(CPU, 3) as pool:
+        pool.each(range(7), task, Watch(7), bands)
     assert len(finished) == 7
     assert not early
 
@@ -52,9 +52,9 @@ def test_a_band_waits_for_the_bands_before_the_last(bands: list[int]) -> None:
 def test_workers_compute_on_one_thread_and_the_caller_keeps_its_own() -> None:
     threads = torch.get_num_threads()
     seen: list[int] = []
-    with Team(CPU, 2) as team:
+    with WorkerPool(CPU, 2) as pool:
         assert torch.get_num_threads() == threads
-        team.each(range(4), lambda item, scratch: seen.append(torch.get_num_threads()), Watch(4))
+        pool.each(range(4), lambda item, scratch: seen.append(torch.get_num_threads()), Watch(4))
     assert seen == [1, 1, 1, 1]
     later: list[int] = []
     thread = threading.Thread(target=lambda: later.append(torch.get_num_threads()))
@@ -72,6 +72,6 @@ def test_an_error_reaches_the_caller_and_stops_the_rest(workers: int) -> None:
             raise MemoryError("too large")
         done.append(item)
 
-    with Team(CPU, workers) as team, pytest.raises(MemoryError, match="too large"):
-        team.each(range(1000), task, Watch(1000))
+    with WorkerPool(CPU, workers) as pool, pytest.raises(MemoryError, match="too large"):
+        pool.each(range(1000), task, Watch(1000))
     assert len(done) < 100

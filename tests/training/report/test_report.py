@@ -9,13 +9,13 @@ from PIL import Image as Pillow
 from napari_anyir.model import VARIANTS, AnyIRConfig
 from napari_anyir.training.evaluation.evaluated_runs import Count, Run, Switches
 from napari_anyir.training.evaluation.mean_table import mean_table
-from napari_anyir.training.evaluation.score_files import Score
+from napari_anyir.training.evaluation.score_files import ImageScore
 from napari_anyir.training.measurement.complexity import Complexity, write_complexity
 from napari_anyir.training.measurement.timing import Timing, write_timings
 from napari_anyir.training.paper.protocols import find_protocol
 from napari_anyir.training.report.document import write_report
 from napari_anyir.training.report.figures import bar_limits
-from napari_anyir.training.report.measured_results import ABLATIONS, Evidence
+from napari_anyir.training.report.measured_results import ABLATIONS, MeasuredResults
 from napari_anyir.training.report.report_tables import report_tables
 
 EXPECTED = {"SOTS outdoor": 500, "Rain100L": 100, "GoPro": 1111, "LOL-v1": 15}
@@ -31,14 +31,14 @@ def evaluated(results, protocol, config, psnr=30.0, images=None, name="mine", **
     for index, test in enumerate(tests):
         for number in range(images or counts[test.name].found):
             for method, value in (("input", 20.0), ("output", psnr + index)):
-                rows.append(Score(test.name, f"{number}", method, value, 0.9, 32, 32, 0.1))
+                rows.append(ImageScore(test.name, f"{number}", method, value, 0.9, 32, 32, 0.1))
     run.scores().add(rows)
     run.write()
     return run
 
 
 def table_of(results, number):
-    return report_tables(Evidence.read(results))[number - 1]
+    return report_tables(MeasuredResults.read(results))[number - 1]
 
 
 def rows_of(results, number, kind):
@@ -46,7 +46,7 @@ def rows_of(results, number, kind):
 
 
 def test_without_results_every_cell_of_ours_is_marked(tmp_path):
-    for table in report_tables(Evidence([])):
+    for table in report_tables(MeasuredResults([])):
         ours = [row for row in table.rows if row.kind == "ours"]
         assert table.number == 13 or ours
         assert all("not run" in row.cells for row in ours)

@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 
 from napari_anyir.model import AnyIRConfig
-from napari_anyir.model.config import SIZE_MULTIPLE
 from napari_anyir.weights.foreign import ForeignConfig
 
 GIGABYTE = 1e9
@@ -49,8 +48,8 @@ def pass_bytes(
     """
     if isinstance(config, ForeignConfig):
         return config.pass_bytes(height, width, itemsize)
-    multiple = config.size_multiple
-    pixels = -(-height // multiple) * -(-width // multiple) * SIZE_MULTIPLE**2
+    rows, columns = config.padded_size(height, width)
+    pixels = rows * columns // config.stem**2  # of level 1
     numbers = 2 * config.dim * max(7 + 4 * config.feed_forward_factor, 11.5)
     return int(pixels * numbers * itemsize)
 

@@ -72,8 +72,7 @@ def strip_bytes(
     >>> round(strip_bytes(VARIANTS["tiny"], 2048, 2048) / 1e9, 1)
     1.8
     """
-    multiple = config.size_multiple
-    rows, columns = (-(-size // multiple) * multiple for size in (height, width))
+    rows, columns = config.padded_size(height, width)
     maps = scratch = norms = 0
     for channels, high, wide, side in level_shapes(config, rows, columns):
         maps += channels * (high + spare_rows(high, side)) * wide * itemsize

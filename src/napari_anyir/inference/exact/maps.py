@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from napari_anyir.inference.exact.fast_dab import HALO, Window
+from napari_anyir.inference.exact.fast_dab import HALO
+from napari_anyir.inference.exact.windows import Window
 from napari_anyir.model import AnyIRConfig
 from napari_anyir.model.config import LEVELS
 

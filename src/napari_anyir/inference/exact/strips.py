@@ -14,10 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from napari_anyir.inference.exact.fast_dab import PreparedDAB, Settled, Sums, Window, fill_window
+from napari_anyir.inference.exact.dab_sums import Settled, Sums
+from napari_anyir.inference.exact.fast_dab import PreparedDAB
 from napari_anyir.inference.exact.maps import Maps, level_shapes
 from napari_anyir.inference.exact.scratch import Scratch
-from napari_anyir.inference.exact.workers import MOST_WORKERS, Team
+from napari_anyir.inference.exact.windows import Window, fill_window
+from napari_anyir.inference.exact.workers import MOST_WORKERS, WorkerPool
 from napari_anyir.model import AnyIR, pad_to_multiple
 from napari_anyir.model.config import LEVELS
 from napari_anyir.progress import Cancel, Progress, Watch
@@ -125,7 +127,7 @@ class StripNetwork:
         if self.device.type == "cpu":
             workers = min(torch.get_num_threads(), MOST_WORKERS)
             settle_allocator()
-        with torch.inference_mode(), Team(self.device, workers) as team:
+        with torch.inference_mode(), WorkerPool(self.device, workers) as pool:
             restored = torch.empty(images.shape, dtype=torch.float32, device=images.device)
             # Each worker a whole image: nobody waits for anybody.
             alone = workers > 1 and batch > 1 and height * width <= _SMALL_IMAGE
@@ -134,21 +136,20 @@ class StripNetwork:
             if alone:
 
                 def restore(index: int, scratch: Scratch) -> None:
-                    lone = Team(self.device, 1)
-                    lone.scratches = [scratch]
+                    single = WorkerPool(self.device, 1)
+                    single.scratches = [scratch]
                     quiet = Watch(0, None, cancel)
-                    self._restore(images[index], restored[index], lone, quiet)
+                    self._restore(images[index], restored[index], single, quiet)
 
-                team.each(range(batch), restore, watch)
+                pool.each(range(batch), restore, watch)
             else:
                 for index in range(batch):
-                    self._restore(images[index], restored[index], team, watch)
+                    self._restore(images[index], restored[index], pool, watch)
         return restored
 
     def _steps(self, height: int, width: int) -> int:
         """Number of windows of all passes."""
-        multiple = self.config.size_multiple
-        shapes = level_shapes(self.config, *(-(-n // multiple) * multiple for n in (height, width)))
+        shapes = level_shapes(self.config, *self.config.padded_size(height, width))
         windows = [
             len(Maps(0, rows, columns, side=side, device=self.device, dtype=self.features).windows)
             for _, rows, columns, side in shapes
@@ -164,7 +165,7 @@ class StripNetwork:
             for count, block, convolution in zip(windows, blocks, convolutions, strict=True)
         )
 
-    def _restore(self, image: Tensor, restored: Tensor, team: Team, watch: Watch) -> None:
+    def _restore(self, image: Tensor, restored: Tensor, pool: WorkerPool, watch: Watch) -> None:
         """Restore one image (3, H, W)."""
         padded = pad_to_multiple(image[None], self.config.size_multiple)[0].to(self.device)
         maps = [
@@ -175,25 +176,25 @@ class StripNetwork:
         skip = self.config.channels[0]  # planes of level 1 from here on are the encoder's
 
         def convolve(level: Maps, task: _Task) -> None:
-            _do(_items(task, level.windows), team, watch)
+            _do(_items(task, level.windows), pool, watch)
 
         stem = self.config.stem
         entering = F.pixel_unshuffle(padded, stem) if stem > 1 else padded
         convolve(level1, lambda w, s: _embed(entering, level1.planes(skip), self.embed, w, s))
-        self._blocks("encoder1", level1, team, watch, skip)
+        self._blocks("encoder1", level1, pool, watch, skip)
         convolve(level1, lambda w, s: _down(level1.planes(skip), level2, self.down[0], w, s))
-        self._blocks("encoder2", level2, team, watch)
+        self._blocks("encoder2", level2, pool, watch)
         convolve(level2, lambda w, s: _down(level2.planes(), level3, self.down[1], w, s))
-        self._blocks("encoder3", level3, team, watch)
+        self._blocks("encoder3", level3, pool, watch)
         convolve(level3, lambda w, s: _down(level3.planes(), latent, self.down[2], w, s))
-        self._blocks("latent", latent, team, watch)
+        self._blocks("latent", latent, pool, watch)
         convolve(latent, lambda w, s: _up(latent, level3, self.up3, w, s))
-        self._blocks("decoder3", level3, team, watch)
+        self._blocks("decoder3", level3, pool, watch)
         convolve(level3, lambda w, s: _up(level3, level2, self.up2, w, s))
-        self._blocks("decoder2", level2, team, watch)
+        self._blocks("decoder2", level2, pool, watch)
         convolve(level2, lambda w, s: _up(level2, level1, self.up1, w, s))
-        self._blocks("decoder1", level1, team, watch)
-        self._blocks("refinement", level1, team, watch)
+        self._blocks("decoder1", level1, pool, watch)
+        self._blocks("refinement", level1, pool, watch)
 
         def finish(window: Window, scratch: Scratch) -> None:
             y = _to_few(level1.planes(), self.output, window, scratch)
@@ -209,7 +210,9 @@ class StripNetwork:
 
         convolve(level1, finish)
 
-    def _blocks(self, stage: str, level: Maps, team: Team, watch: Watch, first: int = 0) -> None:
+    def _blocks(
+        self, stage: str, level: Maps, pool: WorkerPool, watch: Watch, first: int = 0
+    ) -> None:
         """Run the blocks of a stage on the planes from ``first`` on.
 
         What a block writes is measured for the next one while it still writes elsewhere: so the
@@ -221,7 +224,7 @@ class StripNetwork:
         numbered = {id(window): index for index, window in enumerate(level.windows)}
         # One piece for all blocks, because it is large. Where the next block's norms are written,
         # those of this one are not read any more.
-        norms = team.scratches[0].take("kept norms", 4, level.height, level.width)
+        norms = pool.scratches[0].take("kept norms", 4, level.height, level.width)
 
         def measuring(block: PreparedDAB, source: Tensor, sums: Sums) -> _Task:
             return lambda w, s: block.measure(source, w, numbered[id(w)], sums, s)
@@ -229,18 +232,18 @@ class StripNetwork:
         def applying(block: PreparedDAB, source: Tensor, target: Tensor, settled: Settled) -> _Task:
             return lambda w, s: block.apply(source, target, w, settled, s)
 
-        sums = team.ask(blocks[0].new_sums, len(level.windows), norms)
-        _do(_items(measuring(blocks[0], level.planes(first), sums), level.windows), team, watch)
+        sums = pool.ask(blocks[0].new_sums, len(level.windows), norms)
+        _do(_items(measuring(blocks[0], level.planes(first), sums), level.windows), pool, watch)
         for block, following in zip(blocks, [*blocks[1:], None], strict=True):
-            settled = team.ask(block.settle, sums)
+            settled = pool.ask(block.settle, sums)
             source, target = level.planes(first), level.other_end(first)
             windows, bands = level.order()
             items = _items(applying(block, source, target, settled), windows, bands)
             if following is not None:
-                sums = team.ask(following.new_sums, len(windows), norms)
+                sums = pool.ask(following.new_sums, len(windows), norms)
                 later = [band + _BEHIND for band in bands]
                 items += _items(measuring(following, target, sums), windows, later)
-            _do(items, team, watch)
+            _do(items, pool, watch)
             level.swap()
 
 
@@ -252,7 +255,7 @@ def _items(
     return [(band, window, task) for band, window in zip(bands, windows, strict=True)]
 
 
-def _do(items: list[_Item], team: Team, watch: Watch) -> None:
+def _do(items: list[_Item], pool: WorkerPool, watch: Watch) -> None:
     """Do tasks, band after band, in one pass."""
     items = sorted(items, key=lambda item: item[0])
 
@@ -262,7 +265,7 @@ def _do(items: list[_Item], team: Team, watch: Watch) -> None:
 
     # Where windows lie from left, 0, to right, 1.
     sides = [(window.left + window.width / 2) / window.image_width for _, window, _ in items]
-    team.each(items, one, watch, [band for band, _, _ in items], sides)
+    pool.each(items, one, watch, [band for band, _, _ in items], sides)
 
 
 def settle_allocator() -> None:

@@ -88,7 +88,7 @@ class _Pass(Generic[Item]):
             raise
 
 
-class Team:
+class WorkerPool:
     """A context in which `each` spreads work over the cores.
 
     Parameters
@@ -103,11 +103,11 @@ class Team:
     Examples
     --------
     >>> import torch
-    >>> from napari_anyir.inference.exact.workers import Team
+    >>> from napari_anyir.inference.exact.workers import WorkerPool
     >>> from napari_anyir.progress import Watch
     >>> squares = {}
-    >>> with Team(torch.device("cpu"), 2) as team:
-    ...     team.each(range(4), lambda i, scratch: squares.update({i: i * i}), Watch(4))
+    >>> with WorkerPool(torch.device("cpu"), 2) as pool:
+    ...     pool.each(range(4), lambda i, scratch: squares.update({i: i * i}), Watch(4))
     >>> sorted(squares.values())
     [0, 1, 4, 9]
     """
@@ -119,7 +119,7 @@ class Team:
         self.scratches = [Scratch(device, dtype) for _ in range(self.workers)]
         self._pool: ThreadPoolExecutor | None = None
 
-    def __enter__(self) -> Team:
+    def __enter__(self) -> WorkerPool:
         if self.workers > 1:
             threads = torch.get_num_threads()
             ready = threading.Barrier(self.workers + 1)
@@ -209,21 +209,21 @@ class Team:
             return
         owners = None if sides is None else [int(side * self.workers) for side in sides]
         work = _Pass(items, task, bands, owners, watch)
-        crew: list[Future[None]] = [
+        running: list[Future[None]] = [
             self._pool.submit(work.drain, worker, self.scratches[worker])
             for worker in range(min(self.workers, len(items)))
         ]
-        for future in crew:
+        for future in running:
             future.add_done_callback(lambda _: work.news.set())
         try:
             # This thread is woken for a reason only: the workers have a core each.
-            while not all(future.done() for future in crew):
+            while not all(future.done() for future in running):
                 work.news.wait()
                 work.news.clear()
                 watch.tell()
         finally:
             work.stop()
-            wait(crew)
+            wait(running)
         watch.tell()
-        for future in crew:
+        for future in running:
             future.result()

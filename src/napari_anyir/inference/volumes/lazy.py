@@ -36,11 +36,11 @@ from napari_anyir.inference.arrays.statistics import Statistics, measure, merge,
 from napari_anyir.inference.engine.device import resolve_device
 from napari_anyir.inference.engine.run_plan import working_precision
 from napari_anyir.inference.models import LoadedModel
-from napari_anyir.inference.preparation import Prepared, settle, tile_side
+from napari_anyir.inference.preparation import Prepared, load_chosen, tile_side
 from napari_anyir.inference.provenance import Provenance
 from napari_anyir.inference.recipe import Recipe
 from napari_anyir.inference.volumes.lazy_tiles import restore_lazily_in_tiles
-from napari_anyir.inference.volumes.plane_tasks import Task, restore_block
+from napari_anyir.inference.volumes.plane_tasks import PlaneTask, restore_block
 from napari_anyir.weights import DEFAULT, find_model, list_models
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def restore_lazily(image: Any, layout: Layout, recipe: Recipe) -> tuple[da.Array
         As `napari_anyir.restore`; what only the pixels can tell is raised by the computation.
     """
     dtype = check_dtype(image.dtype)
-    recipe, loaded, reason = settle(recipe, layout, dtype)
+    recipe, loaded, reason = load_chosen(recipe, layout, dtype)
     mapping: Any = None
     side: int | None = None
     result = as_dask(image)
@@ -165,7 +165,7 @@ def restore_lazily(image: Any, layout: Layout, recipe: Recipe) -> tuple[da.Array
             seen = source.map_blocks(hiding.mask, dtype=dtype)
             mapping = find_range_lazily(seen, layout, recipe.intensity)
         threads = torch.get_num_threads() if recipe.changes else None
-        task = Task(replace(recipe, model=_portable(recipe.model)), loaded.sha256, threads)
+        task = PlaneTask(replace(recipe, model=_portable(recipe.model)), loaded.sha256, threads)
         named = tokenize(replace(task, recipe=replace(recipe, model=type(recipe.model).__name__)))
         # Named by hand: a network inside is neither searched nor hashed, and sent only once.
         told = delayed(task, f"anyir-task-{named}", traverse=False)

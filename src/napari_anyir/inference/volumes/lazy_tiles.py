@@ -19,7 +19,12 @@ from napari_anyir.inference.arrays.axes import Layout
 from napari_anyir.inference.arrays.intensity import IntensityRange, check_dtype
 from napari_anyir.inference.arrays.pixels import from_network, to_network
 from napari_anyir.inference.engine.host_state import own_state
-from napari_anyir.inference.volumes.plane_tasks import Task, check_plane, prepare_on_worker, turn
+from napari_anyir.inference.volumes.plane_tasks import (
+    PlaneTask,
+    check_plane,
+    prepare_on_worker,
+    turn,
+)
 from napari_anyir.inference.volumes.tiled_planes import TileGrid, TileRunner
 
 Tiles = Sequence[tuple[int, int, NDArray[np.float32]]]
@@ -42,7 +47,7 @@ class PlaneFacts(NamedTuple):
 
 @own_state()
 def restore_window(
-    window: NDArray[Any], facts: PlaneFacts, task: Task, colour: bool
+    window: NDArray[Any], facts: PlaneFacts, task: PlaneTask, colour: bool
 ) -> NDArray[np.float32]:
     """Restore one tile on a worker.
 
@@ -52,7 +57,7 @@ def restore_window(
         What the tile covers.
     facts : PlaneFacts
         Of the whole plane.
-    task : Task
+    task : PlaneTask
         How.
     colour : bool
         Whether there are samples.
@@ -145,7 +150,7 @@ def restore_lazily_in_tiles(
         Where the planes are.
     mapping : IntensityRange or dask Delayed of it
         Of the whole volume.
-    task : dask Delayed of Task
+    task : dask Delayed of PlaneTask
         How.
     strength : float
         As for `napari_anyir.restore`.

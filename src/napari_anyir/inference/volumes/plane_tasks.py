@@ -29,7 +29,7 @@ _turn = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Task:
+class PlaneTask:
     """What a worker has to know to restore a plane; small and picklable.
 
     Parameters
@@ -49,7 +49,7 @@ class Task:
 
 
 @contextmanager
-def turn(task: Task) -> Iterator[None]:
+def turn(task: PlaneTask) -> Iterator[None]:
     """Wait until no other plane is restored in this process, and set the threads of a task."""
     with _turn:
         before = torch.get_num_threads()
@@ -63,12 +63,12 @@ def turn(task: Task) -> Iterator[None]:
                 torch.set_num_threads(before)
 
 
-def load_network(task: Task) -> LoadedModel:
+def load_network(task: PlaneTask) -> LoadedModel:
     """Load a task's network, once per process.
 
     Parameters
     ----------
-    task : Task
+    task : PlaneTask
         Which.
 
     Returns
@@ -90,12 +90,12 @@ def load_network(task: Task) -> LoadedModel:
     return loaded
 
 
-def prepare_on_worker(task: Task, plane: NDArray[Any], mapping: IntensityRange) -> Prepared:
+def prepare_on_worker(task: PlaneTask, plane: NDArray[Any], mapping: IntensityRange) -> Prepared:
     """Decide on a worker what the caller could not know: its network, device and precision.
 
     Parameters
     ----------
-    task : Task
+    task : PlaneTask
         How.
     plane : array (Y, X) or (Y, X, S)
         What is restored at a time.
@@ -140,7 +140,7 @@ def check_plane(plane: NDArray[Any], colour: bool) -> None:
 
 @own_state()
 def restore_block(
-    block: NDArray[Any], mapping: IntensityRange, task: Task, colour: bool
+    block: NDArray[Any], mapping: IntensityRange, task: PlaneTask, colour: bool
 ) -> NDArray[Any]:
     """Restore one block on a worker.
 
@@ -150,7 +150,7 @@ def restore_block(
         One plane.
     mapping : IntensityRange
         Of the whole volume.
-    task : Task
+    task : PlaneTask
         How.
     colour : bool
         Whether there are samples.

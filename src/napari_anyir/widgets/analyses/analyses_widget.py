@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
 )
 
+from napari_anyir.atomic_writing import atomic_write
 from napari_anyir.places import part_beside
 from napari_anyir.widgets.analyses.analysis_job import (
     KINDS,
@@ -233,11 +233,9 @@ class AnalysesWidget(JobDock):
             return
         part = part_beside(path)
         try:
-            self.analysed.analysis.save(part)
-            part.replace(path)
+            with atomic_write(path, temporary=part):
+                self.analysed.analysis.save(part)
         except (OSError, ValueError) as error:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
             self._complain(str(error).replace(part.name, path.name))
             return
         self.status_label.setText(f"Saved {path.name}.")

@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from napari_anyir.places import part_beside, user_config
+from napari_anyir.atomic_writing import write_json
+from napari_anyir.places import user_config
 
 PLUGIN = "napari-anyir"
 
@@ -67,14 +68,8 @@ def save(section: str, values: Mapping[str, Any]) -> None:
     known = known if isinstance(known, dict) else {}
     before = known.get(section)
     known[section] = {**(before if isinstance(before, dict) else {}), **values}
-    temporary = part_beside(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
-        temporary.replace(path)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    with suppress(OSError):
+        write_json(path, known)
 
 
 def beside(name: str) -> Path | None:

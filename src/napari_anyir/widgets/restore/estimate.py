@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari_anyir.places import part_beside
+from napari_anyir.atomic_writing import write_json
 from napari_anyir.widgets.kit import last_choices
 
 if TYPE_CHECKING:
@@ -141,14 +141,8 @@ def learn(way: Way, pixels: int, seconds: float) -> None:
     values[way.key] = {"seconds": round(seconds, 3), "pixels": int(pixels)}
     if (path := _file()) is None:
         return
-    temporary = part_beside(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-        temporary.replace(path)
-    except OSError:  # then the time is simply not known the next time
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    with suppress(OSError):  # then the time is simply not known the next time
+        write_json(path, values)
 
 
 def learn_from(record: Mapping[str, Any], settings: Settings, pixels: int) -> None:

@@ -1,34 +1,20 @@
-"""Write whole files or none: a temporary name beside the target, then one rename."""
+"""Tell the temporaries of this run from those that a killed run left behind."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
-import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-__all__ = ["RunLock", "remove", "remove_stale", "size_and_time", "whole_file"]
+from napari_anyir.atomic_writing import remove
+
+__all__ = ["RunLock", "remove_stale", "size_and_time", "temporary_of"]
 
 _PART = ".anyir-"
 _LOCK = ".lock"
-
-
-def remove(path: Path) -> None:
-    """Remove a file or a folder with all it holds; one that is not there is no error.
-
-    Parameters
-    ----------
-    path : Path
-        What goes.
-    """
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def size_and_time(path: Path) -> tuple[int, int]:
@@ -70,67 +56,28 @@ def size_and_time(path: Path) -> tuple[int, int]:
     )
 
 
-@contextlib.contextmanager
-def whole_file(
-    path: Path, *, run: str = "", before: Callable[[Path], None] | None = None
-) -> Iterator[Path]:
-    """Give a temporary name beside a target, and rename it when all went well.
-
-    On any error, and on Ctrl-C, the temporary goes and an older target stays as it was.
+def temporary_of(path: Path, run: str = "") -> Path:
+    """Name a temporary beside a target, by which the leftovers of a killed run are known.
 
     Parameters
     ----------
     path : Path
-        Target: a file, or a folder (an OME-Zarr). Its parent is made if need be.
+        Target: a file, or a folder (an OME-Zarr).
     run : str
-        Name of the run, from `RunLock`, by which the leftovers of a killed one are known.
-    before : callable, optional
-        Called with the temporary once it is whole, just before the rename.
+        Name of the run, from `RunLock`.
 
-    Yields
-    ------
+    Returns
+    -------
     Path
-        Temporary name in the folder of the target, with the same extension.
+        In the folder of the target, with the same extension.
 
     Examples
     --------
-    >>> import tempfile, pathlib
-    >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.txt"
-    >>> with whole_file(path) as part:
-    ...     _ = part.write_text("whole")
-    >>> path.read_text(), len(list(path.parent.iterdir()))
-    ('whole', 1)
+    >>> temporary_of(Path("out/a.png"), "0123456789ab").name[:20]
+    '.anyir-0123456789ab-'
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     # The name of the target is not part of it: it may be as long as the system allows.
-    part = path.with_name(f"{_PART}{run or 'one'}-{secrets.token_hex(4)}{path.suffix[:9]}")
-    try:
-        yield part
-        if part.is_file():
-            # Without this a power cut can leave the new name on an empty file.
-            with part.open("r+b") as file:
-                os.fsync(file.fileno())
-        if before is not None:
-            before(part)
-        _rename(part, path)
-    finally:
-        remove(part)
-
-
-def _rename(part: Path, path: Path) -> None:
-    """Put a whole file or folder in the place of an older one."""
-    if not (part.is_dir() and path.exists()):
-        part.replace(path)
-        return
-    # A folder cannot be replaced in one step: the old one steps aside, and back if need be.
-    aside = part.with_name(part.name + ".old")
-    path.rename(aside)
-    try:
-        part.rename(path)
-    except OSError:
-        aside.rename(path)
-        raise
-    remove(aside)
+    return path.with_name(f"{_PART}{run or 'one'}-{secrets.token_hex(4)}{path.suffix[:9]}")
 
 
 class RunLock:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from napari_anyir.files.whole import RunLock, remove_stale, size_and_time, whole_file
+from napari_anyir.atomic_writing import atomic_write
+from napari_anyir.files.run_lock import RunLock, remove_stale, size_and_time
 
 
 def test_an_error_keeps_the_old_file_and_leaves_nothing(tmp_path: Path) -> None:
@@ -16,7 +17,7 @@ def test_an_error_keeps_the_old_file_and_leaves_nothing(tmp_path: Path) -> None:
     path.write_text("old")
 
     def interrupted() -> None:
-        with whole_file(path) as part:
+        with atomic_write(path) as part:
             part.write_text("half")
             assert path.read_text() == "old"
             raise KeyboardInterrupt
@@ -30,7 +31,7 @@ def test_an_error_keeps_the_old_file_and_leaves_nothing(tmp_path: Path) -> None:
 def test_before_sees_what_the_target_will_be(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     seen = []
-    with whole_file(path, before=lambda part: seen.append(size_and_time(part))) as part:
+    with atomic_write(path, before=lambda part: seen.append(size_and_time(part))) as part:
         part.write_text("whole")
         assert not path.exists()
     assert seen == [size_and_time(path)]
@@ -39,7 +40,7 @@ def test_before_sees_what_the_target_will_be(tmp_path: Path) -> None:
 def test_only_leftovers_of_dead_runs_go(tmp_path: Path) -> None:
     code = (
         "import sys, os; from pathlib import Path\n"
-        "from napari_anyir.files.whole import RunLock\n"
+        "from napari_anyir.files.run_lock import RunLock\n"
         "root = Path(sys.argv[1]); lock = RunLock(root).__enter__()\n"
         "(root / f'.anyir-{lock.name}-0dead.png').touch(); os._exit(1)\n"
     )
