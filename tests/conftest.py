@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 # which is as long as the run.
 _settings = tempfile.TemporaryDirectory(prefix="napari-anyir-tests-")
 os.environ["NAPARI_CONFIG"] = str(Path(_settings.name) / "settings.yaml")
+
+# Without a card Triton's kernels run in its interpreter. That is chosen as Triton is imported, so
+# before anything that does so, PyTorch's compiler for one.
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 # A shell lets what it starts in the background ignore Ctrl-C, and processes started from there too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

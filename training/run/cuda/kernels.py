@@ -160,31 +160,35 @@ def _weight_kernel(
     image_stride,
     gradient_stride,
     SIZE: tl.constexpr,
-    TAPS: tl.constexpr,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
 ):
-    """Correlate gradient and image at each tap, over a share of the tiles of one channel."""
+    """Correlate gradient and image at each tap, over a share of the tiles of one channel.
+
+    One sum of a tile for each tap, in a tuple: an axis of taps would have to be a power of two, 16
+    of them for 9 and 64 for 49.
+    """
     channel, share, shares = tl.program_id(0), tl.program_id(1), tl.num_programs(1)
-    tap = tl.arange(0, TAPS)
-    down, right = tap // SIZE - SIZE // 2, tap % SIZE - SIZE // 2
-    known = tap < SIZE * SIZE
     tiles = tl.cdiv(height, ROWS) * tl.cdiv(width, COLUMNS)
-    total = tl.zeros((TAPS, ROWS, COLUMNS), tl.float32)
+    totals = (tl.zeros((ROWS, COLUMNS), tl.float32),) * (SIZE * SIZE)
     for item in range(share, batch * tiles, shares):
         image, tile = item // tiles, item % tiles
         rows, columns, there = _place(height, width, ROWS, COLUMNS, tile)
         source = gradient + image.to(tl.int64) * gradient_stride + channel * height * width
         flow = tl.load(source + rows[:, None] * width + columns[None, :], mask=there, other=0.0)
-        y = rows[None, :] + down[:, None]
-        x = columns[None, :] + right[:, None]
-        inside = ((y >= 0) & (y < height) & known[:, None])[:, :, None]
-        inside = inside & ((x >= 0) & (x < width))[:, None, :]
+        flow = flow.to(tl.float32)
         plane = images + image.to(tl.int64) * image_stride + channel * height * width
-        value = tl.load(plane + y[:, :, None] * width + x[:, None, :], mask=inside, other=0.0)
-        total += flow.to(tl.float32)[None, :, :] * value.to(tl.float32)
-    summed = tl.sum(tl.sum(total, 2), 1)
-    tl.store(sums + (share * channels + channel) * TAPS + tap, summed)
+        for tap in tl.static_range(SIZE * SIZE):
+            y = rows + (tap // SIZE - SIZE // 2)
+            x = columns + (tap % SIZE - SIZE // 2)
+            inside = ((y >= 0) & (y < height))[:, None] & ((x >= 0) & (x < width))[None, :]
+            value = tl.load(plane + y[:, None] * width + x[None, :], mask=inside, other=0.0)
+            # The first leaves and returns as the last: after all taps they stand as before.
+            grown = (totals[0] + flow * value.to(tl.float32),)
+            totals = totals[1:] + grown
+    target = sums + (share * channels + channel) * SIZE * SIZE
+    for tap in tl.static_range(SIZE * SIZE):
+        tl.store(target + tap, tl.sum(totals[tap]))
 
 
 @triton.jit
@@ -326,10 +330,9 @@ def _filter(images: Tensor, weights: Tensor, *, flip: bool) -> Tensor:
 def _weight_gradient(images: Tensor, gradient: Tensor, size: int) -> Tensor:
     images, gradient = _planes(images), _planes(gradient)
     batch, channels, height, width = images.shape
-    taps = triton.next_power_of_2(size * size)
     rows, columns, tiles = _tile(height, width, _TAP_PIXELS)
     shares = max(1, min(batch * tiles, _PROGRAMS // channels))
-    sums = images.new_empty((shares, channels, taps), dtype=torch.float32)
+    sums = images.new_empty((shares, channels, 1, size, size), dtype=torch.float32)
     _weight_kernel[(channels, shares)](
         images,
         gradient,
@@ -341,11 +344,10 @@ def _weight_gradient(images: Tensor, gradient: Tensor, size: int) -> Tensor:
         images.stride(0),
         gradient.stride(0),
         SIZE=size,
-        TAPS=taps,
         ROWS=rows,
         COLUMNS=columns,
     )
-    return sums.sum(0)[:, : size * size].contiguous().view(channels, 1, size, size)
+    return sums.sum(0)
 
 
 def _gate(images: Tensor, weights: Tensor, gradient: Tensor | None) -> Tensor:
