@@ -86,11 +86,13 @@ class RestorationModule(LightningModule):
             self._compile(device or torch.device("cpu"))
         self.schedule = Schedule(config, source.items)
         self.position, self.began = Position(), Position()
-        self.loss_sum, self.loss_count = 0.0, 0
         self._count = 0
+        # Kept on the device: to read a number there is to wait for all that it was given to do.
         self._loss = torch.zeros(())
-        self._skip = False
-        self._skipped_in_a_row = 0
+        self._losses = torch.zeros(2)  # their sum and count since they were told
+        self._skips = torch.zeros(2, dtype=torch.int64)  # in all, in a row
+        self._skipped_before = 0
+        self.waits_are_free = True
         self._wants_end = False
         self.clock = TrainingClock()
         self._last = 0.0
@@ -159,6 +161,8 @@ class RestorationModule(LightningModule):
     def on_train_start(self) -> None:
         """Start the clock, once the data are there."""
         self.source.prepare(self.device)
+        self._losses, self._skips = self._losses.to(self.device), self._skips.to(self.device)
+        self.waits_are_free = self.device.type == "cpu"
         self.began = replace(self.position)
         self.clock.start()
         self._last = self.clock.seconds
@@ -258,9 +262,26 @@ class RestorationModule(LightningModule):
 
     def take_loss(self) -> float:
         """Return the mean loss since the last call; NaN if no step counted."""
-        mean = self.loss_sum / self.loss_count if self.loss_count else float("nan")
-        self.loss_sum, self.loss_count = 0.0, 0
-        return mean
+        self.read_skipped()
+        total, count = self._losses.tolist()
+        self._losses.zero_()
+        return total / count if count else float("nan")
+
+    def read_skipped(self) -> None:
+        """Bring the steps without a finite gradient into the position; wait for the device.
+
+        Raises
+        ------
+        ValueError
+            If the last `MOST_SKIPPED` or more of them were thrown away.
+        """
+        skipped, in_a_row = self._skips.tolist()
+        self.position.skipped = self._skipped_before + skipped
+        if in_a_row >= MOST_SKIPPED:
+            raise ValueError(
+                f"The last {in_a_row} gradients were not finite; continue from the last "
+                "checkpoint with a lower optimiser.learning_rate or with optimiser.clip=1."
+            )
 
     def configure_gradient_clipping(
         self,
@@ -270,29 +291,22 @@ class RestorationModule(LightningModule):
     ) -> None:
         """Clip the gradient; throw it away where it is not finite.
 
-        Gradients are summed over the devices by now, so all of them decide alike.
-
-        Raises
-        ------
-        ValueError
-            If `MOST_SKIPPED` steps in a row had to be thrown away.
+        Gradients are summed over the devices by now, so all of them decide alike. The optimiser
+        leaves weights and moments alone where it is told of an infinity, as by PyTorch's scaler.
         """
         clip = self.config.optimiser.clip
         norm = nn.utils.clip_grad_norm_(
             self.network.parameters(), float("inf") if clip is None else clip
         )
-        self._skip = not bool(norm.isfinite())
-        if not self._skip:
-            self._skipped_in_a_row = 0
-            return
-        # Without gradients the optimiser leaves weights and moments alone.
-        optimizer.zero_grad(set_to_none=True)
-        self._skipped_in_a_row += 1
-        if self._skipped_in_a_row >= MOST_SKIPPED:
-            raise ValueError(
-                f"The last {MOST_SKIPPED} gradients were not finite; continue from the last "
-                "checkpoint with a lower optimiser.learning_rate or with optimiser.clip=1."
-            )
+        finite = norm.isfinite()
+        optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
+        self._skips += 1
+        self._skips -= finite * torch.stack((torch.ones_like(self._skips[1]), self._skips[1]))
+        self._losses += torch.where(
+            finite, torch.stack((self._loss, torch.ones_like(self._loss))), 0
+        )
+        if self.waits_are_free:
+            self.read_skipped()
 
     def optimizer_step(self, *arguments: Any, **named: Any) -> None:
         """Step, average and move on."""
@@ -300,11 +314,7 @@ class RestorationModule(LightningModule):
         position = self.position
         position.step += 1
         position.seen += self._count
-        position.skipped += self._skip
-        if not self._skip:
-            self.loss_sum += float(self._loss)
-            self.loss_count += 1
-        if self.average is not None and not self._skip:
+        if self.average is not None:
             update_average(self.average, self.network, self.config.average, position.step)
         now = self.clock.seconds
         position.seconds = self._agree(position.seconds + now - self._last)
@@ -331,9 +341,11 @@ class RestorationModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the position to what is saved."""
+        self.read_skipped()
         checkpoint["position"] = asdict(self.position)
         checkpoint["parts"] = self.plan.to_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take the position from what was saved."""
         self.position = Position(**checkpoint["position"])
+        self._skipped_before = self.position.skipped

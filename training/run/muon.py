@@ -123,26 +123,38 @@ class Muon(torch.optim.Optimizer):
         # Loading a state makes new groups and a new state: both belong to this optimiser.
         *self._adamw.param_groups, group = self.param_groups
         self._adamw.state = self.state
+        # Set by who found an infinite gradient, as PyTorch's gradient scaler does: 1 leaves weights
+        # and moments as they are, without a word to the host.
+        skip: Tensor | None = getattr(self, "found_inf", None)
+        self._adamw.found_inf = skip  # type: ignore[attr-defined]
         self._adamw.step()
         shapes: dict[torch.Size, list[nn.Parameter]] = {}
         for weights in group["params"]:
             if weights.grad is not None:
                 shapes.setdefault(weights.shape, []).append(weights)
         for alike in shapes.values():
-            self._move(alike, group["lr"], group["weight_decay"])
+            self._move(alike, group["lr"], group["weight_decay"], skip)
         return loss
 
-    def _move(self, alike: list[nn.Parameter], rate: float, decay: float) -> None:
-        """Step matrices of one shape."""
+    def _move(
+        self, alike: list[nn.Parameter], rate: float, decay: float, skip: Tensor | None
+    ) -> None:
+        """Step matrices of one shape, unless ``skip`` is 1."""
         for weights in alike:
             if "momentum" not in self.state[weights]:
                 self.state[weights]["momentum"] = torch.zeros_like(weights)
         momenta: list[Tensor] = [self.state[weights]["momentum"] for weights in alike]
         gradients: list[Tensor] = [weights.grad for weights in alike]  # type: ignore[misc]
+        if skip is not None:
+            # A gradient that is its momentum moves the momentum nowhere.
+            kept = torch.where(skip > 0, torch.stack(momenta), torch.stack(gradients))
+            gradients = list(kept.unbind())
         torch._foreach_lerp_(momenta, gradients, 1 - MOMENTUM)
         # Nesterov's look ahead: the momentum as the next gradient like this one would make it.
         ahead = torch.stack(torch._foreach_lerp(gradients, momenta, MOMENTUM)).flatten(2)
         moves = orthogonalise(ahead) * (_RMS * max(ahead.shape[1:]) ** 0.5)
         values: list[Tensor] = [*alike]
-        torch._foreach_mul_(values, 1 - rate * decay)
-        torch._foreach_add_(values, list(moves.view(-1, *alike[0].shape)), alpha=-rate)
+        steps = torch.add(moves.view(-1, *alike[0].shape), torch.stack(values), alpha=decay)
+        if skip is not None:
+            steps = torch.where(skip > 0, 0.0, steps)
+        torch._foreach_add_(values, list(steps.unbind()), alpha=-rate)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import copy
+import traceback
+
+import numpy as np
 import pytest
 import torch
+from lightning.pytorch import Callback, Trainer
+from skimage.io import imsave
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from napari_anyir.training.config import TrainingConfig
 from napari_anyir.training.config_files import list_recipes, read_config
 from napari_anyir.training.data.crop_source import Draw, hold_out, leave_out, mix_seed
+from napari_anyir.training.data.data_sources import open_source
 from napari_anyir.training.run.averaging import start_average, update_average
 from napari_anyir.training.run.losses import restoration_loss
 from napari_anyir.training.run.module import RestorationModule
@@ -45,11 +54,36 @@ def test_gradients_are_clipped_and_those_that_are_not_finite_are_dropped():
     trained.configure_gradient_clipping(optimiser)
     optimiser.step()
     assert all(torch.equal(a, b) for a, b in zip(before, weights, strict=True))
-    assert not optimiser.state
+    for state in optimiser.state.values():
+        assert all(not bool(kept.any()) for kept in state.values())
     for w in weights:
         w.grad = torch.ones_like(w)
     trained.configure_gradient_clipping(optimiser)
     assert float(torch.stack([w.grad.norm() for w in weights]).norm()) == pytest.approx(1, rel=1e-3)
+
+
+@pytest.mark.parametrize("method", ["muon", "adamw"])
+def test_a_gradient_that_is_dropped_leaves_moments_and_weights_to_the_bit(method):
+    trained = module(optimiser={"method": method, "weight_decay": 0.1, "learning_rate": 0.1})
+    optimiser = trained.configure_optimizers()
+    weights = list(trained.network.parameters())
+
+    def step(value):
+        for w in weights:
+            w.grad = torch.full_like(w, value)
+        trained.configure_gradient_clipping(optimiser)
+        optimiser.step()
+        kept = [w.detach().clone() for w in weights]
+        return kept, copy.deepcopy(optimiser.state_dict()["state"])
+
+    before, state = step(0.5)
+    after, dropped = step(float("nan"))
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    for number, moments in state.items():
+        for name, kept in moments.items():
+            assert torch.equal(kept, dropped[number][name]), name
+    moved, _ = step(0.5)
+    assert all(not torch.equal(a, b) for a, b in zip(before, moved, strict=True))
 
 
 def test_a_run_without_finite_gradients_ends_in_a_sentence():
@@ -127,3 +161,83 @@ def test_held_out_images_are_spread_and_few(tmp_path):
         leave_out([tmp_path / "a.png"], ["c.png"], tmp_path)
     with pytest.raises(ValueError, match="Everything"):
         leave_out([tmp_path / "a.png"], ["a.png"], tmp_path)
+
+
+class Reads:
+    """Notes who reads numbers from a device, which waits for it."""
+
+    def __init__(self):
+        self.readers = readers = []
+
+        def note():
+            readers.append(
+                [f"{frame.filename}:{frame.name}" for frame in traceback.extract_stack()]
+            )
+
+        class Scalars(TorchDispatchMode):
+            def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+                aten = torch.ops.aten
+                if function.overloadpacket in (aten._local_scalar_dense, aten.equal, aten.nonzero):
+                    note()
+                return function(*args, **(kwargs or {}))
+
+        class Copies(TorchFunctionMode):
+            def __torch_function__(self, function, types, args=(), kwargs=None):
+                if getattr(function, "__name__", "") in ("tolist", "cpu", "numpy"):
+                    note()
+                return function(*args, **(kwargs or {}))
+
+        self.modes = (Scalars(), Copies())
+
+    def __enter__(self):
+        for mode in self.modes:
+            mode.__enter__()
+
+    def __exit__(self, *error):
+        for mode in reversed(self.modes):
+            mode.__exit__(*error)
+
+
+@pytest.mark.parametrize("method", ["muon", "adamw"])
+def test_a_step_waits_for_no_number_of_its_device(tmp_path, method):
+    """One wait in a step empties a card's queue, and no CUDA graph can hold it."""
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    (tmp_path / "photos").mkdir()
+    imsave(tmp_path / "photos" / "a.png", pixels)
+    config = TrainingConfig(
+        network=SMALL,
+        data={"source": "folder", "root": tmp_path / "photos"},
+        phases=[{"crop": 16, "batch": 2}],
+        optimiser={"method": method},
+        steps=4,
+    )
+
+    class Watched(Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            pl_module.waits_are_free = False  # as on a card
+            if batch_idx == 2:
+                self.reads = Reads()
+                self.reads.__enter__()
+
+        def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+            if batch_idx == 2:
+                self.reads.__exit__(None, None, None)
+
+    watched = Watched()
+    source = open_source(config)
+    trained = RestorationModule(config, source)
+    trainer = Trainer(
+        max_steps=4,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[watched],
+    )
+    trainer.fit(trained)
+    assert trained.position.step == 4
+    # Data are made for many steps at once, outside of the step.
+    ours = [r for r in watched.reads.readers if not any("source.py:batch" in f for f in r)]
+    assert ours == []
+    assert watched.reads.readers  # those of the data are seen, so others would be
