@@ -35,6 +35,12 @@ if not torch.cuda.is_available():
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# spandrel brings torchvision, whose operators torchmetrics and Lightning need to be imported.
+if importlib.util.find_spec("torchvision"):
+    from napari_anyir.weights.torchvision_operators import declare_operators
+
+    declare_operators()
+
 # Fixtures behind which Qt starts; without a display Qt ends the whole process, not one test.
 _WINDOW_FIXTURES = {"qtbot", "qapp", "make_napari_viewer", "make_napari_viewer_proxy"}
 

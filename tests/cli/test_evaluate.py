@@ -99,7 +99,7 @@ def test_other_networks_stand_beside_ours(
     monkeypatch.setenv("NAPARI_ANYIR_MODELS", str(root.parent / "models"))
     foreign.save("Restormer", root.parent / "restormer.pth")
     add_model(root.parent / "restormer.pth")
-    result = run(root, "--protocol", "derain", "--model", "restormer")
+    result = run(root, "--protocol", "derain", "--model", "restormer", "--images")
     assert result.exit_code == 0, result.output
     folder = root.parent / "out" / "derain"
     lines = (folder / "side-by-side.md").read_text().splitlines()
@@ -119,3 +119,12 @@ def test_other_networks_stand_beside_ours(
         ["report", "-r", str(root.parent / "out"), "-o", str(root.parent / "report")],
     )
     assert report.exit_code == 0, report.output
+    # Both methods on the same images, with a part enlarged, here and in the report.
+    pictures = sorted((folder / "side-by-side").glob("*.png"))
+    assert [path.name for path in pictures] == ["Rain100L-rain-1.png", "Rain100L-rain-2.png"]
+    with Image.open(pictures[0]) as opened:
+        assert opened.width > 4 * 250  # degraded, two methods, clean
+        reds = np.asarray(opened.convert("RGB")).reshape(-1, 3)
+    assert (reds == (0xD6, 0x27, 0x28)).all(1).sum() > 100  # the frames
+    page = (root.parent / "report" / "report.md").read_text()
+    assert page.count("derain, Rain100L, rain-1 (as Fig. 5, 6, 16).") == 2

@@ -12,8 +12,10 @@ from typer.testing import CliRunner
 
 import napari_anyir
 from napari_anyir.cli import app
-from napari_anyir.files import write_image
+from napari_anyir.files import read_image, write_image
+from napari_anyir.model import AnyIRConfig, build_model
 from napari_anyir.weights import find_model, load_model
+from napari_anyir.weights.loading import save_network
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +79,49 @@ def test_add_verify_and_use(tmp_path: Path, model_folder: Path) -> None:
     assert result.exit_code == 1
     assert "damaged or changed" in result.stderr
     assert "nano: " in result.stdout  # the others are still told of
+
+
+@pytest.mark.parametrize("name", ["Restormer", "SCUNet"])
+def test_other_peoples_networks_restore_from_the_shell(
+    foreign: Any, name: str, tmp_path: Path
+) -> None:
+    foreign.save(name, tmp_path / "other.pth")
+    assert run("add", tmp_path / "other.pth").exit_code == 0
+    assert name in run("info", "other").stdout
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 56, 3), np.uint8)
+    write_image(tmp_path / "a.png", pixels)
+    command = ["restore", tmp_path / "a.png", "-o", tmp_path / "b.png", "-m", "other"]
+    done = CliRunner().invoke(app, [*map(str, command), "--device", "cpu"])
+    assert done.exit_code == 0, done.output
+    expected = napari_anyir.restore(pixels, axes="YXS", model="other", device="cpu")
+    np.testing.assert_array_equal(read_image(tmp_path / "b.png").array, expected)
+    assert (expected != pixels).any()
+
+
+@pytest.mark.parametrize(
+    ("form", "ending", "needs"),
+    [
+        ("torchscript", "pt", "torch"),
+        ("onnx", "onnx", "onnxruntime"),
+        ("bioimageio", "zip", "bioimageio.core"),
+    ],
+)
+def test_export_writes_a_file_that_was_run(
+    form: str, ending: str, needs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip(needs, reason="the extra 'export' is not installed")
+    config = AnyIRConfig(dim=8, blocks=(1, 1, 1, 1), refinement=1, heads=(1, 1, 2, 4), stem=2)
+    save_network(build_model(config), tmp_path / "half.safetensors")
+    monkeypatch.chdir(tmp_path)
+    wrong = run("export", tmp_path / "half.safetensors", "--format", form, "-o", "half.txt")
+    assert wrong.exit_code == 2
+    assert f"must end in .{ending}" in wrong.stderr.replace("\n", " ")
+    done = run("export", tmp_path / "half.safetensors", "--format", form)
+    assert done.exit_code == 0, done.output
+    assert f"Wrote half.{ending}: run at sides from 64 to 513 pixels" in done.stdout
+    assert sorted(path.name for path in tmp_path.glob("*half*")) == sorted(
+        ["half.safetensors", f"half.{ending}"]
+    )
 
 
 def test_add_refuses_what_is_no_model(tmp_path: Path, model_folder: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from napari_anyir.training.evaluation.metrics import Image
 
-Restorer = Callable[[Image], Image]
-"""From (H, W, 3) float32 in [0, 1] to the same."""
+Restorer = Callable[[Any], Any]
+"""From (H, W, 3) float32 in [0, 1] to the same; a network also takes files of any depth."""
 
 
 def classical() -> dict[str, Restorer]:

@@ -69,8 +69,8 @@ def compare_runs(runs: Sequence[Run]) -> MeanTable:
         before = average([measured[0][name][0] for name in common])
         after = [average([one[name][1] for name in common]) for one in measured]
         rows.append((AVERAGE, str(before.images), decibels(before.psnr), *_cells(after)))
-    said = dict.fromkeys(run.switches.describe() for run in runs)
-    notes = [*said] if len(said) == 1 else [f"{r.label}: {r.switches.describe()}" for r in runs]
+    said = dict.fromkeys(run.describe() for run in runs)
+    notes = [*said] if len(said) == 1 else [f"{r.label}: {r.describe()}" for r in runs]
     notes += [f"{run.label}: a {run.architecture} network." for run in runs if not run.ours]
     uneven = [name for name in common if len({one[name][1].images for one in measured}) > 1]
     if uneven:

@@ -6,19 +6,17 @@ prints it.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from napari_anyir.inference import restore
+from napari_anyir.inference.cluster import from_anywhere
 from napari_anyir.inference.engine.device import resolve_device
 from napari_anyir.inference.models import get_model
-from napari_anyir.training.evaluation.classical import Restorer, classical
+from napari_anyir.training.evaluation.classical import Restorer
 from napari_anyir.training.evaluation.evaluated_runs import (
     FILE,
     TRAINING_FACTS,
@@ -28,10 +26,19 @@ from napari_anyir.training.evaluation.evaluated_runs import (
     default_switches,
 )
 from napari_anyir.training.evaluation.examples import Example, NoiseStream, read_examples
-from napari_anyir.training.evaluation.metrics import Image, as_measured, psnr, ssim
+from napari_anyir.training.evaluation.metrics import Image, psnr, ssim
+from napari_anyir.training.evaluation.own_pairs import (
+    Deep,
+    own_sets,
+    picture_of,
+    read_own,
+    score_own,
+)
 from napari_anyir.training.evaluation.score_files import FILE as SCORES
-from napari_anyir.training.evaluation.score_files import INPUT, OUTPUT, ImageScore
-from napari_anyir.training.paper.protocols import find_protocol
+from napari_anyir.training.evaluation.score_files import INPUT, ImageScore
+from napari_anyir.training.evaluation.visual_comparison import GAP
+from napari_anyir.training.evaluation.working import Methods, Work, cluster_work, work_here
+from napari_anyir.training.paper.protocols import OWN, find_protocol
 from napari_anyir.training.sets.found_sets import FoundSet, find_sets
 from napari_anyir.training.writing import replace_file
 from napari_anyir.weights import find_model
@@ -65,6 +72,9 @@ class Options:
         How to measure; by default as the protocol.
     name : str, optional
         What results call the model; by default as its card or file.
+    cluster : str or None
+        Address of a dask.distributed scheduler whose workers restore the images. Noise is drawn
+        and results are measured here, so numbers do not depend on it.
 
     Raises
     ------
@@ -88,6 +98,7 @@ class Options:
     device: str = "auto"
     switches: Switches | None = None
     name: str | None = None
+    cluster: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse a limit of nothing."""
@@ -142,7 +153,13 @@ def evaluate(
     switches = options.switches or default_switches(protocol.name)
     device = resolve_device(options.device)
     loaded = get_model(model)
-    found, missing = find_sets(root, protocol, options.only)
+    if protocol is OWN and options.classical:
+        raise ValueError("scikit-image's denoisers take photographs; leave --classical out.")
+    missing: dict[str, str] = {}
+    if protocol is OWN:
+        found = own_sets(root)
+    else:
+        found, missing = find_sets(root, protocol, options.only)
     if not any(one.wanted for one in found):
         reasons = list(missing.values())
         raise FileNotFoundError(
@@ -165,23 +182,14 @@ def evaluate(
     )
     run = _joined(run, overwrite=options.overwrite)
     run.write()
-
-    def output(image: Image) -> NDArray[np.float32]:
-        restored: NDArray[np.float32] = restore(
-            image,
-            axes="YXS",
-            model=loaded.network,
-            device=str(device),
-            precision=switches.precision,
-            tile=switches.tile,
-            intensity="dtype",
-        )
-        return restored
-
-    restorers: dict[str, Restorer] = {OUTPUT: output}
-    if options.classical:
-        restorers |= classical()
-    measure_sets(run, found, restorers, options, progress)
+    methods = Methods(model, str(device), switches.precision, switches.tile, options.classical)
+    if options.cluster is None:
+        measure_sets(run, found, methods.restorers(), options, progress)
+    else:
+        # The workers choose their own device: this machine may have another.
+        there = replace(methods, model=from_anywhere(model), device=options.device)
+        with cluster_work(options.cluster, there, switches.rounding) as work:
+            measure_sets(run, found, there.restorers(), options, progress, work)
     run.write()
     return run, missing
 
@@ -209,6 +217,7 @@ def measure_sets(
     restorers: Mapping[str, Restorer],
     options: Options,
     progress: Progress | None = None,
+    work: Work | None = None,
 ) -> None:
     """Measure restorers on sets and append the scores to the run's file, image by image.
 
@@ -224,8 +233,11 @@ def measure_sets(
         What to measure.
     progress : callable, optional
         Called before each image and at the end.
+    work : callable, optional
+        Does the work elsewhere, for example on a cluster; here by default.
     """
     switches = run.switches
+    work = work or work_here(restorers, switches.rounding)
     stream = NoiseStream(switches.noise_seed, switches.noise_storage)
     scores = run.scores()
     methods = (INPUT, *restorers)
@@ -247,13 +259,18 @@ def measure_sets(
         if not todo[set_name] and (not one.test.sigma or index > max(last_noise, default=-1)):
             continue
         first = {pair.name for pair in one.pairs[:STRIPS]}
-        for example in read_examples(
-            one.pairs, one.test.sigma, stream, crop=switches.crop, wanted=todo[set_name]
-        ):
+        examples = (
+            (Example(*pair) for pair in read_own(one.pairs, todo[set_name]))
+            if one.test in OWN.tests
+            else read_examples(
+                one.pairs, one.test.sigma, stream, crop=switches.crop, wanted=todo[set_name]
+            )
+        )
+        for example, results in work(examples):
             if progress:
                 progress(count, total, f"{set_name}: {example.name}")
-            rows = []
-            for method, image, seconds in _results(example, restorers, switches):
+            rows = [_score(set_name, example, INPUT, example.degraded, 0.0, switches)]
+            for method, image, seconds in results:
                 rows.append(_score(set_name, example, method, image, seconds, switches))
                 if options.images and method == next(iter(restorers)):
                     keep_images(run, set_name, example, image, strip=example.name in first)
@@ -263,35 +280,22 @@ def measure_sets(
         progress(total, total, "")
 
 
-def _results(
-    example: Example, restorers: Mapping[str, Restorer], switches: Switches
-) -> Iterator[tuple[str, Image, float]]:
-    yield INPUT, example.degraded, 0.0
-    for method, restorer in restorers.items():
-        started = time.perf_counter()
-        output = restorer(example.degraded)
-        seconds = time.perf_counter() - started
-        yield method, as_measured(output, switches.rounding), seconds
-
-
 def _score(
     set_name: str,
     example: Example,
     method: str,
-    image: Image,
+    image: Image | Deep,
     seconds: float,
     switches: Switches,
 ) -> ImageScore:
-    return ImageScore(
-        set_name,
-        example.name,
-        method,
-        round(psnr(image, example.clean), 6),
-        round(ssim(image, example.clean, switches.ssim), 6),
-        image.shape[0],
-        image.shape[1],
-        round(seconds, 4),
-    )
+    if isinstance(image, Deep):
+        scores = score_own(image, example.clean, switches.ssim)
+        height, width = image.planes().shape[1:3]
+    else:
+        scores = psnr(image, example.clean), ssim(image, example.clean, switches.ssim)
+        height, width = image.shape[:2]
+    numbers = (round(scores[0], 6), round(scores[1], 6), height, width, round(seconds, 4))
+    return ImageScore(set_name, example.name, method, *numbers)
 
 
 def picture_path(run: Run, set_name: str, name: str, kind: str = "images") -> Path:
@@ -309,7 +313,9 @@ def picture_path(run: Run, set_name: str, name: str, kind: str = "images") -> Pa
     return run.folder / kind / set_name.replace(" ", "_") / f"{name.replace('/', '_')}.png"
 
 
-def keep_images(run: Run, set_name: str, example: Example, restored: Image, *, strip: bool) -> None:
+def keep_images(
+    run: Run, set_name: str, example: Example, restored: Image | Deep, *, strip: bool
+) -> None:
     """Write a restored image, and degraded, restored and clean side by side if asked.
 
     Parameters
@@ -320,14 +326,18 @@ def keep_images(run: Run, set_name: str, example: Example, restored: Image, *, s
         Test set.
     example : Example
         The image.
-    restored : numpy.ndarray
-        (H, W, 3), float32 in [0, 1].
+    restored : numpy.ndarray or Deep
+        (H, W, 3), float32 in [0, 1]; of files of any depth the first plane is shown.
     strip : bool
         Whether to write the strip.
     """
+    if isinstance(restored, Deep):
+        clean = example.clean
+        shown = [picture_of(one, clean) for one in (example.degraded, clean, restored)]
+        example, restored = Example(example.name, *shown[:2]), shown[2]
     _save(picture_path(run, set_name, example.name), restored)
     if strip:
-        gap = np.ones((restored.shape[0], 8, 3), np.float32)
+        gap = np.ones((restored.shape[0], GAP, 3), np.float32)
         beside = (example.degraded, gap, restored, gap, example.clean)
         _save(picture_path(run, set_name, example.name, "strips"), np.concatenate(beside, axis=1))
 

@@ -14,7 +14,7 @@ from napari_anyir.training.evaluation.examples import NOISE_SEEDS, STORAGES
 from napari_anyir.training.evaluation.metrics import ROUNDINGS, SSIMS, check_choice, describe_metric
 from napari_anyir.training.evaluation.score_files import FILE as SCORES
 from napari_anyir.training.evaluation.score_files import INPUT, OUTPUT, Mean, ScoreFile, means
-from napari_anyir.training.paper.protocols import find_protocol
+from napari_anyir.training.paper.protocols import OWN, find_protocol
 from napari_anyir.training.writing import write_json
 from napari_anyir.weights.card import ANYIR
 
@@ -100,7 +100,7 @@ class Switches:
 
 
 def default_switches(protocol: str) -> Switches:
-    """How a protocol is measured: as `Switches` says, and CDD-11 uncropped.
+    """How a protocol is measured: as `Switches` says, CDD-11 and one's own pairs uncropped.
 
     Examples
     --------
@@ -108,7 +108,7 @@ def default_switches(protocol: str) -> Switches:
     >>> default_switches("3deg").crop, default_switches("cdd11").crop
     (16, None)
     """
-    return Switches(crop=None) if protocol == "cdd11" else Switches()
+    return Switches(crop=None) if protocol in ("cdd11", OWN.name) else Switches()
 
 
 @dataclass(frozen=True)
@@ -201,6 +201,19 @@ class Run:
     def label(self) -> str:
         """What tables call it: the model, and what differs from the default."""
         return f"{self.model}{self.switches.suffix(self.protocol).replace('-', ' ')}"
+
+    def describe(self) -> str:
+        """Say in words how numbers were made; printed beside them."""
+        switches = self.switches
+        if self.protocol != OWN.name:
+            return switches.describe()
+        tile = "whole images" if switches.tile is None else f"tiles: {switches.tile}"
+        return (
+            "All planes and colours, full scale 255 for 8-bit images, 1 for floats in [0, 1], and "
+            "otherwise the distance between the clean image's extremes; SSIM "
+            f"({switches.ssim}): {SSIMS[switches.ssim]}, mean of planes and channels. Means over "
+            f"images; {tile}; {switches.precision}; intensities as 'anyir restore' maps them."
+        )
 
     def scores(self) -> ScoreFile:
         """Scores of its images."""

@@ -43,13 +43,13 @@ class Example:
     ----------
     name : str
         Unique within its set.
-    degraded, clean : numpy.ndarray
-        (H, W, 3), float32 in [0, 1].
+    degraded, clean : numpy.ndarray or Deep
+        (H, W, 3), float32 in [0, 1]; or, of pairs of one's own, the pixels of their files.
     """
 
     name: str
-    degraded: Image
-    clean: Image
+    degraded: Any
+    clean: Any
 
 
 def centre_crop(image: NDArray[Any], multiple: int | None = 16) -> NDArray[Any]:

@@ -170,7 +170,7 @@ def _paper_cells(run: Run, name: str, after: Mean, *, fair: bool) -> list[str]:
 
 
 def _notes(run: Run, measured: dict[str, tuple[Mean, Mean]], absent: list[str]) -> list[str]:
-    notes = [run.switches.describe(), *training_notes(run)]
+    notes = [run.describe(), *training_notes(run)]
     if run.protocol in TABLES and run.ours:
         number = 12 if run.protocol == "3deg-balanced" else TABLES[run.protocol]
         row = "AnyIR (new)" if number == 12 else paper_row(run.protocol, run.variant)

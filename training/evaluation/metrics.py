@@ -131,17 +131,27 @@ def ssim(image: Image, clean: Image, variant: str = "uniform") -> float:
     """
     check_choice("ssim", variant, SSIMS)
     _check(image, clean)
-    taps = 7 if variant == "uniform" else 11
+    taps, window = window_of(variant)
     if min(clean.shape[:2]) < taps:
         raise ValueError(
             f"An image of {clean.shape[0]} x {clean.shape[1]} pixels is smaller than the "
             f"{taps} x {taps} window of SSIM; leave it out."
         )
-    window: dict[str, Any] = {}
-    if variant == "gaussian":
-        # truncate is 3.5 there, which makes 11 taps of sigma 1.5.
-        window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
     return float(structural_similarity(clean, image, data_range=1, channel_axis=-1, **window))
+
+
+def window_of(variant: str) -> tuple[int, dict[str, Any]]:
+    """Taps of a window of `SSIMS`, and what scikit-image is to be told of it.
+
+    Examples
+    --------
+    >>> window_of("uniform")
+    (7, {})
+    """
+    if variant == "uniform":
+        return 7, {}
+    # truncate is 3.5 there, which makes 11 taps of sigma 1.5.
+    return 11, {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
 
 
 def _check(image: Image, clean: Image) -> None:

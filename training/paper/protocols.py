@@ -211,13 +211,17 @@ PROTOCOLS: dict[str, Protocol] = {
 """All protocols by name."""
 
 
+OWN = Protocol("pairs", (), (TestSet("pairs", "pairs"),), 0)
+"""Pairs of one's own, which are in no table: a folder with ``input`` and ``target``."""
+
+
 def find_protocol(name: str) -> Protocol:
     """Find a protocol by its name.
 
     Parameters
     ----------
     name : str
-        A key of `PROTOCOLS`.
+        A key of `PROTOCOLS`, or that of `OWN`.
 
     Returns
     -------
@@ -235,6 +239,9 @@ def find_protocol(name: str) -> Protocol:
     >>> len(find_protocol("cdd11").tests)
     11
     """
+    if name == OWN.name:
+        return OWN
     if name not in PROTOCOLS:
-        raise ValueError(f"Unknown protocol {name!r}; known are {', '.join(PROTOCOLS)}.")
+        known = ", ".join((*PROTOCOLS, OWN.name))
+        raise ValueError(f"Unknown protocol {name!r}; known are {known}.")
     return PROTOCOLS[name]

@@ -12,6 +12,7 @@ from PIL import Image as Pillow
 
 from napari_anyir.training.evaluation.evaluated_runs import Run
 from napari_anyir.training.evaluation.mean_table import MeanTable, mean_table
+from napari_anyir.training.evaluation.visual_comparison import draw_views, find_views
 from napari_anyir.training.report.figures import draw_psnr, draw_quality, draw_samples
 from napari_anyir.training.report.measured_results import MeasuredResults, label_of
 from napari_anyir.training.report.report_tables import NOT_RUN, ReportTable, report_tables
@@ -84,7 +85,7 @@ def write_report(results: Path, out: Path) -> Path:
     (out / "tables").mkdir(parents=True, exist_ok=True)
     for table in tables:
         write_text(out / "tables" / f"table-{table.number:02}.csv", table.csv())
-    strips = _copy_strips(found.runs, out)
+    strips = [*_draw_views(found.runs, out), *_copy_strips(found.runs, out)]
     charts = {
         "psnr": draw_psnr([run for run, _ in measured], out / "pictures" / "psnr.png"),
         "samples": draw_samples(out / "pictures" / "samples.png"),
@@ -98,6 +99,20 @@ def write_report(results: Path, out: Path) -> Path:
     page = out / PAGE
     write_text(page, _html(tables, measured, strips, charts, pixels, out))
     return page
+
+
+def _draw_views(runs: Sequence[Run], out: Path) -> list[tuple[str, Path]]:
+    """Draw what several models of a protocol made of the same images, with a part enlarged."""
+    drawn = []
+    for protocol in dict.fromkeys(run.protocol for run in runs):
+        several = [run for run in runs if run.protocol == protocol]
+        if len(several) < 2:
+            continue
+        for views in find_views(several):
+            name = f"{protocol}-views-{views.set_name.replace(' ', '_')}-{views.image}.png"
+            path = draw_views(views, out / "pictures" / name)
+            drawn.append((f"{protocol}, {views.set_name}, {views.image} (as Fig. 5, 6, 16).", path))
+    return drawn
 
 
 def _copy_strips(runs: Sequence[Run], out: Path) -> list[tuple[str, Path]]:

@@ -324,7 +324,7 @@ def _notes(table: PaperTable, measured: MeasuredResults) -> tuple[str, ...]:
                 f"The paper prints an average PSNR of {printed:.2f} for {method}; the mean of its "
                 f"own cells is {again:.2f}. Differences are to the printed one."
             )
-    ssims = sorted({run.switches.describe() for run in measured.of(*protocols)})
+    ssims = sorted({run.describe() for run in measured.of(*protocols)})
     if any(column.endswith(" ssim") for column in table.columns) and ssims:
         notes += [f"Ours: {words}" for words in ssims]
     notes += _warnings(table, measured)

@@ -146,19 +146,19 @@ class Schedule:
         >>> Schedule(TrainingConfig(steps=100, warm_up_steps=10)).describe()
         'learning rate 0.0002 (adamw), reached after 10 steps, then along a cosine to zero'
         """
-        config = self.config
+        config, rise = self.config, "from the first step on"
         if config.warm_up_steps:
-            rise = f"{config.warm_up_steps} steps"
+            rise = f"reached after {config.warm_up_steps} steps"
             if config.minutes is not None:
                 rise += f", or {LONGEST_WARM_UP:.0%} of the run"
         elif config.warm_up_epochs:
-            rise = f"{config.warm_up_epochs:g} epochs"
-        else:
-            rise = f"{config.warm_up_share:.0%} of the run" if config.warm_up_share else "no time"
+            rise = f"reached after {config.warm_up_epochs:g} epochs"
+        elif config.warm_up_share:
+            rise = f"reached after {config.warm_up_share:.1%} of the run"
         optimiser = config.optimiser
         return (
-            f"learning rate {optimiser.learning_rate:g} ({optimiser.method}), reached after "
-            f"{rise}, then along a cosine to zero"
+            f"learning rate {optimiser.learning_rate:g} ({optimiser.method}), {rise}, then along a "
+            "cosine to zero"
         )
 
     def seconds_left(self, position: Position, began: Position) -> float | None:

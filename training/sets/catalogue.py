@@ -75,7 +75,7 @@ class SetLayout:
 _RAIN = r"rain100l.*|derain(ing)?|raindata(train|test)light|rain(train|test)l|rain"
 _NOT_RAIN = r".*100h.*|.*heavy.*|cdd.*"
 _GOPRO = r"gopro.*|deblur(ring)?|gopr\d.*"
-# Sequences below blur and sharp, as MoCE-IR and the video codes have them.
+# Sequences below blur and sharp, as codes for video have them.
 _SEQUENCES = r"gopr\d.*"
 _LOL = r"lol(v1|dataset)?|lol(v1)?(train|test|eval)|lowlight.*|enhance(ment)?|our485|eval15"
 _NOT_LOL = r"lolv?2.*|.*real.*|.*synthetic.*|cdd.*"

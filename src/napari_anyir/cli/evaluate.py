@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_anyir.cli.options import Device, parse_tile, shown, torch_first
+from napari_anyir.cli.options import Cluster, Device, parse_tile, shown, torch_first
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -137,6 +137,7 @@ class ScopeOptions:
         False
     )
     device: Device = "auto"
+    cluster: Cluster = None
 
 
 def evaluate(
@@ -144,7 +145,8 @@ def evaluate(
         str,
         typer.Option(
             help="3deg, 5deg, cdd11, zeroshot-snow, zeroshot-underwater, denoise, derain, dehaze, "
-            "3deg-balanced, or dev for a folder of small sets.",
+            "3deg-balanced; dev for a folder of small sets; or pairs for ROOT/input and "
+            "ROOT/target, images of any depth.",
             show_default=False,
         ),
     ],
@@ -157,8 +159,8 @@ def evaluate(
     """Measure a model on a protocol of the paper: PSNR and SSIM, ours, the paper's, the difference.
 
     Results are per-image.csv, means.csv and table.md in RESULTS/PROTOCOL/MODEL; of several models
-    also side-by-side.md in RESULTS/PROTOCOL. A run that was stopped goes on where it was. Sets that
-    are not there are skipped; exit status 1 if none is.
+    also side-by-side.md in RESULTS/PROTOCOL, with --images pictures as well. A run that was stopped
+    goes on where it was. Sets that are not there are skipped; exit status 1 if none is.
     """
     models = scope.model or ["default"]
     if scope.name and len(models) > 1:
@@ -177,6 +179,7 @@ def evaluate(
         from napari_anyir.training.evaluation.evaluate import evaluate as measure
         from napari_anyir.training.evaluation.evaluated_runs import default_switches
         from napari_anyir.training.evaluation.mean_table import mean_table, write_table
+        from napari_anyir.training.evaluation.visual_comparison import write_views
     except ImportError as error:
         raise need_training(error) from error
     from napari_anyir.cli.tables import bar, print_table
@@ -191,6 +194,7 @@ def evaluate(
         overwrite=scope.overwrite,
         device=scope.device,
         name=scope.name,
+        cluster=scope.cluster,
     )
     runs = []
     for one in models:
@@ -223,6 +227,8 @@ def evaluate(
             caption="\n".join(table.notes),
             numbers=table.columns[1:],
         )
+        if views := write_views(runs, scope.out / runs[0].protocol):
+            typer.echo(f"Side by side, with a part enlarged: {shown(views[0].parent)}")
     if missing:
         typer.echo(
             f"Skipped, for they are not below '{shown(data)}': {', '.join(missing)}; "

@@ -10,6 +10,7 @@ import typer
 
 __all__ = [
     "Axes",
+    "Cluster",
     "Device",
     "Events",
     "Inputs",
@@ -42,6 +43,16 @@ Model = Annotated[
     str, typer.Option("--model", "-m", help="Name of a model, or path of a checkpoint.")
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="ADDRESS",
+        help="Scheduler of a dask.distributed cluster, such as tcp://10.0.0.1:8786, whose workers "
+        "do the work: with the same package, models and folders as here.",
+        show_default=False,
+    ),
+]
 Intensity = Annotated[
     str,
     typer.Option(

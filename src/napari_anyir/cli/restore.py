@@ -13,6 +13,7 @@ import typer
 
 from napari_anyir.cli.option_groups import PassOptions, ResultOptions
 from napari_anyir.cli.options import (
+    Cluster,
     Inputs,
     Output,
     parse_intensity,
@@ -56,6 +57,7 @@ def restore(
             show_default=False,
         ),
     ] = None,
+    cluster: Cluster = None,
 ) -> None:
     """Restore images: .npy, TIFF, PNG, JPEG, WebP, BMP and OME-Zarr.
 
@@ -90,6 +92,7 @@ def restore(
             suffix=results.suffix,
             extension=results.format,
             overwrite=results.overwrite,
+            cluster=cluster,
             progress=lambda done, of: progress.update(task, completed=done, total=of),
         )
         with closing(run):

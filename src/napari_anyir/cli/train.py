@@ -33,7 +33,8 @@ def _training() -> Any:
     """Import the configurations of training, or name the extra that is missing."""
     torch_first()
     try:
-        for name in ("lightning.pytorch", "tensorboard"):
+        # The first lets the others be imported beside any torchvision.
+        for name in ("napari_anyir.training.run", "lightning.pytorch", "tensorboard"):
             importlib.import_module(name)
         from napari_anyir.training import config_files
     except ModuleNotFoundError as error:

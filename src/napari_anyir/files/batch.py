@@ -38,11 +38,12 @@ __all__ = ["restore_files"]
 
 
 class ResultFiles(TypedDict, total=False):
-    """Names and formats of results, and whether they may replace other files."""
+    """Names and formats of results, whether they may replace other files, and who makes them."""
 
     suffix: str
     extension: str | None
     overwrite: bool
+    cluster: str | None
 
 
 def restore_files(
@@ -77,7 +78,10 @@ def restore_files(
     **results
         suffix: added to every name, before the extension. extension: format of all results, for
         instance ``".png"``; default: each as its input. overwrite: replace files that exist under
-        the names of results and were not made in this way; default: no.
+        the names of results and were not made in this way; default: no. cluster: address of a
+        dask.distributed scheduler, such as ``"tcp://10.0.0.1:8786"``, whose workers restore the
+        files, each one at a time; they need this package, the same models, and the same folders
+        under the same names; default: this process.
 
     Returns
     -------
@@ -109,7 +113,7 @@ def restore_files(
     check_keywords("restore_files", results, ResultFiles)
     suffix, extension = results.get("suffix", ""), results.get("extension")
     settings = settings or Settings()
-    tried = _try_settings(settings)
+    tried = try_settings(settings)
     # Where the kind of each image chooses its model, any of them counts.
     hashes = dict.fromkeys(record.sha256 for record in tried)
     made_with = {
@@ -136,7 +140,7 @@ def restore_files(
         elif log.holds(job.target, made_from):
             there.append(replace(status, state="skipped", message="It is there already."))
         else:
-            todo.append(_Task(job, status, made_from))
+            todo.append(Task(job, status, made_from))
             taken += [job.target] if is_there(job.target) else []
     if taken and not results.get("overwrite", False):
         what = f"'{taken[0]}' exists" if len(taken) == 1 else f"{len(taken)} results exist"
@@ -145,11 +149,15 @@ def restore_files(
             f"{what} already{first}, made from other data, with other settings or by other "
             "programs; name another folder or allow overwriting (--overwrite)."
         )
-    return _Run(plan, log, settings, progress, cancel).states(todo, there)
+    if (cluster := results.get("cluster")) is None:
+        return Batch(plan, log, settings, progress, cancel).states(todo, there)
+    from napari_anyir.files.cluster_batch import ClusterBatch
+
+    return ClusterBatch(cluster, plan, log, settings, progress, cancel).states(todo, there)
 
 
 @dataclass(frozen=True)
-class _Task:
+class Task:
     """A job, its first status, and what its line in the log must say."""
 
     job: FileJob
@@ -166,7 +174,7 @@ class _Making:
     software: str
 
 
-def _try_settings(settings: Settings) -> list[Provenance]:
+def try_settings(settings: Settings) -> list[Provenance]:
     """Refuse settings that would fail for every file; return how they are understood.
 
     They are tried on images of nothing, a photograph and a micrograph: no rule has to be written
@@ -187,7 +195,7 @@ def _input_facts(job: FileJob) -> dict[str, Any]:
     return {"input": source, "input_size": sum(sizes), "input_time": max(times)}
 
 
-class _Run:
+class Batch:
     """The work itself: one thread reads ahead, one writes behind, this one restores."""
 
     def __init__(
@@ -206,7 +214,7 @@ class _Run:
         self.computed = 0
 
     def states(
-        self, todo: list[_Task], there: list[FileStatus]
+        self, todo: list[Task], there: list[FileStatus]
     ) -> Generator[FileStatus, None, None]:
         """Do the tasks and tell of every change."""
         yield from there
@@ -224,7 +232,7 @@ class _Run:
             with contextlib.suppress(OSError):
                 self.plan.root.rmdir()  # only if it is empty: nothing came of the run
 
-    def _all(self, todo: list[_Task], run: str) -> Generator[FileStatus, None, None]:
+    def _all(self, todo: list[Task], run: str) -> Generator[FileStatus, None, None]:
         reader = ThreadPoolExecutor(1, thread_name_prefix="anyir-read")
         writer = ThreadPoolExecutor(1, thread_name_prefix="anyir-write")
         written: Future[FileStatus] | None = None
@@ -240,7 +248,7 @@ class _Run:
                 if number + 1 < len(todo):
                     read = reader.submit(_read, todo[number + 1].job.source)
                 if image is not None:
-                    outcome = self._restored(task, status, image, seconds, run)
+                    outcome = self.restored(task, status, image, seconds, run)
                     del image
                     self._count()
                     if written is not None:
@@ -277,10 +285,27 @@ class _Run:
         if self.progress is not None:
             self.progress(self.computed + fraction, len(self.plan.jobs))
 
-    def _restored(
-        self, task: _Task, status: FileStatus, image: ImageFile, seconds: float, run: str
+    def restored(
+        self, task: Task, status: FileStatus, image: ImageFile, seconds: float, run: str
     ) -> FileStatus | Callable[[], FileStatus]:
-        """Restore one image; return what is left to do for its thread, or how it ended."""
+        """Restore one image; return what is left to do for its thread, or how it ended.
+
+        Parameters
+        ----------
+        task, status
+            The file.
+        image : ImageFile
+            As it was read.
+        seconds : float
+            That took so long.
+        run : str
+            Name of the run, from its lock.
+
+        Returns
+        -------
+        FileStatus or callable
+            The end; or what writes the result and returns the end.
+        """
         from napari_anyir.inference import guess_axes, restore_into, restore_with_record
         from napari_anyir.inference.model_choice import choose_model
         from napari_anyir.inference.models import get_model
@@ -354,7 +379,7 @@ class _Run:
 
     def _write(
         self,
-        task: _Task,
+        task: Task,
         array: Any,
         like: ImageFile,
         run: str,

@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from napari_anyir.atomic_writing import remove
 
-__all__ = ["RunLock", "remove_stale", "size_and_time", "temporary_of"]
+__all__ = ["RunLock", "is_locked", "remove_stale", "size_and_time", "temporary_of"]
 
 _PART = ".anyir-"
 _LOCK = ".lock"
@@ -115,6 +115,20 @@ class RunLock:
         self._lock.release()
         with contextlib.suppress(OSError):
             self._path.unlink(missing_ok=True)
+
+
+def is_locked(folder: Path, run: str) -> bool:
+    """Whether a run has its lock in a folder: another machine that sees it sees the same folder.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> with RunLock(folder) as lock:
+    ...     is_locked(folder, lock.name), is_locked(folder / "other", lock.name)
+    (True, False)
+    """
+    return (folder / f"{_PART}{run}{_LOCK}").exists()
 
 
 def remove_stale(root: Path, folders: Iterable[Path]) -> int:

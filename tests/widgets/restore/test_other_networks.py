@@ -20,23 +20,27 @@ PIXELS = np.random.default_rng(0).integers(0, 255, (40, 48, 3), np.uint8)
 @pytest.fixture
 def viewer(foreign: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ViewerModel:
     monkeypatch.setenv("NAPARI_ANYIR_MODELS", str(tmp_path / "models"))
-    foreign.save("SCUNet", tmp_path / "scunet.pth")
-    add_model(tmp_path / "scunet.pth")
+    for name in ("SCUNet", "Restormer"):
+        foreign.save(name, tmp_path / f"{name.lower()}.pth")
+        add_model(tmp_path / f"{name.lower()}.pth")
     made = ViewerModel()
     made.add_image(PIXELS, name="noisy", rgb=True)
     return made
 
 
-def test_the_restore_dock_takes_them(qtbot: Any, viewer: ViewerModel, finish: Any) -> None:
+@pytest.mark.parametrize("model", ["scunet", "restormer"])
+def test_the_restore_dock_takes_them(
+    qtbot: Any, viewer: ViewerModel, finish: Any, model: str
+) -> None:
     widget = RestoreWidget(viewer)
     qtbot.addWidget(widget)
-    widget.form.model_box.setCurrentText("scunet")
+    widget.form.model_box.setCurrentText(model)
     widget.form.device_box.setCurrentText("cpu")
     widget.run()
     finish(widget.runner)
-    expected = napari_anyir.restore(PIXELS, axes="YXS", model="scunet", device="cpu")
+    expected = napari_anyir.restore(PIXELS, axes="YXS", model=model, device="cpu")
     np.testing.assert_array_equal(viewer.layers["noisy restored"].data, expected)
-    assert widget.status_label.text().startswith("scunet on cpu")
+    assert widget.status_label.text().startswith(f"{model} on cpu")
 
 
 def test_the_look_inside_dock_says_that_it_knows_anyir_only(
