@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from qtpy.QtCore import Qt
 from stage import Stage, Wait
 
 from napari_anyir.inference.model_choice import choose_model
@@ -283,6 +284,30 @@ def tabs(stage: Stage) -> Iterator[Wait]:
     yield from _choose_model(first)
     yield from _click_and_wait(stage, first)
     assert window.height() <= 768, f"with a report taller: {window.height()}"
+
+
+def nothing_is_cut(stage: Stage) -> Iterator[Wait]:
+    """Open each dock 360 pixels wide on a small laptop's screen; all words can be read."""
+    stage.viewer.window.resize(1366, 700)
+    window = stage.viewer.window._qt_window
+    cut = {}
+    for title in (RESTORE, COMPARE, DEGRADE, FOLDER, LEARN, LOOK_INSIDE, WHAT_IF, ANALYSES):
+        widget = stage.dock(title)
+        yield 0.5
+        window.resizeDocks([stage.dock_of(widget)], [360], Qt.Orientation.Horizontal)
+        if title == RESTORE:
+            yield lambda widget=widget: not widget.form._probe.running
+            yield from _click_and_wait(stage, widget)
+        elif title in (LOOK_INSIDE, WHAT_IF, ANALYSES):
+            yield from _read_model(widget)
+        yield 0.5
+        cut[title] = stage.cut_off(widget)
+        if stage.dock_of(widget).width() > 380:
+            cut[title].append(f"{stage.dock_of(widget).width()} pixels wide")
+        window.grab().save(str(stage.folder / f"{title.partition(' (')[0]}.png"))
+        stage.close_dock(widget)
+        yield 0.3
+    assert not any(cut.values()), {title: parts for title, parts in cut.items() if parts}
 
 
 def _end_in_all_ways(stage: Stage, title: str) -> Iterator[Wait]:

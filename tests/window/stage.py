@@ -24,7 +24,7 @@ from napari._qt.widgets.qt_viewer_dock_widget import QtViewerDockWidget
 from napari.utils.notifications import NotificationSeverity, notification_manager
 from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QAbstractButton, QApplication
+from qtpy.QtWidgets import QAbstractButton, QApplication, QComboBox, QLabel, QWidget
 
 PATIENCE = 100.0
 """Seconds until a condition has failed; the machine may be busy."""
@@ -104,6 +104,28 @@ class Stage:
         picture = self.viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(float)
         drawn = picture.max(axis=-1) > 0
         return float(picture[drawn].mean()) if drawn.mean() > 0.02 else 0.0
+
+    def cut_off(self, widget: Any) -> list[str]:
+        """Tell which words and fields in a dock are smaller than they have to be."""
+        found = []
+        for part in widget.findChildren(QWidget):
+            if part.visibleRegion().isEmpty():  # folded away, or to be scrolled to
+                continue
+            if not isinstance(part, QLabel | QAbstractButton | QComboBox):
+                continue
+            least = part.minimumSizeHint()
+            width, height = least.width(), least.height()
+            if isinstance(part, QLabel) and part.wordWrap():
+                width, height = 0, part.heightForWidth(part.width())
+            if part.width() < width or part.height() < height:
+                text = part.currentText() if isinstance(part, QComboBox) else part.text()
+                found.append(f"{text!r}: {part.width()} x {part.height()} of {width} x {height}")
+        # As the menu opens it; what opens it here gives the package's name.
+        title = self.dock_of(widget).windowTitle().replace("(napari-anyir)", "(AnyIR)")
+        label = self.dock_of(widget).title.findChild(QLabel)
+        if label is not None and label.width() < label.fontMetrics().horizontalAdvance(title):
+            found.append(f"the title {title!r}")
+        return found
 
     def close(self) -> None:
         """Close napari's window."""

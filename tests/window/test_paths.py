@@ -44,6 +44,7 @@ def test_the_main_job_lives_on_every_image(path: str, kind: str, played: Callabl
         ("again", "stack"),
         ("learn", "series"),
         ("tabs", "stack"),
+        ("nothing_is_cut", "series"),
     ],
 )
 def test_every_job_lives(path: str, kind: str, played: Callable) -> None:

@@ -81,6 +81,11 @@ class AnalysesWidget(JobDock):
             self.kind_box.setItemData(
                 self.kind_box.count() - 1, kind.tip, Qt.ItemDataRole.ToolTipRole
             )
+        # The longest name would press the labels together.
+        self.kind_box.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.kind_box.setMinimumContentsLength(12)
         self.layer_box = LayerBox(self._viewer, follows=True)
         self.layer_box.setToolTip("The image that the network sees; of a stack, the shown plane.")
         self.reference_box = LayerBox(self._viewer, none="none")

@@ -10,6 +10,7 @@ from napari_anyir.widgets.kit import last_choices
 from napari_anyir.widgets.kit.form_parts import small_label
 from napari_anyir.widgets.kit.job_dock import JobDock
 from napari_anyir.widgets.kit.model_news import model_news
+from napari_anyir.widgets.kit.scrolling import Scrolling
 from napari_anyir.widgets.learn.before_after import BeforeAfter
 from napari_anyir.widgets.learn.learn_form import LearnForm
 from napari_anyir.widgets.learn.learn_job import Learned, LearnJob
@@ -53,7 +54,7 @@ class LearnWidget(JobDock):
         self.setMinimumWidth(290)
         layout = QVBoxLayout(self)
         layout.setSpacing(6)
-        layout.addWidget(self.form)
+        layout.addWidget(Scrolling(self.form))
         layout.addWidget(self.problem_label)
         layout.addLayout(buttons)
         layout.addWidget(self.row)

@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
     QSlider,
     QSpinBox,
     QVBoxLayout,
+    QWidget,
 )
 
 from napari_anyir.widgets.kit import last_choices
@@ -27,6 +28,7 @@ from napari_anyir.widgets.kit.activity import (
 )
 from napari_anyir.widgets.kit.blender import Blender
 from napari_anyir.widgets.kit.job_dock import JobDock
+from napari_anyir.widgets.kit.scrolling import Scrolling
 from napari_anyir.widgets.layers.contrast import widen_slider
 from napari_anyir.widgets.layers.placing import add_above, sums
 from napari_anyir.widgets.layers.side_by_side import SideBySide
@@ -122,11 +124,16 @@ class RestoreWidget(JobDock):
             "large view only its middle. The network looks at all pixels of an image, so that "
             "the full result can differ a little."
         )
+        choices = QWidget()
+        inner = QVBoxLayout(choices)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.setSpacing(6)
+        inner.addWidget(self.form)
+        inner.addLayout(row)
+        inner.addWidget(self.preview_box)
         layout = QVBoxLayout(self)
         layout.setSpacing(6)
-        layout.addWidget(self.form)
-        layout.addLayout(row)
-        layout.addWidget(self.preview_box)
+        layout.addWidget(Scrolling(choices))
         layout.addWidget(self.estimate_label)
         layout.addLayout(buttons)
         layout.addWidget(self.row)

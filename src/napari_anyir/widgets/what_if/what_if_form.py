@@ -28,7 +28,7 @@ from napari_anyir.widgets.what_if.trial_table import TrialTable
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-ACTIONS = {"off": "off: zero", "mean": "flat: each channel's mean"}
+ACTIONS = {"off": "off: zero", "mean": "flat: mean"}
 """What is done to a part, and what the widget calls it."""
 
 
