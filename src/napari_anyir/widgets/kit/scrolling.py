@@ -45,9 +45,11 @@ class Scrolling(QScrollArea):
         if content is None:
             return super().sizeHint()
         wish, layout = content.sizeHint(), content.layout()
-        if layout is None or not layout.hasHeightForWidth():
-            return wish
-        return QSize(wish.width(), layout.totalHeightForWidth(max(self.width(), wish.width() // 2)))
+        height = wish.height()
+        if layout is not None and layout.hasHeightForWidth():
+            height = layout.totalHeightForWidth(max(self.width(), wish.width() // 2))
+        border = self.height() - self.maximumViewportSize().height()  # a theme may draw one
+        return QSize(wish.width(), height + border)
 
     def minimumSizeHint(self) -> QSize:
         """Say how wide the content has to be; of its height a part will do."""
