@@ -12,7 +12,15 @@ Progress = Callable[[int, int], None]
 
 
 class Cancel(Protocol):
-    """Anything that can say that the work is to stop, such as a ``threading.Event``."""
+    """Anything that can say that the work is to stop, such as a ``threading.Event``.
+
+    Examples
+    --------
+    >>> import threading
+    >>> cancel: Cancel = threading.Event()
+    >>> cancel.is_set()
+    False
+    """
 
     def is_set(self) -> bool:
         """Whether to stop."""
@@ -32,6 +40,13 @@ class Watch:
         Looked at before each step.
     stopped : str
         What is said when the work was stopped.
+
+    Examples
+    --------
+    >>> watch = Watch(4, progress=lambda done, total: print(done, "of", total))
+    >>> watch.done += 2
+    >>> watch.tell()
+    2 of 4
     """
 
     def __init__(

@@ -61,6 +61,16 @@ class ChannelActivations(Analysis):
         Where the channels come from.
     activation : ndarray of float64
         (C,), the mean over the pixels of each channel's absolute value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_anyir.analysis import ChannelActivations
+    >>> found = ChannelActivations("decoder1.0", "output", np.array([1.0, 9.0, 1.0, 9.0]))
+    >>> found.sides("skip")
+    (array([1., 1.]), array([9., 9.]))
+    >>> found.distance("half") < found.distance("skip")
+    True
     """
 
     block: str

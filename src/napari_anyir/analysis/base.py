@@ -34,12 +34,31 @@ GREY = "#666666"
 
 
 def colour_of(part: str) -> str:
-    """Return the colour of a part; grey for those that have none of their own."""
+    """Return the colour of a part; grey for those that have none of their own.
+
+    Examples
+    --------
+    >>> colour_of("attention") != colour_of("gated"), colour_of("output of my own") == GREY
+    (True, True)
+    """
     return COLOURS.get(part, GREY)
 
 
 class Analysis(ABC):
-    """Numbers that can draw and save themselves."""
+    """Numbers that can draw and save themselves.
+
+    Examples
+    --------
+    >>> class Two(Analysis):
+    ...     def figure(self):
+    ...         return new_figure(2, 2)
+    ...
+    ...     def table(self):
+    ...         return ("name", "value"), [("a", 1), ("b", 2)]
+    >>> import tempfile
+    >>> Two().save(Path(tempfile.mkdtemp()) / "two.csv").read_text().split()
+    ['name,value', 'a,1', 'b,2']
+    """
 
     @abstractmethod
     def figure(self) -> Figure:
@@ -136,6 +155,12 @@ def new_figure(
     ------
     ImportError
         If matplotlib is not installed; the sentence says how to install it.
+
+    Examples
+    --------
+    >>> figure = new_figure(4, 3)
+    >>> [float(side) for side in figure.get_size_inches()]
+    [4.0, 3.0]
     """
     try:
         from matplotlib.figure import Figure
@@ -145,7 +170,13 @@ def new_figure(
 
 
 def missing(package: str) -> str:
-    """Return the sentence for a package of the extra that is not installed."""
+    """Return the sentence for a package of the extra that is not installed.
+
+    Examples
+    --------
+    >>> missing("matplotlib")
+    "This analysis needs matplotlib, which is not installed; install it with: pip ..."
+    """
     return (
         f"This analysis needs {package}, which is not installed; "
         "install it with: pip install 'napari-anyir[analysis]'"
@@ -178,6 +209,13 @@ def show(
     -------
     matplotlib.image.AxesImage
         The image, for a colour bar.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> axes = new_figure(2, 2).subplots()
+    >>> show(axes, np.zeros((4, 6)), "a map", (0.0, 1.0)).get_clim()
+    (0.0, 1.0)
     """
     low, high = limits if limits is not None else (None, None)
     # Values are averaged, not colours: of a fine pattern, averaged colours would be a muddy grey.
@@ -199,6 +237,14 @@ def show_image(axes: Any, plane: NDArray[np.float64], title: str) -> None:
         The image; what lies beyond the scale is clipped.
     title : str
         Above it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> axes = new_figure(2, 2).subplots()
+    >>> show_image(axes, np.full((4, 6, 3), 1.5), "too bright")
+    >>> float(axes.images[0].get_array().max())
+    1.0
     """
     clipped = np.clip(plane, 0, 1)
     picture = clipped[..., 0] if clipped.shape[-1] == 1 else clipped
@@ -224,6 +270,15 @@ def only_block(maps: Maps, block: str | None) -> str:
     ------
     ValueError
         If there is no such block, or if none is named and there are several.
+
+    Examples
+    --------
+    >>> only_block({("latent.0", "fused"): None}, None)
+    'latent.0'
+    >>> only_block({("latent.0", "fused"): None}, "encoder1.0")
+    Traceback (most recent call last):
+    ...
+    ValueError: There are no maps of the block 'encoder1.0'; there are maps of latent.0.
     """
     blocks = list(dict.fromkeys(name for name, _ in maps))
     there = f"there are maps of {', '.join(blocks) or 'none'}."
@@ -255,6 +310,15 @@ def all_channels(maps: Maps, block: str, part: str) -> NDArray[np.float32]:
     ------
     ValueError
         If it is not there, or its channels were reduced.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_anyir
+    >>> grey = np.zeros((16, 16), np.uint8)
+    >>> maps = napari_anyir.feature_maps(grey, "latent.0", "attention", model="nano")
+    >>> all_channels(maps, "latent.0", "attention").shape
+    (64, 2, 2)
     """
     if (block, part) not in maps:
         raise ValueError(

@@ -38,6 +38,13 @@ class CloudPanel:
     mixing : float
         Of each point's 15 nearest neighbours (in the plot), the share that is of another group,
         over the share that chance would give: 0 is apart, 1 is mixed.
+
+    Examples
+    --------
+    >>> points = np.zeros((2, 5, 3))
+    >>> panel = Panel("both", ("attention", "gated"), points, np.zeros(0), (1.0, 1.0), 1.0)
+    >>> panel.points.shape
+    (2, 5, 3)
     """
 
     title: str
@@ -62,6 +69,15 @@ class Embedding(Analysis):
         The clouds.
     pixels : ndarray of int
         (N, 2), row and column on the map of the pixels that were drawn.
+
+    Examples
+    --------
+    >>> points = np.arange(12.0).reshape(2, 2, 3)
+    >>> panel = Panel("both", ("attention", "gated"), points, np.zeros(0), (1.0, 1.0), 1.0)
+    >>> found = Embedding("latent.0", "PCA", (panel,), np.array([[0, 0], [0, 1]]))
+    >>> names, rows = found.table()
+    >>> next(rows)
+    ('latent.0', 'both', 'attention', 0, 0, 0.0, 1.0, 2.0)
     """
 
     block: str
@@ -117,6 +133,12 @@ class Embedding(Analysis):
 
 
 def group_colour(group: str) -> str:
-    """Return the colour of a group: that of its part, or of the branch that a split feeds."""
+    """Return the colour of a group: that of its part, or of the branch that a split feeds.
+
+    Examples
+    --------
+    >>> group_colour("attention") == group_colour(SPLIT_GROUPS[0])
+    True
+    """
     side = {SPLIT_GROUPS[0]: "attention", SPLIT_GROUPS[1]: "gated"}.get(group, group)
     return colour_of(side)

@@ -42,6 +42,17 @@ class ContactSheet(Analysis):
         Block to image pixels per pixel.
     images : mapping of str to ndarray
         What stands before the blocks: the input and the restored image, as far as given.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_anyir
+    >>> from napari_anyir.analysis import contact_sheet
+    >>> grey = np.zeros((16, 16), np.uint8)
+    >>> maps = napari_anyir.feature_maps(grey, "encoder*", "fused", model="nano")
+    >>> sheet = contact_sheet(maps)
+    >>> sheet.parts, sheet.blocks[:2]
+    (('fused',), ('encoder1.0', 'encoder2.0'))
     """
 
     blocks: tuple[str, ...]

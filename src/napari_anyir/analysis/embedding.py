@@ -61,7 +61,13 @@ def _mixing(points: NDArray[np.float64]) -> float:
 
 
 class Sampling(TypedDict, total=False):
-    """Which pixels are embedded, and whether groups are brought to one level and spread first."""
+    """Which pixels are embedded, and whether groups are brought to one level and spread first.
+
+    Examples
+    --------
+    >>> Sampling(samples=400, seed=1)
+    {'samples': 400, 'seed': 1}
+    """
 
     samples: int
     standardise: bool
@@ -248,6 +254,16 @@ def t_sne(
         If a map is missing or reduced, or the parts differ in their channels.
     ImportError
         If scikit-learn is not installed; the sentence says how to install it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_anyir
+    >>> from napari_anyir.analysis import t_sne
+    >>> image = np.random.default_rng(0).integers(0, 255, (16, 16), np.uint8)
+    >>> maps = napari_anyir.feature_maps(image, "latent.0", "*", model="nano")
+    >>> t_sne(maps, samples=4).panels[0].points.shape  # (groups, pixels, 2)
+    (2, 4, 2)
     """
     try:
         from sklearn.manifold import TSNE

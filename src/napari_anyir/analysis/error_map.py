@@ -44,6 +44,17 @@ class ErrorMap(Analysis):
         (Y', X'): the error, mean over the pixels that a pixel of the map covers.
     correlation : float
         Pearson's, of ``activity`` and ``error_on_map``; NaN if one of them is constant.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_anyir
+    >>> from napari_anyir.analysis import error_map
+    >>> clean = np.zeros((16, 16), np.uint8)
+    >>> maps = napari_anyir.feature_maps(clean + 5, "latent.0", "gated", model="nano")
+    >>> found = error_map(clean + 5, clean, maps)
+    >>> found.error_on_map.shape, round(float(found.error.mean()) * 255, 3)
+    ((2, 2), 5.0)
     """
 
     block: str

@@ -79,6 +79,11 @@ def range_of(image: NDArray[Any], intensity: Intensity = "auto") -> IntensityRan
     ------
     ValueError
         If pixels are not finite, or the intensity is unknown.
+
+    Examples
+    --------
+    >>> range_of(np.zeros((4, 4, 3), np.uint8), "dtype").to_unit(np.array([0.0, 255.0]))
+    array([0., 1.])
     """
     return find_range(image, Layout("YXS", image.shape), check_intensity(intensity))
 
@@ -97,6 +102,12 @@ def on_unit_scale(image: NDArray[Any], mapping: IntensityRange) -> NDArray[np.fl
     -------
     ndarray of float64
         The same shape.
+
+    Examples
+    --------
+    >>> mapping = range_of(np.zeros((4, 4, 3), np.uint8), "dtype")
+    >>> on_unit_scale(np.array([0, 51, 255], np.uint8), mapping)
+    array([0. , 0.2, 1. ])
     """
     return mapping.to_unit(image)
 

@@ -35,6 +35,14 @@ class SingularValues(Analysis):
     values : mapping of str to ndarray
         Part to its singular values, descending, one per channel (fewer if there are fewer
         pixels), of the (C, H W) matrix of which each row's mean was taken away.
+
+    Examples
+    --------
+    >>> found = SingularValues("latent.0", {"gated": np.array([3.0, 1.0, 0.0])})
+    >>> found.cumulative("gated")
+    array([0.9, 1. , 1. ])
+    >>> found.components_for("gated", 0.95)
+    2
     """
 
     block: str

@@ -34,6 +34,14 @@ class Spectra(Analysis):
         (R,) mean frequency of each ring, in cycles per pixel, up to 0.5.
     radial : mapping of str to ndarray of float64
         The mean power in each ring.
+
+    Examples
+    --------
+    >>> from napari_anyir.analysis import spectra
+    >>> before = np.random.default_rng(0).integers(0, 255, (16, 16), np.uint8)
+    >>> found = spectra(before, before // 2)
+    >>> list(found.radial), bool(found.frequency[-1] <= 0.5)
+    (['input', 'output', 'difference'], True)
     """
 
     power: Mapping[str, NDArray[np.float64]]

@@ -46,7 +46,14 @@ DEFAULT_PARTS = ("alpha", "beta", "gamma", "attention", "fused")
 
 
 class PassChoices(TypedDict, total=False):
-    """The keywords of `feature_maps` that say which plane is seen, and by what."""
+    """The keywords of `feature_maps` that say which plane is seen, and by what.
+
+    Examples
+    --------
+    >>> choices: PassChoices = {"model": "nano", "device": "cpu"}
+    >>> sorted(choices)
+    ['device', 'model']
+    """
 
     axes: str | None
     index: int | Sequence[int] | None

@@ -32,6 +32,14 @@ class LoadedModel:
         Its card's name, or ``"custom"`` for a network that the caller made.
     sha256 : str
         Hash of its file, or of its tensors.
+
+    Examples
+    --------
+    >>> from napari_anyir.model import build_model
+    >>> network = build_model("nano").eval()
+    >>> loaded = LoadedModel(network, "custom", hash_weights(network))
+    >>> loaded.anyir is network
+    True
     """
 
     network: Network
@@ -66,6 +74,13 @@ def hash_weights(network: Network) -> str:
     -------
     str
         SHA-256, 64 hexadecimal digits.
+
+    Examples
+    --------
+    >>> import napari_anyir
+    >>> network = napari_anyir.load_model("nano")
+    >>> hash_weights(network) == hash_weights(napari_anyir.load_model("nano"))
+    True
     """
     digest = hashlib.sha256()
     for name, tensor in sorted(network.state_dict().items()):

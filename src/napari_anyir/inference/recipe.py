@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
 
 class Choices(TypedDict, total=False):
-    """The keywords of `napari_anyir.restore` that describe a result, as a type for those above."""
+    """The keywords of `napari_anyir.restore` that describe a result, as a type for those above.
+
+    Examples
+    --------
+    >>> choices: Choices = {"model": "nano", "strength": 0.5}
+    >>> sorted(choices)
+    ['model', 'strength']
+    """
 
     axes: str | None
     model: str | Path | Network

@@ -32,17 +32,36 @@ def _show(observer: Observer | None, part: str, tensor: Tensor) -> Tensor:
 
 
 def pointwise(channels_in: int, channels_out: int) -> nn.Conv2d:
-    """Make a 1x1 convolution without bias."""
+    """Make a 1x1 convolution without bias.
+
+    Examples
+    --------
+    >>> pointwise(3, 8)(torch.zeros(1, 3, 5, 7)).shape
+    torch.Size([1, 8, 5, 7])
+    """
     return nn.Conv2d(channels_in, channels_out, 1, bias=False)
 
 
 def depthwise(channels: int, size: int) -> nn.Conv2d:
-    """Make a depthwise convolution of odd ``size`` without bias, zeros beyond the border."""
+    """Make a depthwise convolution of odd ``size`` without bias, zeros beyond the border.
+
+    Examples
+    --------
+    >>> depthwise(4, 7)(torch.zeros(1, 4, 5, 7)).shape
+    torch.Size([1, 4, 5, 7])
+    """
     return nn.Conv2d(channels, channels, size, padding=size // 2, groups=channels, bias=False)
 
 
 class ChannelLayerNorm(nn.LayerNorm):
-    """Layer normalisation over the channels of each pixel, eps 1e-5, with weight and bias."""
+    """Layer normalisation over the channels of each pixel, eps 1e-5, with weight and bias.
+
+    Examples
+    --------
+    >>> pixels = ChannelLayerNorm(8)(torch.rand(1, 8, 2, 2))
+    >>> bool(pixels.mean(dim=1).abs().max() < 1e-5)
+    True
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels, eps=1e-5)
@@ -58,6 +77,11 @@ class Attention(nn.Module):
 
     ``A = softmax(temperature * q k^T) v`` per head, where q and k are L2-normalised over all
     pixels, so that the map is (c / heads, c / heads) and the cost linear in the pixels.
+
+    Examples
+    --------
+    >>> Attention(8, heads=2)(torch.rand(1, 8, 6, 4)).shape
+    torch.Size([1, 8, 6, 4])
     """
 
     def __init__(self, channels: int, heads: int) -> None:
@@ -79,7 +103,15 @@ class Attention(nn.Module):
 
 
 class GatedDA(nn.Module):
-    """Gated degradation adaptation (Alg. 1): the local branch of a DAB."""
+    """Gated degradation adaptation (Alg. 1): the local branch of a DAB.
+
+    Examples
+    --------
+    >>> from napari_anyir.model import VARIANTS
+    >>> gate = GatedDA(14, VARIANTS["tiny"])
+    >>> gate.widths, gate(torch.rand(1, 14, 6, 4)).shape  # alpha, beta, gamma
+    ((9, 14, 14), torch.Size([1, 14, 6, 4]))
+    """
 
     def __init__(self, channels: int, config: AnyIRConfig) -> None:
         super().__init__()
@@ -126,6 +158,13 @@ class Fusion(nn.Module):
     ``F = lambda * concat(A + sigmoid(G), G + sigmoid(A)) + (1 - lambda) * repeat(A + G)``,
     where A + G is the frequency branch: the transform of a sum is the sum of the transforms.
     ``repeat`` tiles the channels, or gives each twice in a row: a switch of the configuration.
+
+    Examples
+    --------
+    >>> from napari_anyir.model import VARIANTS
+    >>> fusion = Fusion(8, VARIANTS["tiny"])
+    >>> fusion.weight.item(), fusion(torch.rand(1, 4, 6, 4), torch.rand(1, 4, 6, 4)).shape
+    (0.5, torch.Size([1, 8, 6, 4]))
     """
 
     def __init__(self, channels: int, config: AnyIRConfig) -> None:
@@ -180,7 +219,13 @@ class Fusion(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Gated depthwise feed-forward network (GDFN; Eq. 8)."""
+    """Gated depthwise feed-forward network (GDFN; Eq. 8).
+
+    Examples
+    --------
+    >>> FeedForward(8, factor=2)(torch.rand(1, 8, 6, 4)).shape
+    torch.Size([1, 8, 6, 4])
+    """
 
     def __init__(self, channels: int, factor: int) -> None:
         super().__init__()
@@ -213,6 +258,18 @@ class DAB(nn.Module):
         Attention heads; divides C / 2.
     config : AnyIRConfig
         The switches.
+
+    Examples
+    --------
+    >>> from napari_anyir.model import VARIANTS
+    >>> seen = []
+    >>> def observer(part, tensor):
+    ...     seen.append(part)
+    ...     return tensor
+    >>> DAB(8, 2, VARIANTS["tiny"])(torch.rand(1, 8, 6, 4), observer).shape
+    torch.Size([1, 8, 6, 4])
+    >>> seen[0], seen[-1]
+    ('attention', 'output')
     """
 
     def __init__(self, channels: int, heads: int, config: AnyIRConfig) -> None:

@@ -101,35 +101,78 @@ SAMPLES: dict[str, Sample] = {
 
 
 def open_noise() -> list[LayerData]:
-    """Open the noisy sample in napari."""
+    """Open the noisy sample in napari.
+
+    Examples
+    --------
+    >>> [layer[1]["name"] for layer in open_noise()]
+    ['noise (clean)', 'noise']
+    """
     return SAMPLES["noise"].layers()
 
 
 def open_rain() -> list[LayerData]:
-    """Open the rainy sample in napari."""
+    """Open the rainy sample in napari.
+
+    Examples
+    --------
+    >>> open_rain()[1][1]["name"]
+    'rain'
+    """
     return SAMPLES["rain"].layers()
 
 
 def open_haze() -> list[LayerData]:
-    """Open the hazy sample in napari."""
+    """Open the hazy sample in napari.
+
+    Examples
+    --------
+    >>> open_haze()[1][1]["name"]
+    'haze'
+    """
     return SAMPLES["haze"].layers()
 
 
 def open_blur() -> list[LayerData]:
-    """Open the blurred sample in napari."""
+    """Open the blurred sample in napari.
+
+    Examples
+    --------
+    >>> open_blur()[1][1]["name"]
+    'blur'
+    """
     return SAMPLES["blur"].layers()
 
 
 def open_darkness() -> list[LayerData]:
-    """Open the dark sample in napari."""
+    """Open the dark sample in napari.
+
+    Examples
+    --------
+    >>> open_darkness()[1][1]["name"]
+    'darkness'
+    """
     return SAMPLES["darkness"].layers()
 
 
 def open_mixture() -> list[LayerData]:
-    """Open the sample with rain and haze in napari."""
+    """Open the sample with rain and haze in napari.
+
+    Examples
+    --------
+    >>> open_mixture()[1][1]["name"]
+    'mixture'
+    """
     return SAMPLES["mixture"].layers()
 
 
 def open_micrograph() -> list[LayerData]:
-    """Open the noisy micrograph in napari."""
+    """Open the noisy micrograph in napari.
+
+    Examples
+    --------
+    >>> pixels, settings, kind = open_micrograph()[1]
+    >>> pixels.dtype, settings["name"], kind
+    (dtype('uint16'), 'micrograph', 'image')
+    """
     return SAMPLES["micrograph"].layers()

@@ -44,7 +44,13 @@ _SMALL_PART = 0.5
 
 
 class Sentinels(ValueError):
-    """Pixels of a floating-point image hold the mark of no value."""
+    """Pixels of a floating-point image hold the mark of no value.
+
+    Examples
+    --------
+    >>> issubclass(Sentinels, ValueError)
+    True
+    """
 
 
 def check_dtype(dtype: DTypeLike) -> np.dtype[Any]:
@@ -156,6 +162,11 @@ def for_model(intensity: Intensity, model: str) -> Intensity:
     -------
     str or tuple
         The same, unless the model suits photons and may take them where an image shows them.
+
+    Examples
+    --------
+    >>> for_model("auto", "tiny"), for_model("dtype", "denoise")
+    ('auto', 'dtype')
     """
     return _AUTO_PHOTONS if intensity == "auto" and model in PHOTON_MODELS else intensity
 
@@ -177,6 +188,13 @@ def needs(intensity: Intensity, dtype: np.dtype[Any], *, grey: bool = False) -> 
     str
         ``"nothing"``, ``"finite"`` (whether all pixels are), ``"percentiles"`` or ``"noise"``
         (percentiles, and the variance of blocks).
+
+    Examples
+    --------
+    >>> needs("dtype", np.dtype("uint8")), needs("dtype", np.dtype("float32"))
+    ('nothing', 'finite')
+    >>> needs("range", np.dtype("uint16")), needs("photons", np.dtype("uint16"))
+    ('percentiles', 'noise')
     """
     if intensity == "photons" or (intensity == _AUTO_PHOTONS and grey):
         return "noise"

@@ -64,6 +64,11 @@ def is_masked(image: Any) -> bool:
     -------
     bool
         True for masked arrays, whether or not a value is hidden.
+
+    Examples
+    --------
+    >>> is_masked(np.zeros(3)), is_masked(np.ma.masked_equal([1, 2, 3], 2))
+    (False, True)
     """
     return isinstance(getattr(image, "_meta", image), np.ma.MaskedArray)
 
@@ -267,6 +272,15 @@ class Written:
         Anything that takes assignments.
     seen : Seen
         The source.
+
+    Examples
+    --------
+    >>> source = np.array([[0.0, 5.0]])
+    >>> target = np.ones_like(source)
+    >>> seen = Seen(source, Layout("YX", (1, 2)), NoData(0.0))
+    >>> Written(target, seen)[...] = np.array([[7.0, 8.0]])
+    >>> target
+    array([[0., 8.]])
     """
 
     def __init__(self, target: Any, seen: Seen) -> None:

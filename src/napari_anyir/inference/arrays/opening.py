@@ -30,6 +30,12 @@ def make_layout(image: Any, axes: str | None) -> Layout:
     ------
     TypeError, ValueError
         As `guess_axes` and `check_axes`, and if a dask array does not know its own size.
+
+    Examples
+    --------
+    >>> layout = make_layout(np.zeros((5, 16, 20), np.uint16), None)
+    >>> layout.axes, layout.count
+    ('ZYX', 5)
     """
     shape = tuple(image.shape)
     if any(math.isnan(size) for size in shape):
@@ -60,6 +66,13 @@ def as_array(image: Any, *, masked: bool = False) -> Any:
     ------
     TypeError
         If it is none of these; the sentence says how to make one of it.
+
+    Examples
+    --------
+    >>> as_array([[1, 2], [3, 4]])
+    Traceback (most recent call last):
+    ...
+    TypeError: The image must be a numpy, dask or zarr array, not list; convert it with ...
     """
     if isinstance(image, np.ma.MaskedArray):
         if masked:

@@ -84,6 +84,14 @@ def write_plane(
         What to write.
     rows : slice
         Which rows.
+
+    Examples
+    --------
+    >>> from napari_anyir.inference.arrays.axes import Layout
+    >>> stack = np.zeros((2, 3, 4))
+    >>> write_plane(stack, Layout("ZYX", stack.shape), (1,), np.ones((3, 4)))
+    >>> stack.sum(axis=(1, 2))
+    array([ 0., 12.])
     """
     order = np.argsort(layout.plane_order)
     target[layout.index(plane, rows)] = values.transpose(order)
@@ -192,6 +200,13 @@ def noise_step(layout: Layout) -> int:
     -------
     int
         As from `noise_level.block_step`.
+
+    Examples
+    --------
+    >>> from napari_anyir.inference.arrays.axes import Layout
+    >>> small, large = Layout("YX", (256, 256)), Layout("ZYX", (500, 2048, 2048))
+    >>> noise_step(small) <= noise_step(large)
+    True
     """
     height, width = layout.plane_shape[:2]
     return block_step((height, width), layout.count * (3 if layout.colour else 1))
@@ -234,5 +249,14 @@ def row_bands(image: Any, layout: Layout, multiple: int = 1) -> Iterator[slice]:
 
 
 def colours(planes: Any, layout: Layout) -> Any:
-    """Return planes as (..., Y, X, S) without alpha; S is 1 where they are grey."""
+    """Return planes as (..., Y, X, S) without alpha; S is 1 where they are grey.
+
+    Examples
+    --------
+    >>> from napari_anyir.inference.arrays.axes import Layout
+    >>> colours(np.zeros((8, 9, 4)), Layout("YXS", (8, 9, 4))).shape
+    (8, 9, 3)
+    >>> colours(np.zeros((8, 9)), Layout("YX", (8, 9))).shape
+    (8, 9, 1)
+    """
     return planes[..., :3] if layout.colour else planes[..., np.newaxis]

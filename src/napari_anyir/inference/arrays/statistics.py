@@ -45,6 +45,12 @@ class Statistics:
         Finite values, all or a regular selection, for the other types.
     blocks : tuple of arrays (N, 3)
         Means and variances of blocks, as from `noise_level.measure_blocks`.
+
+    Examples
+    --------
+    >>> found = measure(np.arange(101, dtype=np.uint8).reshape(1, 101, 1), percentiles=True)
+    >>> found.low, found.high, found.percentiles((50.0,))
+    (0.0, 100.0, [50.0])
     """
 
     nan: int = 0
@@ -108,6 +114,13 @@ def merge(parts: Iterable[Statistics]) -> Statistics:
     -------
     Statistics
         Those of the whole.
+
+    Examples
+    --------
+    >>> planes = np.array([[1, 2], [3, 9]], np.uint8).reshape(2, 1, 2, 1)
+    >>> found = merge(measure(plane, percentiles=True) for plane in planes)
+    >>> found.low, found.high
+    (1.0, 9.0)
     """
     nan = infinite = first = 0
     low, high = math.inf, -math.inf
@@ -177,6 +190,12 @@ def measure(
     -------
     Statistics
         Of the part.
+
+    Examples
+    --------
+    >>> plane = np.array([[3.0, np.nan]]).reshape(1, 2, 1)
+    >>> measure(plane, percentiles=False).nan
+    1
     """
     whole, selected = values, values[..., -start[0] % step :: step, -start[1] % step :: step, :]
     if isinstance(values, np.ma.MaskedArray):
@@ -216,6 +235,12 @@ def not_finite(values: NDArray[Any]) -> Statistics:
     -------
     Statistics
         With these numbers alone.
+
+    Examples
+    --------
+    >>> found = not_finite(np.array([1.0, np.nan, np.inf, np.inf]))
+    >>> found.nan, found.infinite
+    (1, 2)
     """
     if values.dtype.kind != "f" or not values.size:
         return Statistics()
@@ -237,6 +262,13 @@ def check_finite(statistics: Statistics, where: str = "image") -> None:
     ------
     ValueError
         If a pixel is NaN or infinite; the sentence has their number.
+
+    Examples
+    --------
+    >>> check_finite(Statistics(nan=1))
+    Traceback (most recent call last):
+    ...
+    ValueError: The image has 1 NaN pixel; replace them first, for instance with numpy.nan_to_num.
     """
     nan, infinite = statistics.nan, statistics.infinite
     if not nan and not infinite:

@@ -45,6 +45,11 @@ class Placement:
     tile : str, int or None
         ``"auto"``: exact, in strips, where the memory suffices, in tiles otherwise. A side length
         in pixels: tiles. None: exact, whatever the memory.
+
+    Examples
+    --------
+    >>> Placement(torch.device("cpu")).tile
+    'auto'
     """
 
     device: torch.device
@@ -68,6 +73,11 @@ class RunRecord:
         Working precision; ``"float32"`` where float16 could not hold the numbers.
     seconds : float
         Wall-clock time.
+
+    Examples
+    --------
+    >>> RunRecord("strips", None, "cpu", "float32", 1.5).mode
+    'strips'
     """
 
     mode: str

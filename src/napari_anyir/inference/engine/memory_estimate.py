@@ -209,6 +209,13 @@ def check_memory(device: torch.device, on_device: int, on_processor: int, remedy
     ------
     ValueError
         If more is needed than is free; the sentence names both, in GB.
+
+    Examples
+    --------
+    >>> check_memory(torch.device("cpu"), 10**15, 0, "choose a smaller image")
+    Traceback (most recent call last):
+    ...
+    ValueError: This needs about 1000000.0 GB of memory, and ... are free; choose a smaller image.
     """
     needs = {device.type: on_device}
     needs["cpu"] = needs.get("cpu", 0) + on_processor

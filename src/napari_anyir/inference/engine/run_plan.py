@@ -37,6 +37,11 @@ class RunPlan:
         Side length of the tiles.
     inner : str
         How each tile is restored: ``"whole"`` or ``"strips"``.
+
+    Examples
+    --------
+    >>> RunPlan("tiles", 512, "strips").tile
+    512
     """
 
     mode: str

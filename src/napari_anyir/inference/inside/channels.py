@@ -31,6 +31,11 @@ def check_reduction(reduce: str | None) -> Reduction | None:
     ------
     ValueError
         If it is not one of `REDUCTIONS`.
+
+    Examples
+    --------
+    >>> check_reduction("pca"), check_reduction(None)
+    ('pca', None)
     """
     if reduce is not None and reduce not in REDUCTIONS:
         raise ValueError(
@@ -54,6 +59,11 @@ def reduced_channels(reduce: Reduction | None, channels: int) -> int:
     -------
     int
         3 for ``"pca"``, 1 for the others, ``channels`` for None.
+
+    Examples
+    --------
+    >>> reduced_channels("pca", 64), reduced_channels("mean_abs", 64), reduced_channels(None, 64)
+    (3, 1, 64)
     """
     if reduce is None:
         return channels
@@ -74,6 +84,12 @@ def reduce_tensor(maps: Tensor, reduce: Reduction) -> Tensor:
     -------
     Tensor
         (1, H, W) or (3, H, W), float32.
+
+    Examples
+    --------
+    >>> maps = torch.tensor([[[1.0, -3.0]], [[1.0, 1.0]]])  # (C, H, W)
+    >>> reduce_tensor(maps, "mean_abs").tolist(), reduce_tensor(maps, "strongest").tolist()
+    ([[[1.0, 2.0]]], [[[1.0, -3.0]]])
     """
     maps = maps.float()
     if reduce == "mean_abs":

@@ -91,6 +91,14 @@ class GateNumbers:
         alpha; it depends on the image. Empty if the block has none.
     lam : float, optional
         Alg. 2: the weight of the spatial branch; it belongs to the weights. None if it has none.
+
+    Examples
+    --------
+    >>> import napari_anyir
+    >>> from napari_anyir.inference import gate_numbers
+    >>> found = gate_numbers(np.zeros((16, 16), np.uint8), "latent.0", model="nano")[0]
+    >>> found.block, found.scale, found.tau_adj.dtype
+    ('latent.0', 8, dtype('float32'))
     """
 
     block: str
@@ -112,6 +120,11 @@ class MapRequest:
         Reduce each map as soon as it is there, so that little is kept.
     interventions : iterable of Intervention
         Changes to the pass; the maps are those with which the network went on.
+
+    Examples
+    --------
+    >>> MapRequest(blocks=["latent.0"], parts=["fused"], reduce="pca").reduce
+    'pca'
     """
 
     blocks: Iterable[str]
