@@ -58,7 +58,13 @@ def _check_range(intensity: IntensityChoice) -> IntensityChoice:
 
 
 class FolderData(_Section):
-    """A folder of clean images, kept on the device and degraded there."""
+    """A folder of clean images, kept on the device and degraded there.
+
+    Examples
+    --------
+    >>> FolderData(root="photos", hold_out=4).source
+    'folder'
+    """
 
     source: Literal["folder"] = "folder"
     root: Path | None = None
@@ -108,7 +114,13 @@ class _StoredData(_Section):
 
 
 class ProtocolData(_StoredData):
-    """The training sets of a setting of the paper."""
+    """The training sets of a setting of the paper.
+
+    Examples
+    --------
+    >>> ProtocolData(source="protocol", protocol="3deg").noise
+    'truncate'
+    """
 
     source: Literal["protocol"]
     protocol: str
@@ -132,7 +144,13 @@ class ProtocolData(_StoredData):
 
 
 class PairData(_StoredData):
-    """Two folders of images with equal names."""
+    """Two folders of images with equal names.
+
+    Examples
+    --------
+    >>> PairData(source="pairs", root="PAIRS").degraded
+    'input'
+    """
 
     source: Literal["pairs"]
     degraded: str = "input"
@@ -150,7 +168,13 @@ class PairData(_StoredData):
 
 
 class Optimiser(_Section):
-    """How gradients become steps."""
+    """How gradients become steps.
+
+    Examples
+    --------
+    >>> Optimiser(method="muon").learning_rate
+    0.0002
+    """
 
     method: Literal["adamw", "muon"] = "adamw"
     """``muon`` needs fewer steps; see `napari_anyir.training.run.muon`."""
@@ -205,7 +229,13 @@ class Validation(_Section):
 
 
 class Checkpoints(_Section):
-    """Weights that stay beside the last ones: numbered; the best always do."""
+    """Weights that stay beside the last ones: numbered; the best always do.
+
+    Examples
+    --------
+    >>> Checkpoints(every=1000).keep
+    5
+    """
 
     every: int | None = Field(default=None, ge=1)
     """Steps between two of them; null keeps none."""
@@ -214,7 +244,13 @@ class Checkpoints(_Section):
 
 
 class EarlyStopping(_Section):
-    """End a run that no longer becomes better on what is held out."""
+    """End a run that no longer becomes better on what is held out.
+
+    Examples
+    --------
+    >>> EarlyStopping(patience=3).min_delta
+    0.0
+    """
 
     patience: int = Field(default=10, ge=1)
     """Validations in a row without a better PSNR after which the run ends."""

@@ -29,7 +29,7 @@ SUMMARIES = {
 
 
 def read_sources(path: Path) -> list[str]:
-    """Summarise a table of photographs as one line per collection and licence.
+    r"""Summarise a table of photographs as one line per collection and licence.
 
     Parameters
     ----------
@@ -40,6 +40,14 @@ def read_sources(path: Path) -> list[str]:
     -------
     list of str
         ``"94 photographs: CQ100 (CC0 ...)"``, most first.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> table = Path(tempfile.mkdtemp()) / "sources.tsv"
+    >>> written = table.write_text("file\tsource\tlicence\na.png\tmine\tCC0\nb.png\tmine\tCC0\n")
+    >>> read_sources(table)
+    ['2 photographs: mine (CC0)']
     """
     with path.open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
@@ -84,6 +92,17 @@ def publish(
         If the run has no weights.
     ModelError
         If they do not load.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from napari_anyir.model import AnyIRConfig, build_model
+    >>> from napari_anyir.weights.loading import save_network
+    >>> config = AnyIRConfig(dim=4, blocks=(1, 1, 1, 1), refinement=1, heads=(1, 1, 1, 1))
+    >>> run = Path(tempfile.mkdtemp())
+    >>> save_network(build_model(config), run / "weights.safetensors")
+    >>> publish(run, "mine", folder=run, summary="Takes dust off.").summary
+    'Takes dust off.'
     """
     source = run / "weights.safetensors"
     if not source.is_file():
@@ -104,7 +123,19 @@ def publish(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run from a shell; see the head of the module."""
+    """Run from a shell; see the head of the module.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from napari_anyir.model import AnyIRConfig, build_model
+    >>> from napari_anyir.weights.loading import save_network
+    >>> config = AnyIRConfig(dim=4, blocks=(1, 1, 1, 1), refinement=1, heads=(1, 1, 1, 1))
+    >>> run = Path(tempfile.mkdtemp())
+    >>> save_network(build_model(config), run / "weights.safetensors")
+    >>> main([str(run), "mine", "--folder", str(run)])
+    /...mine.safetensors  ... MB  SHA-256 ...
+    """
     parser = argparse.ArgumentParser(prog="napari_anyir.training.publish", description=__doc__)
     parser.add_argument("run", type=Path, help="folder of the run")
     parser.add_argument("name", help="name of the model")

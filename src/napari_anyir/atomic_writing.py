@@ -22,6 +22,15 @@ def remove(path: Path) -> None:
     ----------
     path : Path
         What goes.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> remove(folder)
+    >>> remove(folder)  # no error
+    >>> folder.exists()
+    False
     """
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)

@@ -25,7 +25,14 @@ __all__ = ["degrade_array"]
 
 
 class DegradingChoices(TypedDict, total=False):
-    """The keywords of `degrade_array` that describe its result."""
+    """The keywords of `degrade_array` that describe its result.
+
+    Examples
+    --------
+    >>> choices: DegradingChoices = {"seed": 3}
+    >>> choices
+    {'seed': 3}
+    """
 
     axes: str | None
     intensity: Intensity

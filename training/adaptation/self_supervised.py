@@ -153,6 +153,12 @@ class Look:
     preview : callable
         ``preview()`` gives a piece of the first image as it is and as it would be restored now:
         two arrays (H, W, 3) of uint8.
+
+    Examples
+    --------
+    >>> error = HeldOutError(0.002, 0.002, 0.00001)
+    >>> Look(0, float("nan"), error, error, True, lambda: None).best
+    True
     """
 
     step: int

@@ -141,6 +141,13 @@ def require_root(root: Path | None) -> Path:
     ------
     ValueError
         If none was given.
+
+    Examples
+    --------
+    >>> require_root(None)
+    Traceback (most recent call last):
+    ...
+    ValueError: Nothing to train on: name the folder of the data with --data.
     """
     if root is None:
         raise ValueError("Nothing to train on: name the folder of the data with --data.")

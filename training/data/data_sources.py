@@ -32,6 +32,15 @@ def open_source(config: TrainingConfig, processes: int = 1) -> Source:
         If data are missing.
     ValueError
         If no folder was named or the data do not suit.
+
+    Examples
+    --------
+    >>> from napari_anyir.training.config import TrainingConfig
+    >>> from napari_anyir.training.config_files import read_config
+    >>> open_source(read_config("folder"))
+    Traceback (most recent call last):
+    ...
+    ValueError: ...
     """
     held = config.validation.folder
     if isinstance(config.data, FolderData):

@@ -38,7 +38,13 @@ def config_of(run: Run) -> AnyIRConfig:
 
 
 def switches_of(config: AnyIRConfig) -> tuple[object, ...]:
-    """Values in which ablations differ, whatever the size of the network."""
+    """Values in which ablations differ, whatever the size of the network.
+
+    Examples
+    --------
+    >>> switches_of(VARIANTS["nano"]) == switches_of(VARIANTS["small"])
+    True
+    """
     return tuple(getattr(config, name) for name in SWITCHES)
 
 

@@ -121,6 +121,11 @@ class Count:
         Pairs on disk.
     expected : int or None
         What the protocol counts.
+
+    Examples
+    --------
+    >>> Count(found=492, expected=500).found
+    492
     """
 
     found: int

@@ -45,6 +45,13 @@ class Example:
         Unique within its set.
     degraded, clean : numpy.ndarray or Deep
         (H, W, 3), float32 in [0, 1]; or, of pairs of one's own, the pixels of their files.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> clean = np.zeros((8, 9, 3), np.float32)
+    >>> Example("1.png", clean + 0.1, clean).degraded.shape
+    (8, 9, 3)
     """
 
     name: str

@@ -117,7 +117,13 @@ class Prompt(nn.Module):
 
 
 class Interaction(nn.Module):
-    """Features meet their prompt: concatenation, a transformer block, a 1x1 convolution."""
+    """Features meet their prompt: concatenation, a transformer block, a 1x1 convolution.
+
+    Examples
+    --------
+    >>> Interaction(8, 4, 8)(torch.rand(1, 8, 6, 5), torch.rand(1, 4, 6, 5)).shape
+    torch.Size([1, 8, 6, 5])
+    """
 
     def __init__(self, features: int, prompt: int, channels_out: int) -> None:
         super().__init__()

@@ -53,6 +53,14 @@ class Complexity:
         The same by the CUDA allocator, with that working space.
     cuda_name : str
         The card; empty if there is none.
+
+    Examples
+    --------
+    >>> from napari_anyir.model import build_model
+    >>> from napari_anyir.training.measurement.complexity import measure_complexity
+    >>> found = measure_complexity("nano", build_model("nano"), size=32, cuda=False)
+    >>> found.name, found.parameters
+    ('nano', 698794)
     """
 
     name: str
@@ -328,6 +336,13 @@ def read_complexity(folder: Path) -> Mapping[str, Complexity]:
     ------
     ValueError
         If the file is no such list.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from napari_anyir.training.measurement.complexity import read_complexity
+    >>> read_complexity(Path(tempfile.mkdtemp()))
+    {}
     """
     path = folder / FILE
     if not path.is_file():

@@ -57,6 +57,12 @@ class Timing:
         Sum of the network's latencies within it.
     pixels : int
         Pixels that were restored.
+
+    Examples
+    --------
+    >>> from dataclasses import fields
+    >>> [field.name for field in fields(Timing)][:3]
+    ['model', 'device', 'set']
     """
 
     model: str
@@ -87,6 +93,12 @@ def forward_of(model: str, device: torch.device, precision: str = "float32") -> 
         What to call it.
     forward : callable
         Blocks until the result is there.
+
+    Examples
+    --------
+    >>> name, forward = forward_of("nano", torch.device("cpu"))
+    >>> name, forward(torch.rand(1, 3, 16, 24)).shape
+    ('nano', torch.Size([1, 3, 16, 24]))
     """
     if model == PROMPTIR:
         baseline = PromptIR().eval().requires_grad_(False).to(device)
@@ -230,6 +242,12 @@ def read_timings(results: Path) -> list[Timing]:
     ------
     ValueError
         If the file is no list of timings.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> read_timings(Path(tempfile.mkdtemp()))
+    []
     """
     path = results / FILE
     if not path.is_file():

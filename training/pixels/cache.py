@@ -31,7 +31,18 @@ _log = logging.getLogger("napari_anyir.training")
 
 
 class Images(Protocol):
-    """Where datasets get their pixels from."""
+    """Where datasets get their pixels from.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> class Grey:
+    ...     def read(self, path):
+    ...         return np.full((8, 8, 3), 128, np.uint8)
+    >>> images: Images = Grey()
+    >>> images.read(Path("any.png")).shape
+    (8, 8, 3)
+    """
 
     def read(self, path: Path) -> Pixels:
         """Return an image (H, W, 3) as uint8; not to be written to."""

@@ -234,6 +234,12 @@ def draw_samples(path: Path) -> Path:
     -------
     Path
         The same.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> draw_samples(Path(tempfile.mkdtemp()) / "fig14.png").stat().st_size > 1000
+    True
     """
     from matplotlib.figure import Figure
 

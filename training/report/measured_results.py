@@ -60,6 +60,11 @@ class Cell:
         Printed beside it, such as ``"3 of 68"``.
     fair : bool
         Whether it may be held against the paper's.
+
+    Examples
+    --------
+    >>> Cell(30.12, "3 of 68", fair=False).fair
+    False
     """
 
     value: float
@@ -77,6 +82,11 @@ class Ours:
         Which model, measured how.
     cells : mapping of str to Cell
         By column; what is not there was not run.
+
+    Examples
+    --------
+    >>> Ours("tiny", {"CBSD68": Cell(30.1)}).cells["CBSD68"].value
+    30.1
     """
 
     label: str
@@ -97,6 +107,11 @@ class MeasuredResults:
         Times.
     samples : mapping
         What `napari_anyir.training.measurement.sample_statistics.measure_samples` wrote.
+
+    Examples
+    --------
+    >>> MeasuredResults(runs=[]).timings
+    []
     """
 
     runs: list[Run]

@@ -181,7 +181,15 @@ def constant_bytes(config: AnyIRConfig, *, averaged: bool) -> int:
 
 
 def free_for_training(device: torch.device, processes: int = 1) -> int | None:
-    """Bytes that each of the processes on this machine may plan with; None where nobody knows."""
+    """Bytes that each of the processes on this machine may plan with; None where nobody knows.
+
+    Examples
+    --------
+    >>> import torch
+    >>> alone, shared = (free_for_training(torch.device("cpu"), count) for count in (1, 4))
+    >>> alone is None or shared < alone
+    True
+    """
     free = free_bytes(device)
     if free is None:
         return None

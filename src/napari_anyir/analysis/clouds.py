@@ -42,7 +42,7 @@ class CloudPanel:
     Examples
     --------
     >>> points = np.zeros((2, 5, 3))
-    >>> panel = Panel("both", ("attention", "gated"), points, np.zeros(0), (1.0, 1.0), 1.0)
+    >>> panel = CloudPanel("both", ("attention", "gated"), points, np.zeros(0), (1.0, 1.0), 1.0)
     >>> panel.points.shape
     (2, 5, 3)
     """
@@ -73,7 +73,7 @@ class Embedding(Analysis):
     Examples
     --------
     >>> points = np.arange(12.0).reshape(2, 2, 3)
-    >>> panel = Panel("both", ("attention", "gated"), points, np.zeros(0), (1.0, 1.0), 1.0)
+    >>> panel = CloudPanel("both", ("attention", "gated"), points, np.zeros(0), (1.0, 1.0), 1.0)
     >>> found = Embedding("latent.0", "PCA", (panel,), np.array([[0, 0], [0, 1]]))
     >>> names, rows = found.table()
     >>> next(rows)

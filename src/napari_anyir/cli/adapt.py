@@ -20,7 +20,13 @@ __all__ = ["Loss", "adapt"]
 
 
 class Loss(StrEnum):
-    """How errors count."""
+    """How errors count.
+
+    Examples
+    --------
+    >>> [loss.value for loss in Loss]
+    ['l2', 'l1']
+    """
 
     l2 = "l2"
     l1 = "l1"

@@ -16,7 +16,13 @@ __all__ = ["FigureOptions", "analyse", "write_figures"]
 
 @dataclass(frozen=True)
 class FigureOptions(NetworkOptions):
-    """Which figures, of which block."""
+    """Which figures, of which block.
+
+    Examples
+    --------
+    >>> FigureOptions(figures=[11]).block
+    'decoder1.0'
+    """
 
     figures: Annotated[
         list[int] | None,
@@ -77,6 +83,16 @@ def write_figures(image: Path, output: Path, options: FigureOptions | None = Non
         If a figure is unknown or an image does not suit.
     ImportError
         If matplotlib, or for Fig. 13 scikit-learn, is missing.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> Image.new("RGB", (32, 32), (90, 60, 30)).save(folder / "a.png")
+    >>> wanted = FigureOptions(model="nano", figures=[11])
+    >>> [path.name for path in write_figures(folder / "a.png", folder, wanted)]
+    ['figure-11.png']
     """
     from napari_anyir import feature_maps
     from napari_anyir.analysis.paper_figures import FIGURES, needed_parts, paper_figures

@@ -94,7 +94,21 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line with the arguments of the process."""
+    """Run the command line with the arguments of the process.
+
+    Examples
+    --------
+    >>> import sys
+    >>> before, sys.argv = sys.argv, ["anyir", "--version"]
+    >>> try:
+    ...     main()
+    ... except SystemExit as end:
+    ...     print("exit status", end.code)
+    ... finally:
+    ...     sys.argv = before
+    anyir ...
+    exit status 0
+    """
     for stream in (sys.stdout, sys.stderr):
         # A file's name that the terminal's encoding has not must not end a run.
         if isinstance(stream, io.TextIOWrapper):

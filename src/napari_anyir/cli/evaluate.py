@@ -29,6 +29,11 @@ def need_training(error: ImportError) -> typer.BadParameter:
     -------
     typer.BadParameter
         One sentence with the remedy.
+
+    Examples
+    --------
+    >>> print(need_training(ImportError(name="lightning")).message)
+    'lightning' is missing; install what this needs with: pip install 'napari-anyir[training]'
     """
     return typer.BadParameter(
         f"'{error.name}' is missing; install what this needs with: "

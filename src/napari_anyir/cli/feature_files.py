@@ -61,6 +61,16 @@ def write_tiffs(folder: Path, maps: Iterable[FeatureMap]) -> list[Path]:
     -------
     list of Path
         Files named ``block-part.tif``.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import napari_anyir
+    >>> grey = np.zeros((16, 16), np.uint8)
+    >>> maps = napari_anyir.feature_maps(grey, "latent.0", "output", model="nano")
+    >>> [path.name for path in write_tiffs(Path(tempfile.mkdtemp()), maps.values())]
+    ['latent.0-output.tif']
     """
     import tifffile
 
@@ -100,6 +110,16 @@ def write_zarr(path: Path, maps: Iterable[FeatureMap], attributes: Mapping[str, 
     ------
     ValueError
         If zarr is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import napari_anyir
+    >>> maps = napari_anyir.feature_maps(np.zeros((16, 16), np.uint8), "latent.0", model="nano")
+    >>> path = write_zarr(Path(tempfile.mkdtemp()) / "maps.zarr", maps.values(), {})
+    >>> (path / "latent.0").is_dir()
+    True
     """
     try:
         import zarr
@@ -139,6 +159,15 @@ def write_gates(path: Path, numbers: Iterable[GateNumbers]) -> Path:
     -------
     Path
         The file; one row per channel of alpha.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from napari_anyir.inference import gate_numbers
+    >>> numbers = gate_numbers(np.zeros((16, 16), np.uint8), "latent.0", model="nano")
+    >>> write_gates(Path(tempfile.mkdtemp()) / "gates.csv", numbers).read_text().splitlines()[0]
+    'block,scale,lambda,channel,tau_adj'
     """
     with atomic_write(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -17,7 +17,13 @@ __all__ = ["NetworkOptions", "PassOptions", "ResultOptions", "flat"]
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """Which network sees the image, where, and with which intensities as 0 and 1."""
+    """Which network sees the image, where, and with which intensities as 0 and 1.
+
+    Examples
+    --------
+    >>> NetworkOptions(model="nano").device
+    'auto'
+    """
 
     model: Model = "default"
     device: Device = "auto"
@@ -26,7 +32,13 @@ class NetworkOptions:
 
 @dataclass(frozen=True)
 class PassOptions(NetworkOptions):
-    """How the network is run on it."""
+    """How the network is run on it.
+
+    Examples
+    --------
+    >>> PassOptions(axes="ZYX").model
+    'default'
+    """
 
     precision: Precision = "auto"
     axes: Axes = None
@@ -35,7 +47,13 @@ class PassOptions(NetworkOptions):
 
 @dataclass(frozen=True)
 class ResultOptions:
-    """Names and formats of results, and whether they may replace what is there."""
+    """Names and formats of results, and whether they may replace what is there.
+
+    Examples
+    --------
+    >>> ResultOptions(suffix="_restored").overwrite
+    False
+    """
 
     suffix: Annotated[
         str, typer.Option(help="Added to every name, for instance _new.", show_default=False)

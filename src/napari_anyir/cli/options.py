@@ -103,6 +103,11 @@ def torch_first() -> None:
     ------
     OSError
         If torch's libraries do not load; the sentence names the usual remedy.
+
+    Examples
+    --------
+    >>> torch_first() is None
+    True
     """
     if os.name != "nt":
         return

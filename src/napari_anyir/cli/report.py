@@ -16,7 +16,13 @@ __all__ = ["Measure", "MeasureOptions", "report"]
 
 
 class Measure(StrEnum):
-    """What is measured before the report is written."""
+    """What is measured before the report is written.
+
+    Examples
+    --------
+    >>> Measure("time") is Measure.time
+    True
+    """
 
     complexity = "complexity"
     time = "time"
@@ -26,7 +32,13 @@ class Measure(StrEnum):
 
 @dataclass(frozen=True)
 class MeasureOptions:
-    """What is measured before the report is written."""
+    """What is measured before the report is written.
+
+    Examples
+    --------
+    >>> MeasureOptions(measure=[Measure.figures]).measure[0].value
+    'figures'
+    """
 
     measure: Annotated[
         list[Measure] | None,

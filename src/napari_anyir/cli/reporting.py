@@ -32,6 +32,13 @@ class Reporter:
     ----------
     stop : StopOnInput or None
         For a job's ``stop``; None where nobody can ask for it.
+
+    Examples
+    --------
+    >>> with Reporter("Learning", events=False) as told:  # a bar, silent where no terminal is
+    ...     told.progress(1, 2)
+    >>> told.stop is None
+    True
     """
 
     def __init__(

@@ -30,7 +30,13 @@ __all__ = ["RestoreOptions", "restore"]
 
 @dataclass(frozen=True)
 class RestoreOptions(PassOptions):
-    """How images are restored."""
+    """How images are restored.
+
+    Examples
+    --------
+    >>> RestoreOptions(tile="512").tile
+    '512'
+    """
 
     tile: Annotated[
         str,

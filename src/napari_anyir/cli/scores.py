@@ -40,6 +40,16 @@ def find_references(reference: Path, statuses: Sequence[FileStatus]) -> dict[int
     ------
     FileNotFoundError, ValueError
         If a file has none, or more than one.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from napari_anyir.files import FileStatus
+    >>> clean = Path(tempfile.mkdtemp()) / "clean.png"
+    >>> clean.touch()
+    >>> status = FileStatus(0, 1, "a.png", Path("raw/a.png"), Path("out/a.png"), "done")
+    >>> find_references(clean, [status])[0].name
+    'clean.png'
     """
     from napari_anyir.files.finding import find_images
     from napari_anyir.files.formats import extension_of
@@ -155,6 +165,20 @@ def print_scores(statuses: Sequence[FileStatus], references: Mapping[int, Path])
         The files; those that failed are left out.
     references : mapping of int to Path
         As from `find_references`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> from napari_anyir.files import FileStatus
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for name, value in (("noisy", 90), ("restored", 99), ("clean", 100)):
+    ...     Image.new("L", (16, 16), value).save(folder / f"{name}.png")
+    >>> paths = (folder / "noisy.png", folder / "restored.png")
+    >>> print_scores([FileStatus(0, 1, "a.png", *paths, "done")], {0: folder / "clean.png"})
+    <BLANKLINE>
+    ...
+    PSNR over all pixels and colours, ...
     """
     import numpy as np
 

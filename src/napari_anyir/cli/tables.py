@@ -26,6 +26,11 @@ def console(*, error: bool = False) -> Console:
     -------
     rich.console.Console
         The place.
+
+    Examples
+    --------
+    >>> console().width > 20
+    True
     """
     from rich.console import Console
 
@@ -93,6 +98,12 @@ def bar(what: str) -> Progress:
     -------
     rich.progress.Progress
         To be used in a ``with`` statement.
+
+    Examples
+    --------
+    >>> with bar("Restoring") as shown:  # silent here, where no terminal is
+    ...     task = shown.add_task("Restoring", total=2)
+    ...     shown.update(task, completed=2)
     """
     from rich.progress import (
         BarColumn,

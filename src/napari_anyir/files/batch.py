@@ -38,7 +38,14 @@ __all__ = ["restore_files"]
 
 
 class ResultFiles(TypedDict, total=False):
-    """Names and formats of results, whether they may replace other files, and who makes them."""
+    """Names and formats of results, whether they may replace other files, and who makes them.
+
+    Examples
+    --------
+    >>> files: ResultFiles = {"suffix": "_restored"}
+    >>> files
+    {'suffix': '_restored'}
+    """
 
     suffix: str
     extension: str | None
@@ -158,7 +165,15 @@ def restore_files(
 
 @dataclass(frozen=True)
 class Task:
-    """A job, its first status, and what its line in the log must say."""
+    """A job, its first status, and what its line in the log must say.
+
+    Examples
+    --------
+    >>> job = FileJob(Path("raw/a.png"), Path("out/a.png"), "a.png")
+    >>> status = FileStatus(0, 1, job.name, job.source, job.target, "queued")
+    >>> Task(job, status, {}).status.state
+    'queued'
+    """
 
     job: FileJob
     status: FileStatus
@@ -179,6 +194,12 @@ def try_settings(settings: Settings) -> list[Provenance]:
 
     They are tried on images of nothing, a photograph and a micrograph: no rule has to be written
     down twice.
+
+    Examples
+    --------
+    >>> photograph, micrograph = try_settings(Settings(model="nano"))
+    >>> photograph.model, micrograph.model
+    ('nano', 'nano')
     """
     from napari_anyir.inference import restore_with_record
 

@@ -91,6 +91,17 @@ def check_pages(series: Any, held: int) -> None:
     ------
     ImageFileError
         If it claims more.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import tifffile
+    >>> from pathlib import Path
+    >>> path = Path(tempfile.mkdtemp()) / "a.tif"
+    >>> tifffile.imwrite(path, np.zeros((64, 64), np.uint8))
+    >>> with tifffile.TiffFile(path) as file:
+    ...     check_pages(file.series[0], path.stat().st_size)  # nothing is said
     """
     page = series.keyframe
     name = getattr(page.compression, "name", "")

@@ -34,6 +34,14 @@ def is_deep_colour(path: Path) -> bool:
     -------
     bool
         True if Pillow would lose its lower 8 bits.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.png"
+    >>> Image.new("RGB", (4, 3)).save(path)
+    >>> is_deep_colour(path)
+    False
     """
     head = head_of(path)
     return head is not None and head[0] == 16 and head[1] in (2, 4, 6)
@@ -63,6 +71,15 @@ def read_deep_colour(path: Path) -> tuple[NDArray[np.uint16], Image.Image]:
         If it is an animation.
     OSError
         If it is damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from napari_anyir.files import write_image
+    >>> path = Path(tempfile.mkdtemp()) / "a.png"
+    >>> _ = write_image(path, np.full((3, 4, 3), 1000, np.uint16))
+    >>> int(read_deep_colour(path)[0][0, 0, 0])
+    1000
     """
     halves = []
     # What Pillow calls the form in the file, and the form in which it gives one byte of each.

@@ -86,6 +86,13 @@ def directories_of(block: bytes | Image.Exif) -> dict[int, dict[int, Any]]:
     -------
     dict of int to dict
         Number of `DIRECTORIES` to tags and values; empty ones are left out.
+
+    Examples
+    --------
+    >>> exif = Image.Exif()
+    >>> exif.get_ifd(0x8769)[0x829A] = 0.5  # an exposure of half a second
+    >>> directories_of(exif)[0x8769][0x829A]
+    0.5
     """
     found: dict[int, dict[int, Any]] = {}
     with contextlib.suppress(Exception):  # see texts_of
@@ -157,6 +164,12 @@ def shortened(block: bytes, limit: int) -> bytes:
     -------
     bytes
         The same block if it is short enough; empty if nothing helps.
+
+    Examples
+    --------
+    >>> block = block_of({}, {})
+    >>> shortened(block, 10_000) == block
+    True
     """
     if len(block) <= limit:
         return block
@@ -184,6 +197,11 @@ def placeholders(block: bytes) -> list[tuple[int, str, int, int, bool]]:
     -------
     list of tuple
         ``extratags`` for `tifffile.imwrite`.
+
+    Examples
+    --------
+    >>> placeholders(block_of({}, {}))
+    []
     """
     return [(number - 1, "I", 1, 0, True) for number in directories_of(block)]
 
@@ -197,6 +215,17 @@ def add_directories(path: Path, block: bytes) -> None:
         A little-endian TIFF below 4 GB; others stay as they are.
     block : bytes
         EXIF.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> path = Path(tempfile.mkdtemp()) / "a.tif"
+    >>> tifffile.imwrite(path, np.zeros((8, 8), np.uint8))
+    >>> before = path.read_bytes()
+    >>> add_directories(path, block_of({}, {}))  # it has no placeholders, so it stays as it is
+    >>> path.read_bytes() == before
+    True
     """
     with tifffile.TiffFile(path) as tif:
         tags = tif.pages[0].tags  # type: ignore[union-attr]

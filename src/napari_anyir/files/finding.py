@@ -28,6 +28,11 @@ class Found(NamedTuple):
         The same below the folder that was named.
     problem : str
         One sentence, if it cannot even be looked at.
+
+    Examples
+    --------
+    >>> Found(Path("raw/day1/a.tif"), Path("day1/a.tif")).problem
+    ''
     """
 
     path: Path
@@ -47,6 +52,11 @@ def identity(path: Path) -> str:
     -------
     str
         Absolute, without links, in lower case where the system ignores case.
+
+    Examples
+    --------
+    >>> identity(Path("a/../b.png")) == identity(Path("b.png"))
+    True
     """
     real = os.path.normcase(os.path.realpath(path))
     return real.casefold() if sys.platform == "darwin" else real

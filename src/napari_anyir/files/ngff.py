@@ -37,6 +37,11 @@ class Multiscale:
         Letter to unit, in full.
     notes : tuple of str
         What could not be taken.
+
+    Examples
+    --------
+    >>> Multiscale("ZYX", {"Z": 0.5, "Y": 0.1, "X": 0.1}, {}, {"Z": "micrometer"}).notes
+    ()
     """
 
     axes: str

@@ -36,6 +36,14 @@ def read_npy(path: Path, *, lazy_above: int) -> ImageFile:
     ------
     ImageFileError
         If the file is not a whole .npy of numbers.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.npy"
+    >>> np.save(path, np.zeros((3, 4), np.uint16))
+    >>> read_npy(path, lazy_above=1000).array.shape
+    (3, 4)
     """
     shape, fortran, dtype, offset = _head(path)
     held = path.stat().st_size - offset
@@ -80,6 +88,15 @@ def write_npy(path: Path, array: Any, like: ImageFile) -> None:
         Pixels.
     like : ImageFile
         The format can keep nothing of it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.npy"
+    >>> pixels = np.arange(6).reshape(2, 3)
+    >>> write_npy(path, pixels, ImageFile(pixels, None, "npy"))
+    >>> np.load(path).tolist()
+    [[0, 1, 2], [3, 4, 5]]
     """
     if not is_lazy(array):
         np.save(path, array, allow_pickle=False)

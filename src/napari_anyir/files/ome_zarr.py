@@ -61,6 +61,14 @@ def read_ome_zarr(path: Path, *, lazy_above: int) -> ImageFile:
     ------
     ImageFileError
         If zarr is not installed, or the folder holds no image, a plate, or several images.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.ome.zarr"
+    >>> write_ome_zarr(path, np.zeros((2, 8, 8), np.uint8), ImageFile(None, "ZYX", "zarr"))
+    >>> read_ome_zarr(path, lazy_above=2**20).axes
+    'ZYX'
     """
     zarr = _zarr()
     if not path.is_dir():
@@ -221,6 +229,14 @@ def write_ome_zarr(path: Path, array: Any, like: ImageFile) -> None:
     ------
     ImageFileError
         If zarr is not installed, or the array has no two axes.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.ome.zarr"
+    >>> write_ome_zarr(path, np.zeros((64, 64), np.uint8), ImageFile(None, "YX", "zarr"))
+    >>> (path / "0").is_dir()
+    True
     """
     zarr = _zarr()
     keep = like.metadata if like.format == "zarr" else {}

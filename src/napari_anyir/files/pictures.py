@@ -59,6 +59,15 @@ def read_picture(path: Path, kind: str) -> ImageFile:
         If the content is no such image, animated, CMYK or too large for Pillow.
     OSError
         If it is damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.png"
+    >>> Image.new("RGB", (4, 3), (255, 0, 0)).save(path)
+    >>> found = read_picture(path, "png")
+    >>> found.axes, found.array.shape
+    ('YXS', (3, 4, 3))
     """
     with warnings.catch_warnings():
         # Pillow warns from 89 megapixels on, and refuses from 179 megapixels on.
@@ -214,6 +223,15 @@ def write_picture(path: Path | BinaryIO, array: Any, like: ImageFile, *, kind: s
     ------
     ImageFileError
         If the format cannot hold such an array.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.webp"
+    >>> pixels = np.full((3, 4), 7, np.uint8)
+    >>> write_picture(path, pixels, ImageFile(pixels, "YX", "webp"), kind="webp")
+    >>> path.read_bytes()[8:12]
+    b'WEBP'
     """
     if is_lazy(array):
         array = array.compute(scheduler="synchronous")
@@ -255,6 +273,12 @@ def without_unused(shape: tuple[int, ...], like: ImageFile) -> tuple[tuple[int, 
         Of the picture.
     note : str
         What is left out; empty if nothing.
+
+    Examples
+    --------
+    >>> pixels = np.zeros((3, 4, 4), np.uint8)
+    >>> without_unused(pixels.shape, ImageFile(pixels, "YXS", "png"))
+    ((3, 4, 4), '')
     """
     samples = like.metadata.get("samples")
     if samples is None or not samples.unused or len(shape) != 3 or shape[-1] != 4:
@@ -324,6 +348,13 @@ def check_picture(shape: tuple[int, ...], dtype: Any, kind: str) -> None:
     ------
     ImageFileError
         With what to write instead.
+
+    Examples
+    --------
+    >>> check_picture((5, 3, 4), np.uint8, "jpeg")
+    Traceback (most recent call last):
+    ...
+    napari_anyir.errors.ImageFileError: JPEG cannot hold an array of shape (5, 3, 4); write ...
     """
     name = {"png": "PNG", "jpeg": "JPEG", "bmp": "BMP", "webp": "WebP"}[kind]
     colours = (3,) if kind == "jpeg" else (3, 4)

@@ -31,6 +31,11 @@ class FileJob:
         One sentence, if it is known already that it cannot be done.
     parts : tuple of Path
         Other named files that hold a part of the same image, as those of an OME-TIFF set do.
+
+    Examples
+    --------
+    >>> FileJob(Path("raw/a.png"), Path("out/a.png"), "a.png").parts
+    ()
     """
 
     source: Path
@@ -50,6 +55,11 @@ class BatchPlan:
         Output folder, where the log is kept.
     jobs : tuple of FileJob
         In a stable order, with distinct targets, none of which is a source.
+
+    Examples
+    --------
+    >>> BatchPlan(Path("out"), (FileJob(Path("a.png"), Path("out/a.png"), "a.png"),)).jobs[0].name
+    'a.png'
     """
 
     root: Path

@@ -28,6 +28,15 @@ def head_of(path: Path) -> tuple[int, int] | None:
         0 grey, 2 RGB, 3 palette, 4 grey with alpha, 6 RGBA.
 
         None instead of both if the file is no PNG.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> path = Path(tempfile.mkdtemp()) / "a.png"
+    >>> Image.new("RGB", (4, 3)).save(path)
+    >>> head_of(path)
+    (8, 2)
     """
     with path.open("rb") as file:
         head = file.read(26)
@@ -48,6 +57,15 @@ def meanings_of(path: Path) -> dict[bytes, bytes]:
     -------
     dict of bytes to bytes
         Name of the chunk to its data, for gAMA, cHRM, sRGB and cICP.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> path = Path(tempfile.mkdtemp()) / "a.png"
+    >>> Image.new("L", (4, 3)).save(path)
+    >>> meanings_of(path)
+    {}
     """
     found: dict[bytes, bytes] = {}
     with path.open("rb") as file:

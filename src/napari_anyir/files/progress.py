@@ -103,6 +103,11 @@ class FileStatus:
         Time spent on it: reading, restoring and writing.
     record : dict or None
         How it was restored, once it is done.
+
+    Examples
+    --------
+    >>> FileStatus(0, 2, "a.png", Path("raw/a.png"), Path("out/a.png"), "queued").message
+    ''
     """
 
     index: int

@@ -61,6 +61,16 @@ def read_tiff(path: Path, *, lazy_above: int) -> ImageFile:
     ImageFileError
         If the file is damaged, of an unknown compression, CMYK, or holds images of several sizes,
         or if a file of its set is missing.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.tif"
+    >>> stack = np.zeros((2, 8, 9), np.uint16)
+    >>> tifffile.imwrite(path, stack, imagej=True, metadata={"axes": "ZYX", "spacing": 0.5})
+    >>> found = read_tiff(path, lazy_above=2**20)
+    >>> found.axes, found.scale["Z"]
+    ('ZYX', 0.5)
     """
     described: dict[str, Any] = {}
     if (together := find_set(path)) is not None:

@@ -37,6 +37,17 @@ def photometric_of(page: Any) -> str:
     -------
     str
         As tifffile calls it, or the number where it has no name.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import tifffile
+    >>> from pathlib import Path
+    >>> path = Path(tempfile.mkdtemp()) / "a.tif"
+    >>> tifffile.imwrite(path, np.zeros((8, 8, 3), np.uint8), photometric="rgb")
+    >>> with tifffile.TiffFile(path) as file:
+    ...     photometric_of(file.pages[0])
+    'RGB'
     """
     return str(getattr(page.photometric, "name", page.photometric))
 
@@ -53,6 +64,19 @@ def check_colours(page: Any) -> None:
     ------
     ImageFileError
         With the name of its colours.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import tifffile
+    >>> from pathlib import Path
+    >>> path = Path(tempfile.mkdtemp()) / "a.tif"
+    >>> tifffile.imwrite(path, np.zeros((8, 8, 4), np.uint8), photometric="separated")
+    >>> with tifffile.TiffFile(path) as file:
+    ...     check_colours(file.pages[0])
+    Traceback (most recent call last):
+    ...
+    napari_anyir.errors.ImageFileError: its colours are CMYK...; save it as RGB or grey
     """
     colours = photometric_of(page)
     if colours.isdigit():  # a number that the format has not
@@ -83,6 +107,11 @@ class Samples:
         The number that is black, where zero is white.
     grey : bool
         Whether grey with alpha was read as RGBA.
+
+    Examples
+    --------
+    >>> Samples("MINISWHITE", white=255).count
+    1
     """
 
     photometric: str

@@ -188,6 +188,16 @@ def tags_to_write(page: Any) -> list[tuple[int, Any, Any, Any, bool]]:
     -------
     list of tuple
         ``extratags`` for `tifffile.imwrite`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import tifffile
+    >>> path = Path(tempfile.mkdtemp()) / "a.tif"
+    >>> tifffile.imwrite(path, np.zeros((8, 8), np.uint8), extratags=[(315, "s", 0, "Ada", True)])
+    >>> with tifffile.TiffFile(path) as file:
+    ...     [tag[3] for tag in tags_to_write(file.pages[0]) if tag[0] == 315]
+    ['Ada']
     """
     kept = []
     for tag in page.tags.values():
@@ -221,6 +231,16 @@ def common_metadata(path: Path, page: Any, kind: str, ome: Mapping[str, Any]) ->
     dict
         ``icc_profile``, ``exif`` and ``xmp`` (bytes) and ``text`` (dict of str to str), those of
         them that are there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import tifffile
+    >>> path = Path(tempfile.mkdtemp()) / "a.tif"
+    >>> tifffile.imwrite(path, np.zeros((8, 8), np.uint8), extratags=[(315, "s", 0, "Ada", True)])
+    >>> with tifffile.TiffFile(path) as file:
+    ...     common_metadata(path, file.pages[0], "plain", {})["text"]["Author"]
+    'Ada'
     """
     tags = page.tags
     texts = {
@@ -280,6 +300,17 @@ def nodata_of(page: Any, samples: Samples, dtype: np.dtype[Any]) -> float | None
     float or None
         The value, possibly NaN; None if there is none, if it is no number, or if the pixels
         cannot have it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import tifffile
+    >>> path = Path(tempfile.mkdtemp()) / "a.tif"
+    >>> tag = (42113, "s", 0, "-9999", True)
+    >>> tifffile.imwrite(path, np.zeros((8, 8), np.float32), extratags=[tag])
+    >>> with tifffile.TiffFile(path) as file:
+    ...     nodata_of(file.pages[0], Samples("MINISBLACK"), np.dtype("float32"))
+    -9999.0
     """
     text = _text(page.tags.get(42113)).replace(",", ".")
     try:
@@ -307,6 +338,16 @@ def resolution_of(page: Any) -> tuple[Any, int] | None:
     tuple or None
         Pixels per unit along x and y, each as a fraction (numerator, denominator), and the number
         of the unit (1 none, 2 inch, 3 centimetre); None if they are missing or zero.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import tifffile
+    >>> path = Path(tempfile.mkdtemp()) / "a.tif"
+    >>> tifffile.imwrite(path, np.zeros((8, 8), np.uint8), resolution=(300, 300), resolutionunit=2)
+    >>> with tifffile.TiffFile(path) as file:
+    ...     resolution_of(file.pages[0])[1]  # inches
+    2
     """
     values = [page.tags.get(name) for name in ("XResolution", "YResolution")]
     pairs = [_fraction(tag.value) if tag is not None else None for tag in values]
@@ -349,6 +390,17 @@ def read_scale(
         Axis letter to distance.
     units : dict of str to str
         Axis letter to unit, in full.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import tifffile
+    >>> path = Path(tempfile.mkdtemp()) / "a.tif"
+    >>> tifffile.imwrite(path, np.zeros((8, 8), np.uint8), resolution=(100, 100), resolutionunit=3)
+    >>> with tifffile.TiffFile(path) as file:
+    ...     scale, units = read_scale(file.pages[0], {}, {})
+    >>> sorted(scale)
+    ['X', 'Y']
     """
     scale: dict[str, float] = {}
     units: dict[str, str] = {}

@@ -47,6 +47,13 @@ def complaints() -> Iterator[list[str]]:
     ------
     list of str
         Filled while the block runs.
+
+    Examples
+    --------
+    >>> with complaints() as heard:
+    ...     logging.getLogger("tifffile").error("this page is cut off")
+    >>> len(heard)
+    1
     """
     collector = _Collector()
     logger = logging.getLogger("tifffile")
@@ -76,6 +83,15 @@ def read_series(series: Any, path: Path) -> NDArray[Any]:
     ------
     ImageFileError
         If the compression cannot be undone.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.tif"
+    >>> tifffile.imwrite(path, np.zeros((3, 8, 8), np.uint8))
+    >>> with tifffile.TiffFile(path) as file:
+    ...     read_series(file.series[0], path).shape
+    (3, 8, 8)
     """
     pages = list(series.pages)
     if photometric_of(series.keyframe) != "YCBCR":
@@ -109,6 +125,15 @@ def read_page(page: Any) -> NDArray[Any]:
     ------
     ImageFileError
         If the compression cannot be undone.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.tif"
+    >>> tifffile.imwrite(path, np.full((8, 8), 7, np.uint8))
+    >>> with tifffile.TiffFile(path) as file:
+    ...     int(read_page(file.pages[0]).max())
+    7
     """
     if photometric_of(page.keyframe) == "YCBCR":
         if (array := _with_pillow(page)) is not None:

@@ -40,6 +40,17 @@ def check_segments(page: Any) -> None:
         A reason, in words.
     Exception
         What decoders raise at damaged bytes.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import tifffile
+    >>> from pathlib import Path
+    >>> path = Path(tempfile.mkdtemp()) / "a.tif"
+    >>> tifffile.imwrite(path, np.zeros((64, 64), np.uint8), compression="zlib")
+    >>> with tifffile.TiffFile(path) as file:
+    ...     check_segments(file.pages[0])  # nothing is said
     """
     handle = page.parent.filehandle
     held = handle.size

@@ -27,6 +27,12 @@ class OmeSet:
         pixels.
     files : tuple of Path
         The files with pixels, in order, there or not.
+
+    Examples
+    --------
+    >>> found = OmeSet(Path("a.companion.ome"), (Path("not-there.ome.tif"),))
+    >>> [path.name for path in found.missing]
+    ['not-there.ome.tif']
     """
 
     master: Path
@@ -110,6 +116,11 @@ def is_tiff_name(path: Path) -> bool:
     -------
     bool
         False for a description without pixels.
+
+    Examples
+    --------
+    >>> is_tiff_name(Path("a.ome.TIF")), is_tiff_name(Path("a.companion.ome"))
+    (True, False)
     """
     return path.suffix.lower() in (".tif", ".tiff", ".btf", ".tf8", ".tf2")
 

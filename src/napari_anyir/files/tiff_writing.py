@@ -42,6 +42,15 @@ def write_tiff(path: Path | BinaryIO, array: Any, like: ImageFile, *, software: 
         Source of axes and metadata.
     software : str
         Text of the Software tag.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.tif"
+    >>> image = ImageFile(np.zeros((2, 8, 8), np.uint16), "ZYX", "npy", scale={"Z": 2.0})
+    >>> write_tiff(path, image.array, image)
+    >>> path.stat().st_size > 256
+    True
     """
     keep = like.metadata if like.format == "tiff" else {}
     samples = keep.get("samples") or Samples("MINISBLACK")

@@ -68,6 +68,11 @@ def turns(orientation: int) -> tuple[bool, bool, bool]:
         Whether rows become columns, which comes first.
     rows, columns : bool
         Whether they then run backwards.
+
+    Examples
+    --------
+    >>> turns(1), turns(3)  # upright; upside down
+    ((False, False, False), (False, True, True))
     """
     return _TURNS[orientation]
 

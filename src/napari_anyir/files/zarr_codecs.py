@@ -30,6 +30,14 @@ def guarded(array: Any, limit: int) -> Any:
     -------
     zarr.Array
         Of the same store, with the same metadata but for the guards among its codecs.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> array = zarr.create_array(tempfile.mkdtemp() + "/a.zarr", shape=(4, 4), dtype="uint8")
+    >>> array[:] = 3
+    >>> int(guarded(array, 1000)[0, 0])
+    3
     """
     metadata: Any = array.metadata
     if metadata.zarr_format == 2:

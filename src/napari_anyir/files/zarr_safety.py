@@ -41,6 +41,15 @@ def open_store(path: Path) -> Any:
     -------
     zarr.storage.LocalStore
         Its ``limit`` is set by `checked`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import zarr
+    >>> folder = Path(tempfile.mkdtemp()) / "a.zarr"
+    >>> zarr.create_array(folder, shape=(4, 4), dtype="uint8")[:] = 3
+    >>> int(zarr.open(open_store(folder), mode="r")[0, 0])
+    3
     """
     from zarr.storage import LocalStore
 
@@ -98,6 +107,15 @@ def checked(array: Any) -> Any:
     ------
     ImageFileError
         One sentence: what is refused.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import zarr
+    >>> folder = Path(tempfile.mkdtemp()) / "a.zarr"
+    >>> zarr.create_array(folder, shape=(4, 4), dtype="uint8")[:] = 3
+    >>> int(checked(zarr.open(open_store(folder), mode="r"))[0, 0])
+    3
     """
     if not hasattr(array, "dtype") or not hasattr(array, "ndim"):
         raise ImageFileError("its level is a group, and no array")

@@ -111,6 +111,16 @@ def export_torchscript(network: Network, path: Path, facts: dict[str, str]) -> R
     -------
     callable
         Runs the file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from napari_anyir.model import AnyIRConfig, build_model
+    >>> config = AnyIRConfig(dim=4, blocks=(1, 1, 1, 1), refinement=1, heads=(1, 1, 1, 1))
+    >>> network = build_model(config).eval()
+    >>> run = export_torchscript(network, Path(tempfile.mkdtemp()) / "net.pt", {"name": "mine"})
+    >>> run(torch.rand(1, 3, 80, 64)).shape
+    torch.Size([1, 3, 80, 64])
     """
     with _quiet():
         traced = torch.jit.trace(Exported(network), torch.rand(1, 3, 72, 88), check_trace=False)
@@ -142,6 +152,18 @@ def export_onnx(network: Network, path: Path, facts: dict[str, str]) -> Runner:
     ------
     ModelError
         If onnx or ONNX Runtime is not installed.
+
+    Examples
+    --------
+    >>> import pytest
+    >>> onnx, runtime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
+    >>> import tempfile
+    >>> from napari_anyir.model import AnyIRConfig, build_model
+    >>> config = AnyIRConfig(dim=4, blocks=(1, 1, 1, 1), refinement=1, heads=(1, 1, 1, 1))
+    >>> network = build_model(config).eval()
+    >>> run = export_onnx(network, Path(tempfile.mkdtemp()) / "net.onnx", {"name": "mine"})
+    >>> run(torch.rand(1, 3, 80, 64)).shape
+    torch.Size([1, 3, 80, 64])
     """
     try:
         import onnx
@@ -239,7 +261,15 @@ def compare(
 
 
 def facts_of(card: ModelCard) -> dict[str, str]:
-    """Return what an exported file says of itself."""
+    """Return what an exported file says of itself.
+
+    Examples
+    --------
+    >>> from napari_anyir.weights import find_model
+    >>> facts = facts_of(find_model("nano"))
+    >>> facts["name"], facts["licence"]
+    ('nano', 'BSD-3-Clause')
+    """
     return {
         "name": card.name,
         "summary": card.summary,

@@ -235,6 +235,13 @@ def build_foreign(
     ModelError
         If spandrel is not there, does not know the network, or the network does not restore at the
         size of its input.
+
+    Examples
+    --------
+    >>> build_foreign({"some.weight": torch.ones(1)}, "some.pth")
+    Traceback (most recent call last):
+    ...
+    napari_anyir.errors.ModelError: 'some.pth' is ...
     """
     spandrel = _import_spandrel(source)
     loader = spandrel.ModelLoader(device="cpu")

@@ -59,6 +59,13 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     ------
     ModelError
         If the file is damaged or holds no tensors.
+
+    Examples
+    --------
+    >>> from napari_anyir.weights import find_model
+    >>> tensors, config = read_checkpoint(find_model("nano").file)
+    >>> "embed.weight" in tensors, config["dim"]
+    (True, 16)
     """
     tensors, config = read_tensors(path)
     tensors = strip_prefixes(tensors)
@@ -86,6 +93,14 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     ------
     ModelError
         If the file is damaged or holds no tensors.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "some.pt"
+    >>> torch.save({"weight": torch.ones(2)}, path)
+    >>> read_tensors(path)[0]["weight"]
+    tensor([1., 1.])
     """
     config: dict[str, Any] = {}
     try:
@@ -294,6 +309,13 @@ def load_network(card: ModelCard) -> AnyIR:
     ------
     ModelError
         If the file is damaged or does not fit the configuration.
+
+    Examples
+    --------
+    >>> from napari_anyir.weights import find_model
+    >>> network = load_network(find_model("nano"))
+    >>> sum(parameter.numel() for parameter in network.parameters())
+    698794
     """
     tensors, stored = read_checkpoint(card.file)
     try:

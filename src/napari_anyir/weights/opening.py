@@ -99,6 +99,13 @@ def only_anyir(network: Network, name: str) -> AnyIR:
     ------
     ModelError
         If it is another, which can restore and nothing more.
+
+    Examples
+    --------
+    >>> import napari_anyir
+    >>> network = napari_anyir.load_model("nano")
+    >>> only_anyir(network, "nano") is network
+    True
     """
     if isinstance(network, AnyIR):
         return network
@@ -124,6 +131,16 @@ def copy_network(card: ModelCard, target: Path) -> Network:
     ------
     ModelError
         As `open_network`; nothing is written then.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from napari_anyir.weights import find_model
+    >>> target = Path(tempfile.mkdtemp()) / "copy.safetensors"
+    >>> copy_network(find_model("nano"), target).config.dim
+    16
+    >>> target.is_file()
+    True
     """
     if card.architecture == ANYIR and (card.config or _is_anyir(card.file)):
         network = load_network(card)

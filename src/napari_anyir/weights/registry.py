@@ -202,6 +202,12 @@ def sha256(path: Path) -> str:
     ------
     FileNotFoundError
         If it is not there.
+
+    Examples
+    --------
+    >>> card = find_model("nano")
+    >>> sha256(card.file) == card.sha256
+    True
     """
     if not path.is_file():
         raise FileNotFoundError(f"The checkpoint '{path}' is missing; install the package again.")
@@ -342,6 +348,16 @@ def add_model(
         the card beside it.
     FileNotFoundError
         If the file is not there.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> os.environ["NAPARI_ANYIR_MODELS"] = tempfile.mkdtemp()
+    >>> add_model(find_model("nano").file, "mine").name
+    'mine'
+    >>> [card.name for card in list_models() if card.name == "mine"]
+    ['mine']
+    >>> del os.environ["NAPARI_ANYIR_MODELS"]
     """
     from napari_anyir.weights.opening import copy_network
 

@@ -21,6 +21,12 @@ class Window:
         In pixels of the level.
     image_height, image_width : int
         Of the level.
+
+    Examples
+    --------
+    >>> corner = Window(0, 0, 8, 8, image_height=16, image_width=16)
+    >>> corner.beyond(3)  # above, below, left, right
+    (3, 0, 3, 0)
     """
 
     top: int
@@ -64,6 +70,14 @@ def fill_window(target: Tensor, source: Tensor, window: Window, halo: int) -> No
         The window.
     halo : int
         Pixels on each side.
+
+    Examples
+    --------
+    >>> image = torch.arange(4.0).reshape(1, 2, 2)
+    >>> target = torch.full((1, 3, 3), 9.0)
+    >>> fill_window(target, image, Window(0, 0, 1, 1, 2, 2), halo=1)
+    >>> target[0].tolist()
+    [[0.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 2.0, 3.0]]
     """
     there, here = window.inside(halo)
     target[there].copy_(source[here], non_blocking=True)

@@ -62,6 +62,12 @@ def as_dask(image: Any) -> da.Array:
     -------
     dask.array.Array
         The same values, lazily.
+
+    Examples
+    --------
+    >>> lazy = da.zeros((4, 8, 8), chunks=(1, 8, 8))
+    >>> as_dask(lazy) is lazy
+    True
     """
     if isinstance(image, da.Array):
         return image

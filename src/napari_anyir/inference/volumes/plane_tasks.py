@@ -133,6 +133,13 @@ def check_plane(plane: NDArray[Any], colour: bool) -> None:
     ------
     ValueError
         With their number.
+
+    Examples
+    --------
+    >>> check_plane(np.array([[1.0, np.inf]]), colour=False)
+    Traceback (most recent call last):
+    ...
+    ValueError: The plane has 1 infinite pixel; replace them first, for instance with ...
     """
     if plane.dtype.kind == "f":
         check_finite(not_finite(plane), "plane")

@@ -43,12 +43,32 @@ INTENSITIES = {
 
 
 def small_label(text: str = "") -> Notice:
-    """Make a line that explains the field above it."""
+    """Make a line that explains the field above it.
+
+    Examples
+    --------
+    >>> from qtpy.QtWidgets import QApplication
+    >>> application = QApplication.instance() or QApplication([])
+    >>> small_label("Planes are restored one by one.").wordWrap()
+    True
+    """
     return Notice(text)
 
 
 def choose(box: QComboBox, text: str) -> None:
-    """Choose an entry by its text; one that is not offered changes nothing."""
+    """Choose an entry by its text; one that is not offered changes nothing.
+
+    Examples
+    --------
+    >>> from qtpy.QtWidgets import QApplication
+    >>> application = QApplication.instance() or QApplication([])
+    >>> box = QComboBox()
+    >>> box.addItems(["nano", "tiny"])
+    >>> choose(box, "tiny")
+    >>> choose(box, "a model that is gone")
+    >>> box.currentText()
+    'tiny'
+    """
     index = box.findText(text)
     if index >= 0:
         box.setCurrentIndex(index)
@@ -61,6 +81,14 @@ class AdvancedFields(QWidget):
     ----------
     changed : Signal
         Something other was chosen.
+
+    Examples
+    --------
+    >>> from qtpy.QtWidgets import QApplication
+    >>> application = QApplication.instance() or QApplication([])
+    >>> fields = AdvancedFields()
+    >>> fields.precision_box.currentText()
+    'auto'
     """
 
     changed = Signal()

@@ -19,6 +19,15 @@ class ModelNews(QObject):
     ----------
     changed : Signal
         `napari_anyir.list_models` gives another list than before.
+
+    Examples
+    --------
+    >>> heard = []
+    >>> news = ModelNews()
+    >>> _ = news.changed.connect(lambda: heard.append("another list"))
+    >>> news.changed.emit()
+    >>> heard
+    ['another list']
     """
 
     changed = Signal()

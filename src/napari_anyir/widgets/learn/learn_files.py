@@ -38,6 +38,12 @@ class LayerPixels:
         numpy, dask, zarr or anything that is indexed like them.
     axes : str
         One letter of T, Z, C, Y, X, S per axis.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> LayerPixels("cells", np.zeros((3, 64, 64), np.uint16), "ZYX").axes
+    'ZYX'
     """
 
     name: str
@@ -55,6 +61,11 @@ class Pairs:
         Folder with ``input`` and ``target``.
     options : tuple of str
         What else ``anyir train`` needs to know of them.
+
+    Examples
+    --------
+    >>> Pairs(Path("PAIRS")).options
+    ()
     """
 
     root: Path
@@ -135,6 +146,14 @@ def write_layers(layers: Sequence[LayerPixels], folder: Path, cancel: Any) -> li
         If it was cancelled.
     ValueError
         If a layer is no image.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> layer = LayerPixels("cells", np.zeros((3, 64, 64), np.uint16), "ZYX")
+    >>> [path.suffix for path in write_layers([layer], Path(tempfile.mkdtemp()), None)]
+    ['.tif']
     """
     from napari_anyir.files import ImageFile, write_image
 

@@ -52,6 +52,11 @@ class Wish:
         Whether some pixels are far off, as salt and pepper.
     device : str
         As for `napari_anyir.restore`.
+
+    Examples
+    --------
+    >>> Wish("mine", "denoise", 3.0, Path("noisy")).outliers
+    False
     """
 
     name: str
@@ -77,6 +82,11 @@ class Learned:
         Time that training took.
     peak_memory : int or None
         The most bytes that the process held.
+
+    Examples
+    --------
+    >>> Learned("It is not surely better, so nothing was added.", None, 180.0, None).added is None
+    True
     """
 
     text: str
@@ -92,6 +102,15 @@ class LearnJob:
     ----------
     wish : Wish
         What is to be done.
+
+    Examples
+    --------
+    >>> job = LearnJob(Wish("mine", "denoise", 3.0, Path("noisy")))
+    >>> str(job)
+    'Learning the noise'
+    >>> job.finish()
+    >>> job.finishing
+    True
     """
 
     def __init__(self, wish: Wish) -> None:

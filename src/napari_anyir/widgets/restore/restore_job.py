@@ -66,6 +66,13 @@ class Restored:
         How far the contrast slider of the result is to go: over its values and the source's.
     change : Change, optional
         Brightness before and after; None of a lazy result of which nothing is known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> pixels = np.zeros((4, 4), np.uint8)
+    >>> Restored(pixels, pixels, {"model": "nano"}).record["model"]
+    'nano'
     """
 
     source: Any
