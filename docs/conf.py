@@ -43,7 +43,7 @@ html_theme_options: dict[str, Any] = {
             "icon": "fa-brands fa-github",
         }
     ],
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 5,
     "footer_start": "",
     "footer_end": "",
 }

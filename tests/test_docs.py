@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,7 +115,7 @@ def make_files(folder: Path, names: tuple[str, ...]) -> None:
 
 def run_page(page: Path, folder: Path, environment: dict[str, str]) -> None:
     """Run the blocks of a page as one reader would, from top to bottom."""
-    namespace: dict[str, object] = {"__name__": "page"}
+    namespace = sys.modules["page"].__dict__
     for block in blocks_of(page):
         if block.why_not:
             continue
@@ -157,6 +158,8 @@ def test_blocks_run(
         pytest.skip("there is no bash")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")
+    # Dataclasses look for the module in which they are defined.
+    monkeypatch.setitem(sys.modules, "page", types.ModuleType("page"))
     run_page(page, tmp_path, environment)
 
 
