@@ -11,10 +11,11 @@ import csv
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import torch
 
+from napari_anyir.keywords import check_keywords
 from napari_anyir.training.model_files import write_model
 from napari_anyir.weights import ModelCard
 from napari_anyir.weights.loading import load_network
@@ -57,15 +58,21 @@ def read_sources(path: Path) -> list[str]:
     ]
 
 
+class CardFacts(TypedDict, total=False):
+    """What a card is told that nothing else knows; see `ModelCard`."""
+
+    training: dict[str, Any]
+    measured: dict[str, Any]
+    limits: str
+    summary: str
+
+
 def publish(
     run: Path,
     name: str,
     *,
     folder: Path = BUNDLED,
-    training: dict[str, Any] | None = None,
-    measured: dict[str, Any] | None = None,
-    limits: str = "",
-    summary: str = "",
+    **told: Unpack[CardFacts],
 ) -> ModelCard:
     """Write ``NAME.safetensors`` and ``NAME.json``; a model of that name is replaced.
 
@@ -77,9 +84,10 @@ def publish(
         Name of the model.
     folder : Path
         Where to put it; by default into the package.
-    training, measured, limits, summary
-        What the card says; see `ModelCard`. What the run's own card says of the training is kept
-        below it; of the models of the package the summary is known.
+    **told
+        What the card says: training, measured, limits and summary; see `ModelCard`. What the run's
+        own card says of the training is kept below it; of the models of the package the summary is
+        known.
 
     Returns
     -------
@@ -104,6 +112,7 @@ def publish(
     >>> publish(run, "mine", folder=run, summary="Takes dust off.").summary
     'Takes dust off.'
     """
+    check_keywords("publish", told, CardFacts)
     source = run / "weights.safetensors"
     if not source.is_file():
         raise FileNotFoundError(f"There are no weights in '{run}'; train first.")
@@ -114,11 +123,11 @@ def publish(
         network,
         folder / f"{name}.safetensors",
         dtype=torch.float16,  # halves the wheel
-        summary=summary or SUMMARIES.get(name, f"A network trained in '{run.name}'."),
+        summary=told.get("summary") or SUMMARIES.get(name, f"A network trained in '{run.name}'."),
         licence="BSD-3-Clause",
-        training=known | (training or {}),
-        measured=measured or {},
-        limits=limits,
+        training=known | told.get("training", {}),
+        measured=told.get("measured", {}),
+        limits=told.get("limits", ""),
     )
 
 

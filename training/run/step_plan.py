@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-import torch
-
 from napari_anyir.training.config import Phase, TrainingConfig
+from napari_anyir.training.run.machines import Machines
 from napari_anyir.training.run.step_memory import (
     Parts,
     constant_bytes,
@@ -89,10 +88,8 @@ class StepPlan:
 def plan_steps(
     config: TrainingConfig,
     precision: str,
-    device: torch.device,
+    machines: Machines,
     *,
-    devices: int = 1,
-    nodes: int = 1,
     before: StepPlan | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> StepPlan:
@@ -104,10 +101,8 @@ def plan_steps(
         The run.
     precision : str
         ``"32-true"`` or ``"bf16-mixed"``.
-    device : torch.device
+    machines : Machines
         Where it trains.
-    devices, nodes : int
-        Devices per machine, and machines.
     before : StepPlan, optional
         That of the run which goes on: it is kept where it fits, so that the run goes on to the bit.
     say : callable
@@ -123,10 +118,10 @@ def plan_steps(
     ValueError
         If not even one crop fits.
     """
-    network = config.network_config
+    network, device = config.network_config, machines.device
     crop = measure_crop(network, config.phases[0].crop, precision=precision, device=device)
     constant = constant_bytes(network, averaged=config.average > 0)
-    room, count = free_for_training(device, devices), devices * nodes
+    room, count = free_for_training(device, machines.devices), machines.count
     chosen: dict[str, Parts] = {}
     for phase in config.phases:
         key = f"{phase.crop}x{phase.batch}"

@@ -12,7 +12,7 @@ from lightning.pytorch.loggers import Logger
 
 from napari_anyir.progress import Cancel
 from napari_anyir.training.run.module import RestorationModule
-from napari_anyir.training.run.validation import Samples
+from napari_anyir.training.run.validation import ValidationSamples
 
 PROGRESS = 1000
 """What progress counts to."""
@@ -31,11 +31,11 @@ class Telling(Callback):
         (H, W, 3) arrays of uint8, before and after.
     stop : object, optional
         ``is_set()``: end after the step, as if time were over.
-    samples : Samples, optional
+    samples : ValidationSamples, optional
         The held-out crops, where there are some.
     """
 
-    def __init__(self, tell: Tell, stop: Cancel | None, samples: Samples | None) -> None:
+    def __init__(self, tell: Tell, stop: Cancel | None, samples: ValidationSamples | None) -> None:
         self.tell, self.stop, self.samples = tell, stop, samples
         self._told = -1
 

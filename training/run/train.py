@@ -5,10 +5,8 @@ From a shell ``anyir train``; from Python `train`.
 
 from __future__ import annotations
 
-import platform
 from pathlib import Path
 
-import torch
 import yaml
 from lightning.pytorch import Trainer
 from lightning.pytorch.utilities import rank_zero_only
@@ -18,13 +16,12 @@ from napari_anyir.inference.exact.strips import settle_allocator
 from napari_anyir.model import AnyIR
 from napari_anyir.progress import Cancel
 from napari_anyir.training.config import TrainingConfig
-from napari_anyir.training.data.crop_source import Source
 from napari_anyir.training.data.data_sources import open_source
 from napari_anyir.training.run.callbacks import Say
 from napari_anyir.training.run.loggers import check_loggers, close_loggers, log_config
+from napari_anyir.training.run.machines import Listeners, Machines
 from napari_anyir.training.run.module import RestorationModule
 from napari_anyir.training.run.precision import resolve_precision
-from napari_anyir.training.run.run_log import RunLog
 from napari_anyir.training.run.saving import (
     CONFIG,
     LIGHT,
@@ -41,6 +38,7 @@ from napari_anyir.training.run.step_plan import StepPlan, plan_steps
 from napari_anyir.training.run.stopping import Stopping
 from napari_anyir.training.run.telling import Tell
 from napari_anyir.training.run.trainer import make_trainer, quiet
+from napari_anyir.training.run.training_log import TrainingLog
 from napari_anyir.training.writing import write_text
 
 _LARGE = 2_000_000
@@ -147,50 +145,37 @@ def train(
     --------
     See ``docs/training.md``.
     """
-    main = getattr(rank_zero_only, "rank", 0) == 0
-    log = RunLog(say if main else _nothing)
+    log = TrainingLog(say if _is_main() else _nothing)
     with log.listening():
         return _train(
             config,
             out,
+            Machines(resolve_device(device), devices, nodes, strategy),
+            Listeners(log, tell, stop),
             resume=resume,
             start=start,
-            device=device,
-            devices=devices,
-            nodes=nodes,
-            strategy=strategy,
-            main=main,
-            say=log,
-            tell=tell,
-            stop=stop,
         )
 
 
 def _train(
     config: TrainingConfig,
     out: Path,
+    machines: Machines,
+    listeners: Listeners,
     *,
     resume: bool,
     start: AnyIR | None,
-    device: str,
-    devices: int,
-    nodes: int,
-    strategy: str,
-    main: bool,
-    say: RunLog,
-    tell: Tell | None,
-    stop: Cancel | None,
 ) -> RestorationModule:
+    where, say, main = machines.device, listeners.say, _is_main()
     if main and not resume and (out / STATE).exists():
         raise ValueError(
             f"'{out}' holds a run already; continue it with --resume or name another folder."
         )
     check_loggers(config)
-    where = resolve_device(device)
-    _check_devices(config, where, devices, nodes)
+    machines.check(config)
     if where.type == "cpu":  # 8 % more steps of the small network in the same time
         settle_allocator()
-    source = open_source(config, processes=devices)
+    source = open_source(config, processes=machines.devices)
     checkpoint, light = None, None
     if resume:
         checkpoint, light = _found(out, config)
@@ -201,9 +186,7 @@ def _train(
     plan = plan_steps(
         config,
         resolve_precision(config, where),
-        where,
-        devices=devices,
-        nodes=nodes,
+        machines,
         before=StepPlan.from_dict(state["parts"]) if "parts" in state else None,
         say=say,
     )
@@ -220,23 +203,16 @@ def _train(
         out.mkdir(parents=True, exist_ok=True)
         write_text(out / CONFIG, config.to_yaml())
         say.open(out / LOG)
-    hardware = _hardware(where, devices * nodes)
-    _announce(module, source, began, checkpoint is not None, hardware, say)
+    _announce(module, began, checkpoint is not None, machines.hardware, say)
     stopping = Stopping(say)
     with quiet():
         trainer = make_trainer(
             module,
             out,
-            where,
             began,
-            devices,
-            nodes,
-            strategy,
-            hardware=hardware,
-            stopping=stopping,
-            say=say,
-            tell=tell,
-            stop=stop,
+            machines,
+            listeners,
+            stopping,
         )
         _fit(trainer, module, checkpoint, out)
     if trainer.interrupted:
@@ -297,21 +273,9 @@ def _sentence_of_worker(error: Exception) -> str:
     return text.splitlines()[-1].partition(": ")[2]
 
 
-def _check_devices(config: TrainingConfig, device: torch.device, devices: int, nodes: int) -> None:
-    """Refuse devices that are not there or cannot share the batches."""
-    there = {"cuda": torch.cuda.device_count(), "mps": 1}.get(device.type, devices)
-    if devices > there:
-        raise ValueError(
-            f"There are not {devices} devices of the kind '{device.type}' here, but {there}; ask "
-            "for so many at most."
-        )
-    for phase in config.phases:
-        parts = devices * nodes * config.accumulate
-        if phase.batch % parts:
-            raise ValueError(
-                f"A batch of {phase.batch} crops cannot be divided among {devices * nodes} "
-                f"devices with accumulate={config.accumulate}; choose a multiple of {parts}."
-            )
+def _is_main() -> bool:
+    """Whether this process speaks and writes for all devices."""
+    return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def _nothing(line: str) -> None:
@@ -336,22 +300,14 @@ def _found(out: Path, config: TrainingConfig) -> tuple[Path | None, tuple[AnyIR,
     return None, (network, position)
 
 
-def _hardware(device: torch.device, count: int) -> str:
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
-    if device.type == "cpu":
-        name += f" processor, {torch.get_num_threads()} thread(s)"
-    return f"{count} x {name}" if count > 1 else name
-
-
 def _announce(
     module: RestorationModule,
-    source: Source,
     began: Position | None,
     exact: bool,
     hardware: str,
     say: Say,
 ) -> None:
-    config = module.config
+    config, source = module.config, module.source
     weights = sum(p.numel() for p in module.network.parameters())
     lengths = {"epochs": config.epochs, "steps": config.steps, "minutes": config.minutes}
     length = next(f"{value:g} {name}" for name, value in lengths.items() if value)

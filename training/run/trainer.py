@@ -9,19 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch import Callback, Trainer
 
-from napari_anyir.progress import Cancel
 from napari_anyir.training.run.callbacks import Reporting, Saving, Say
 from napari_anyir.training.run.loggers import make_loggers
+from napari_anyir.training.run.machines import Listeners, Machines
 from napari_anyir.training.run.module import RestorationModule
 from napari_anyir.training.run.precision import resolve_precision
 from napari_anyir.training.run.saving import SafeCheckpointIO
 from napari_anyir.training.run.schedule import Position
 from napari_anyir.training.run.stopping import Stopping
-from napari_anyir.training.run.telling import EventLogger, Tell, Telling
-from napari_anyir.training.run.validation import Samples
+from napari_anyir.training.run.telling import EventLogger, Telling
+from napari_anyir.training.run.validation import ValidationSamples
 
 
 def _untold(event: str, **values: Any) -> None:
@@ -41,20 +40,14 @@ def _strategy(module: RestorationModule, name: str) -> str:
 def make_trainer(
     module: RestorationModule,
     out: Path,
-    device: torch.device,
     began: Position | None,
-    devices: int,
-    nodes: int,
-    strategy: str,
-    *,
-    hardware: str,
+    machines: Machines,
+    listeners: Listeners,
     stopping: Stopping,
-    say: Say,
-    tell: Tell | None = None,
-    stop: Cancel | None = None,
 ) -> Trainer:
     """Build Lightning's trainer for a run; see `train`."""
-    config = module.config
+    config, device, hardware = module.config, machines.device, machines.hardware
+    say, tell, stop = listeners.say, listeners.tell, listeners.stop
     precision = resolve_precision(config, device)
     checkpoints = SafeCheckpointIO()
     loggers = make_loggers(config, out, began.step if began else 0)
@@ -66,12 +59,12 @@ def make_trainer(
     if tell is not None or stop is not None:
         callbacks.append(Telling(tell or _untold, stop, samples))
     callbacks += [Saving(out, checkpoints, hardware, say), stopping]
-    several = devices * nodes > 1
+    one = ":" in str(device) and machines.devices == 1  # a certain device of the machine
     return Trainer(
         accelerator="gpu" if device.type == "cuda" else device.type,
-        devices=[device.index] if ":" in str(device) and devices == 1 else devices,
-        num_nodes=nodes,
-        strategy=_strategy(module, strategy) if several else strategy,
+        devices=[device.index] if one else machines.devices,
+        num_nodes=machines.nodes,
+        strategy=_strategy(module, machines.strategy) if machines.count > 1 else machines.strategy,
         precision=precision,
         logger=loggers,
         callbacks=callbacks,
@@ -87,7 +80,9 @@ def make_trainer(
     )
 
 
-def _samples(module: RestorationModule, out: Path, hardware: str, say: Say) -> Samples | None:
+def _samples(
+    module: RestorationModule, out: Path, hardware: str, say: Say
+) -> ValidationSamples | None:
     """Take the crops to validate on.
 
     Raises
@@ -99,7 +94,7 @@ def _samples(module: RestorationModule, out: Path, hardware: str, say: Say) -> S
     count = wish.count(module.source.own_held)
     pairs = module.source.validation(count, wish.crop)
     if pairs is not None:
-        return Samples(pairs, out, hardware, say)
+        return ValidationSamples(pairs, out, hardware, say)
     if module.config.early_stopping is not None:
         raise ValueError(
             "early_stopping watches images that are held out, and none are: name a folder of them "

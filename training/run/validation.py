@@ -17,7 +17,7 @@ from napari_anyir.training.run.saving import BEST, save_weights
 from napari_anyir.training.writing import replace_file
 
 
-class Samples(Callback):
+class ValidationSamples(Callback):
     """Restore the same held-out crops every few minutes and at the end.
 
     Parameters

@@ -19,6 +19,7 @@ from napari_anyir.model import VARIANTS, build_model
 from napari_anyir.training.config import Phase, TrainingConfig
 from napari_anyir.training.run import module as module_file
 from napari_anyir.training.run import step_memory
+from napari_anyir.training.run.machines import Machines
 from napari_anyir.training.run.recomputation import recompute_blocks
 from napari_anyir.training.run.step_memory import (
     CropMemory,
@@ -211,9 +212,9 @@ def test_a_resumed_run_keeps_its_parts_unless_asked(photos: Path) -> None:
     before, said = StepPlan({"16x4": Parts(2)}), []
     settings = config(photos)
     phase = settings.phases[0]
-    kept = plan_steps(settings, "32-true", CPU, before=before, say=said.append)
+    kept = plan_steps(settings, "32-true", Machines(CPU), before=before, say=said.append)
     assert kept.of(phase) == Parts(2)
-    asked = plan_steps(config(photos, accumulate=4), "32-true", CPU, before=before)
+    asked = plan_steps(config(photos, accumulate=4), "32-true", Machines(CPU), before=before)
     assert asked.of(phase) == Parts(4)
 
 

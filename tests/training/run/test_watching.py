@@ -143,7 +143,7 @@ def test_the_best_the_last_and_the_newest_numbered_weights_stay(
         checkpoints={"every": 1, "keep": 2},
     )
     watched: Any = None
-    begin = validation.Samples.__init__
+    begin = validation.ValidationSamples.__init__
 
     def kept(self: Any, *arguments: Any) -> None:
         nonlocal watched
@@ -152,7 +152,7 @@ def test_the_best_the_last_and_the_newest_numbered_weights_stay(
 
     # The PSNRs are given, since which of three looks is best must be known.
     monkeypatch.setattr(validation, "mean_psnr", scored)
-    monkeypatch.setattr(validation.Samples, "__init__", kept)
+    monkeypatch.setattr(validation.ValidationSamples, "__init__", kept)
     out = tmp_path / "run"
     said: list[str] = []
     trained = run(settings, out, say=said.append)

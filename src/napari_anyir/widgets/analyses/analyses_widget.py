@@ -33,7 +33,7 @@ from napari_anyir.widgets.kit.layer_pin import PinnedBox
 from napari_anyir.widgets.layers import image_layers
 from napari_anyir.widgets.layers.comparison import check_pair
 from napari_anyir.widgets.layers.shown_plane import read_shown_plane
-from napari_anyir.widgets.network.model_choice import ModelChoice
+from napari_anyir.widgets.network.network_chooser import NetworkChooser
 from napari_anyir.widgets.network.ushape import UShape
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class AnalysesWidget(JobDock):
         self.layer_box.setToolTip("The image that the network sees; of a stack, the shown plane.")
         self.reference_box = LayerBox(self._viewer, none="none")
         self.reference_box.setToolTip("The truth, against which the error is measured.")
-        self.model_choice = ModelChoice()
+        self.model_choice = NetworkChooser()
         self.ushape = UShape()
         self.run_button.setText("&Analyse")
         self.run_button.setToolTip("Run the network once and draw the figure.")

@@ -19,8 +19,8 @@ from napari_anyir.widgets.kit.layer_box import LayerBox
 from napari_anyir.widgets.kit.layer_pin import PinnedBox
 from napari_anyir.widgets.look_inside.group_table import GroupTable
 from napari_anyir.widgets.look_inside.look_job import ALL, SHOWS
-from napari_anyir.widgets.network.model_choice import ModelChoice
 from napari_anyir.widgets.network.model_structure import PARTS
+from napari_anyir.widgets.network.network_chooser import NetworkChooser
 from napari_anyir.widgets.network.part_boxes import PartBoxes
 from napari_anyir.widgets.network.ushape import UShape
 
@@ -44,7 +44,7 @@ class LookForm(JobDock):
     def _build(self) -> None:
         self.layer_box = LayerBox(self._viewer, follows=True)
         self.layer_box.setToolTip("The image that the network sees; of a stack, the shown plane.")
-        self.model_choice = ModelChoice()
+        self.model_choice = NetworkChooser()
         self.ushape = UShape()
         self.parts_widget = PartBoxes(PARTS)
         self.part_boxes = self.parts_widget.boxes

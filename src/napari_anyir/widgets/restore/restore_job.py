@@ -10,10 +10,11 @@ import math
 import zlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 
+from napari_anyir.keywords import check_keywords
 from napari_anyir.widgets.kit.problems import load_torch
 from napari_anyir.widgets.layers import image_layers, regions
 from napari_anyir.widgets.layers.blending import blend
@@ -253,15 +254,21 @@ class RestoreJob:
         return find_range(self.data, layout, wish).spell()
 
 
+class PartChoice(TypedDict, total=False):
+    """Which part of a layer is restored."""
+
+    what: str
+    dims: Dims | None
+    shapes: Shapes | None
+
+
 def plan(
     layer: Image,
     axes: str,
     *,
-    dims: Dims | None = None,
-    what: str = ALL,
-    shapes: Shapes | None = None,
     settings: Settings | None = None,
     compute: bool = False,
+    **part: Unpack[PartChoice],
 ) -> RestoreJob:
     """Read from a layer all that its restoration needs.
 
@@ -271,16 +278,13 @@ def plan(
         The source; not kept.
     axes : str
         Letters of its array.
-    dims : napari.components.Dims, optional
-        The viewer's dimensions; needed for all but all planes.
-    what : {"all", "plane", "rectangle", "field"}
-        What to restore.
-    shapes : napari.layers.Shapes, optional
-        Where the rectangle is.
     settings : Settings, optional
         What the user chose.
     compute : bool
         Whether all planes of a lazy layer are restored at once.
+    **part
+        What to restore. what: "all" (by default), "plane", "rectangle" or "field"; dims: the
+        viewer's dimensions, needed for all but all planes; shapes: the layer with the rectangle.
 
     Returns
     -------
@@ -299,6 +303,8 @@ def plan(
     >>> plan(Image(np.zeros((8, 8), np.uint8), name="dark"), "YX").source
     'dark'
     """
+    check_keywords("plan", part, PartChoice)
+    what, dims, shapes = part.get("what", ALL), part.get("dims"), part.get("shapes")
     letters = check_layer_axes(layer, axes)
     if what == ALL:
         region = regions.whole(layer)

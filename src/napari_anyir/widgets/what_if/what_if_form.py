@@ -19,7 +19,7 @@ from napari_anyir.widgets.kit.layer_box import LayerBox
 from napari_anyir.widgets.kit.layer_pin import PinnedBox
 from napari_anyir.widgets.layers.comparison import check_pair
 from napari_anyir.widgets.layers.marks import WHAT_IF, is_source
-from napari_anyir.widgets.network.model_choice import ModelChoice
+from napari_anyir.widgets.network.network_chooser import NetworkChooser
 from napari_anyir.widgets.network.part_boxes import PartBoxes
 from napari_anyir.widgets.network.ushape import UShape
 from napari_anyir.widgets.what_if.trial_job import SWITCHES, Changes, changes_of
@@ -55,7 +55,7 @@ class WhatIfForm(JobDock):
         self.layer_box.setToolTip("The image to restore; of a stack, the shown plane.")
         self.reference_box = LayerBox(self._viewer, is_untried, none="none")
         self.reference_box.setToolTip("The truth, if there is one: PSNR is measured against it.")
-        self.model_choice = ModelChoice()
+        self.model_choice = NetworkChooser()
         self.ushape = UShape()
         self.parts_widget = PartBoxes(SWITCHES)
         self.part_boxes = self.parts_widget.boxes

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 
-class RunLog(logging.Handler):
+class TrainingLog(logging.Handler):
     """Says lines, and keeps them with the time.
 
     Lines before `open` wait: a run that is refused leaves no folder. A disk that is full is no
@@ -24,9 +24,9 @@ class RunLog(logging.Handler):
     Examples
     --------
     >>> import tempfile
-    >>> from napari_anyir.training.run.run_log import RunLog
+    >>> from napari_anyir.training.run.training_log import TrainingLog
     >>> path = Path(tempfile.mkdtemp()) / "log.txt"
-    >>> log = RunLog(print)
+    >>> log = TrainingLog(print)
     >>> log("one")
     one
     >>> log.open(path); log.note("two")

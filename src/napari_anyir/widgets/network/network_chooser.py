@@ -14,7 +14,7 @@ from napari_anyir.widgets.network.devices import DevicesJob
 from napari_anyir.widgets.network.model_structure import Structure, StructureJob, structure_of
 
 
-class ModelChoice(QWidget):
+class NetworkChooser(QWidget):
     """Two lists in a row: model and device.
 
     Parameters
