@@ -17,12 +17,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Looked up when the tests start, since `display` may have installed it.
 HEADLESS = $(if $(filter Linux,$(shell uname -s)),$(if $(DISPLAY)$(WAYLAND_DISPLAY),,$(if $(shell command -v xvfb-run 2>/dev/null),xvfb-run -a)))
 
-.PHONY: help demo test quick check lint types imports docs display clean
+.PHONY: help demo test quick coverage check lint types imports docs display clean
 
 help:
 	@echo "make demo    restore the bundled samples into demo-output/"
 	@echo "make test    run the tests"
 	@echo "make quick   run those of them that are not marked as slow"
+	@echo "make coverage  run these and tell which lines and branches they reach; rooms keep their floors"
 	@echo "make check   run the linter, the formatter, the type checker and the contracts between rooms"
 	@echo "make docs    build the site into docs/_build/html"
 	@echo "make clean   remove $(VENV), demo-output/ and the built site"
@@ -36,6 +37,10 @@ test: $(VENV)/test.stamp display
 # All but the tests that are marked as slow.
 quick: $(VENV)/test.stamp display
 	$(HEADLESS) $(BIN)/python .ci/run_tests.py -m "not slow" $(PYTEST_ARGS)
+
+# Lines and branches; a tenth to a fifth more time than the tests alone.
+coverage: $(VENV)/test.stamp display
+	$(HEADLESS) $(BIN)/python .ci/check_coverage.py $(PYTEST_ARGS)
 
 check: lint imports types
 

@@ -36,6 +36,7 @@ def stack(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_model_and_restored_files_are_those_of_the_library(tmp_path: Path, stack: Path) -> None:
     model, out = tmp_path / "mine.safetensors", tmp_path / "out"
     result = run(stack, "-o", model, "--steps=4", "--seed=3", "--restore", out)
