@@ -70,8 +70,7 @@ def restore(folder: Path) -> None:
 
 def window(folder: Path) -> None:
     viewer = open_viewer("noise")
-    restored(viewer, "noise")
-    result = next(layer for layer in viewer.layers if "restored" in layer.name)
+    (result,) = restored(viewer, "noise").results.layers
     # Moved, not in a grid, whose name napari has changed.
     result.translate = (0, result.data.shape[1] + 8)
     viewer.reset_view()

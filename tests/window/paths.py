@@ -300,8 +300,11 @@ def nothing_is_cut(stage: Stage) -> Iterator[Wait]:
             yield from _click_and_wait(stage, widget)
         elif title in (LOOK_INSIDE, WHAT_IF, ANALYSES):
             yield from _read_model(widget)
-        yield 0.5
-        cut[title] = stage.cut_off(widget)
+        for _ in range(20):  # rows find their heights one after the other
+            yield 0.3
+            cut[title] = stage.cut_off(widget)
+            if not cut[title]:
+                break
         if stage.dock_of(widget).width() > 380:
             cut[title].append(f"{stage.dock_of(widget).width()} pixels wide")
         window.grab().save(str(stage.folder / f"{title.partition(' (')[0]}.png"))
