@@ -283,6 +283,25 @@ class Runner(QObject):
         """Stop, and give the last strip time to end before Python is taken down."""
         if self._worker is not None:
             self._worker.quit()
-            pool = QThreadPool.globalInstance()
-            if pool is not None:
-                pool.waitForDone(10_000)
+            wait_for_threads()
+
+
+def wait_for_threads(seconds: float = 60.0) -> None:
+    """Wait until no job runs any more; Python must not be taken down under one.
+
+    Qt's own waiting holds Python's lock in some bindings (PySide6), and a job that waits for that
+    lock would never end: looks now and then, and lets others have their turn in between.
+
+    Parameters
+    ----------
+    seconds : float
+        After so long it waits no more.
+
+    Examples
+    --------
+    >>> wait_for_threads(0.1)
+    """
+    pool = QThreadPool.globalInstance()
+    end = time.monotonic() + seconds
+    while pool is not None and not pool.waitForDone(0) and time.monotonic() < end:
+        time.sleep(0.02)
