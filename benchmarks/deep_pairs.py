@@ -46,8 +46,8 @@ def write_pairs(root: Path, count: int, seed: int) -> Path:
     generator = np.random.default_rng(seed)
     for index in range(count):
         light = scene(generator) * generator.uniform(8, 40)
-        read = generator.normal(0, READ_NOISE, light.shape)
-        noisy = OFFSET + GAIN * generator.poisson(light) + read
+        photons = generator.poisson(light)
+        noisy = OFFSET + GAIN * photons + generator.normal(0, READ_NOISE, light.shape)
         for folder, image in (("input", noisy), ("target", OFFSET + GAIN * light)):
             (root / folder).mkdir(parents=True, exist_ok=True)
             pixels = np.clip(np.rint(image), 0, 65535).astype(np.uint16)
