@@ -39,7 +39,7 @@ def test_the_restore_dock_takes_them(
     widget.run()
     finish(widget.runner)
     expected = napari_anyir.restore(PIXELS, axes="YXS", model=model, device="cpu")
-    np.testing.assert_array_equal(viewer.layers["noisy restored"].data, expected)
+    np.testing.assert_array_equal(viewer.layers[f"noisy ({model})"].data, expected)
     assert widget.status_label.text().startswith(f"{model} on cpu")
 
 
