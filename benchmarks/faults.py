@@ -1,8 +1,9 @@
 """Table of faults: ``python benchmarks/faults.py [--kills 20]`` breaks batches, tells what is left.
 
-Kills, a full disk, a cut source, an output folder that is taken away, two processes in one folder
-and little memory. Nothing that was whole may be lost, and each fault is one sentence. The full disk
-needs root, to mount a small one; it is passed over elsewhere.
+Kills, a full disk, sources that are cut before or while they are read, an output folder that is
+read-only or taken away, two processes in one folder, little memory, and entries that are no files.
+Nothing that was whole may be lost, and each fault is one sentence. The full and the read-only disk
+need root, to mount a small one; they are passed over elsewhere.
 """
 
 from __future__ import annotations
@@ -111,6 +112,71 @@ def cut_source(place: Path) -> list[str]:
     return ["cut source", f"exit {process.returncode}", f"{missing} lost", sentence(said)]
 
 
+def cut_while_read(place: Path, suffix: str) -> list[str]:
+    """Cut a stack that is read plane by plane, after its first planes."""
+    n = suffix[1:].replace(".", "-")
+    source, target = place / f"shrinks-{n}{suffix}", place / f"shrunk-{n}"
+    planes = np.random.default_rng(0).integers(0, 999, (40, 96, 96), np.uint16)
+    write_image(source, planes)
+    # Above so many bytes a file is read plane by plane.
+    code = (
+        "import functools, sys; from napari_anyir.files import batch, read_image; "
+        "batch.read_image = functools.partial(read_image, lazy_above=0); "
+        "from napari_anyir.cli.app import main; sys.argv[0] = 'anyir'; main()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *BATCH[3:], str(source), "-o", str(target)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    until = time.monotonic() + 120
+    while not list(target.glob(".anyir-*-*")) and time.monotonic() < until:
+        time.sleep(0.01)
+    os.truncate(source, 9000)
+    _, said = process.communicate()
+    left = [path.name for path in target.iterdir() if path.suffix != ".jsonl"]
+    name = f"cut while read, {suffix}"
+    return [name, f"exit {process.returncode}", f"{len(left)} lost", sentence(said)]
+
+
+def read_only(place: Path) -> list[str]:
+    """Write onto a disk that can only be read, and has an older result."""
+    source, disk = made(place / "read-in", ".png", 2), place / "read-only"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "tmpfs", disk]
+    if not hasattr(os, "geteuid") or os.geteuid() or subprocess.run(mount, check=False).returncode:
+        return ["read-only disk", "passed over", "", "needs root"]
+    try:
+        made(disk / "out", ".png", 1)
+        before = (disk / "out" / "0.png").read_bytes()
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        process = start(source, "-o", disk / "out", "--overwrite")
+        _, said = process.communicate()
+        lost = (disk / "out" / "0.png").read_bytes() != before
+    finally:
+        subprocess.run(["umount", disk], check=True)
+    return ["read-only disk", f"exit {process.returncode}", f"{int(lost)} lost", sentence(said)]
+
+
+def odd_entries(place: Path) -> list[str]:
+    """Put pipes, sockets, devices, loops and links to nothing among the images."""
+    import socket
+
+    source = made(place / "odd-in", ".png", 3)
+    os.mkfifo(source / "pipe.png")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(source / "socket.png"))
+        (source / "nothing.png").symlink_to(source / "not-there.png")
+        (source / "device.png").symlink_to("/dev/zero")
+        (source / "loop.png").symlink_to(source / "loop.png")
+        (source / "again").symlink_to(source)
+        (source / "folder.png").mkdir()
+        (source / "empty.png").touch()
+        process = start(source, "-o", place / "odd")
+        _, said = process.communicate()
+    lost = 3 - len(list((place / "odd").glob("[0-9].png"))) + len(broken(place / "odd"))
+    return ["odd entries", f"exit {process.returncode}", f"{lost} lost", sentence(said)]
+
+
 def vanished(place: Path) -> list[str]:
     """Take the output folder away while a batch runs."""
     source, target = made(place / "gone-in", ".png", 12), place / "gone"
@@ -165,7 +231,9 @@ def main() -> int:
         work = [lambda s=s: kills(place, s, count) for s in (".png", ".tif", ".ome.zarr")]
         kinds = (".png", ".tif", ".ome.tif", ".npy", ".jpg", ".ome.zarr")
         work += [lambda s=s: full_disk(place, s) for s in kinds]
-        rest = (cut_source, vanished, file_as_output, two_processes, little_memory)
+        work += [lambda s=s: cut_while_read(place, s) for s in (".npy", ".tif")]
+        rest = (cut_source, read_only, vanished, file_as_output, two_processes)
+        rest += (little_memory, odd_entries)
         work += [lambda f=f: f(place) for f in rest]
         print("| fault | in flight, or exit | lost | said |\n|---|---|---|---|")
         for one in work:

@@ -204,3 +204,37 @@ def test_interventions_and_tiles_are_refused_together(tmp_path: Path) -> None:
     result = run(tmp_path / "a.png", "-o", tmp_path / "out", "--intervene", "*:alpha", "--tile=64")
     assert result.exit_code == 1
     assert "Interventions see whole planes" in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize(("text", "value"), [("-9999", -9999.0), ("nan", np.nan)])
+@pytest.mark.parametrize("suffix", [".npy", ".tif"])
+def test_pixels_without_a_value_are_named(
+    tmp_path: Path, text: str, value: float, suffix: str
+) -> None:
+    """For files that do not say so themselves; what has no value stays, and is told again."""
+    array = np.random.default_rng(2).normal(500, 20, (40, 48)).astype(np.float32)
+    array[3:9, 5:20] = value
+    write_image(tmp_path / f"a{suffix}", array, ImageFile(array, "YX", "npy"))
+    result = run(tmp_path / f"a{suffix}", "-o", tmp_path / "out", "--nodata", text)
+    assert result.exit_code == 0, result.output
+    restored = read_image(tmp_path / "out" / f"a{suffix}")
+    hidden = np.isnan(array) if np.isnan(value) else array == value
+    np.testing.assert_array_equal(restored.array[hidden], array[hidden])
+    assert 400 < restored.array[~hidden].min() <= restored.array[~hidden].max() < 600
+    if suffix == ".tif":
+        assert restored.nodata is not None
+        np.testing.assert_equal(restored.nodata, value)
+    # The same again is known; without the option it is another result.
+    assert "1 there already" in run(
+        tmp_path / f"a{suffix}", "-o", tmp_path / "out", "--nodata", text
+    ).output  # fmt: skip
+
+
+def test_a_value_that_pixels_cannot_have_changes_nothing(tmp_path: Path) -> None:
+    array = np.random.default_rng(2).integers(0, 255, (24, 32), np.uint8)
+    write_image(tmp_path / "a.png", array)
+    result = run(tmp_path / "a.png", "-o", tmp_path / "b.tif", "--nodata", "-9999")
+    assert result.exit_code == 0, result.output
+    assert read_image(tmp_path / "b.tif").nodata is None
+    expected = napari_anyir.restore(array, axes="YX", model="nano")
+    np.testing.assert_array_equal(read_image(tmp_path / "b.tif").array, expected)

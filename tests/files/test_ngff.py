@@ -210,3 +210,19 @@ def test_metadata_of_other_formats_comes_back(tmp_path: Path) -> None:
     assert {name: image.metadata[name] for name in metadata} == metadata
     assert image.nodata is not None
     assert np.isnan(image.nodata)
+
+
+def test_a_scale_of_zero_is_none(tmp_path: Path) -> None:
+    step = {"type": "scale", "scale": [1, 0.5, 0, 0]}
+    multiscale: dict[str, Any] = {"version": "0.4", "axes": axes_of("tzyx")}
+    multiscale["datasets"] = [{"path": "0", "coordinateTransformations": [step]}]
+    image = read_image(make(tmp_path / "a.zarr", multiscale, STACK[:, 0], form=2))
+    assert set(image.scale.values()) == {1.0}
+    assert "its transformation 'scale' is left out" in image.notes
+
+
+def test_no_level(tmp_path: Path) -> None:
+    multiscale: dict[str, Any] = {"version": "0.4", "axes": axes_of("tzyx"), "datasets": []}
+    path = make(tmp_path / "a.zarr", multiscale, STACK[:, 0], form=2)
+    with pytest.raises(ValueError, match="name no level"):
+        read_image(path)

@@ -113,3 +113,11 @@ def test_large_planes_are_read_in_whole_chunks(tmp_path: Path) -> None:
     lazy = read_image(tmp_path / "a.zarr", lazy_above=0).array
     assert lazy.chunks[0][0] % 300 == 0
     assert 1500 < lazy.chunks[0][0] <= 2048
+
+
+@pytest.mark.parametrize(
+    ("file", "name"), [("a.ome.zarr", "a"), ("cells.day1.OME.zarr", "cells.day1"), ("b.zarr", "b")]
+)
+def test_an_image_has_the_name_of_its_file(tmp_path: Path, file: str, name: str) -> None:
+    path = write_image(tmp_path / file, np.zeros((8, 8), np.uint8))
+    assert zarr.open_group(path, mode="r").attrs["multiscales"][0]["name"] == name

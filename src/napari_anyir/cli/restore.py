@@ -48,6 +48,15 @@ class RestoreOptions(PassOptions):
     strength: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="From 0 (the input) to 1 (restored).")
     ] = 1.0
+    nodata: Annotated[
+        float | None,
+        typer.Option(
+            metavar="VALUE",
+            help="Pixels of this value have none, such as -9999 or nan: they are left as they are "
+            "and count for nothing. Default: as each file says (GDAL's tag).",
+            show_default=False,
+        ),
+    ] = None
 
 
 def restore(
@@ -79,6 +88,7 @@ def restore(
         "device": how.device,
         "precision": how.precision,
         "strength": how.strength,
+        "nodata": how.nodata,
         "interventions": tuple(how.intervene or ()),
     }
     torch_first()

@@ -20,7 +20,7 @@ from napari_anyir.files.door import is_there, reason, sentence, told
 from napari_anyir.files.finding import identity
 from napari_anyir.files.fitting import fit, listed
 from napari_anyir.files.formats import format_of
-from napari_anyir.files.image_file import ImageFile
+from napari_anyir.files.image_file import ImageFile, can_be
 from napari_anyir.files.images import read_image, write_image
 from napari_anyir.files.plan import BatchPlan, FileJob, make_plan
 from napari_anyir.files.progress import FileStatus, Settings
@@ -337,6 +337,8 @@ class Batch:
         if self.settings.axes:
             image = image.named(self.settings.axes)
         array = image.array
+        if (nodata := self.settings.nodata) is not None:
+            image = replace(image, nodata=nodata if can_be(nodata, array.dtype) else None)
         like = image.without_pixels()
         record: Provenance | None = None
         problem: BaseException | None = None

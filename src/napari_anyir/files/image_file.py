@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-__all__ = ["METRES", "ImageFile", "full_unit", "short_unit"]
+import numpy as np
+
+__all__ = ["METRES", "ImageFile", "can_be", "full_unit", "short_unit"]
 
 # spelled in full, as OME-Zarr wants it: the short form of OME-XML, then other spellings in use
 _UNITS: dict[str, tuple[str, ...]] = {
@@ -80,6 +83,33 @@ def short_unit(unit: str) -> str:
     """
     names = _UNITS.get(full_unit(unit))
     return names[0] if names else unit
+
+
+def can_be(value: float, dtype: Any) -> bool:
+    """Whether pixels of a type can have a value.
+
+    Parameters
+    ----------
+    value : float
+        Such as one that says that there is none.
+    dtype : numpy.dtype
+        Type of the pixels.
+
+    Returns
+    -------
+    bool
+        True for every value, NaN too, if they are floating point.
+
+    Examples
+    --------
+    >>> can_be(-9999, "int16"), can_be(-9999, "uint8"), can_be(0.5, "uint8")
+    (True, False, False)
+    """
+    dtype = np.dtype(dtype)
+    if dtype.kind not in "iu":
+        return True
+    whole = math.isfinite(value) and float(value).is_integer()
+    return whole and bool(np.iinfo(dtype).min <= value <= np.iinfo(dtype).max)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -179,11 +180,11 @@ def write_image(
             _log.warning("'%s': %s", path, listed(notes))
     part = temporary_of(path, run)
     with told(path, "written"), atomic_write(path, temporary=part, before=before):
-        _write(part, kind, array, like, software)
+        _write(part, kind, array, like, software, path.name)
     return path
 
 
-def _write(part: Path, kind: str, array: Any, like: ImageFile, software: str) -> None:
+def _write(part: Path, kind: str, array: Any, like: ImageFile, software: str, name: str) -> None:
     if kind == "npy":
         from napari_anyir.files.numpy_file import write_npy
 
@@ -195,7 +196,7 @@ def _write(part: Path, kind: str, array: Any, like: ImageFile, software: str) ->
     elif kind == "zarr":
         from napari_anyir.files.ome_zarr import write_ome_zarr
 
-        write_ome_zarr(part, array, like)
+        write_ome_zarr(part, array, like, name=re.sub(r"(\.ome)?\.zarr$", "", name, flags=re.I))
     else:
         from napari_anyir.files.pictures import write_picture
 

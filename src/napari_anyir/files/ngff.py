@@ -199,8 +199,8 @@ def _diagonal(step: Mapping[str, Any], ndim: int) -> tuple[Any, Any] | None:
     if kind not in ("scale", "translation", "affine") or not isinstance(step.get(kind), list):
         return None  # also those whose numbers lie in an array of their own
     values = np.asarray(step[kind], float)
-    if not np.isfinite(values).all():
-        return None
+    if not np.isfinite(values).all() or (kind == "scale" and not values.all()):
+        return None  # nothing is at no distance from the next
     if kind == "affine":
         if values.shape != (ndim, ndim + 1):
             return None

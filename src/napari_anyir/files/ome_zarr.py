@@ -82,6 +82,8 @@ def read_ome_zarr(path: Path, *, lazy_above: int) -> ImageFile:
     group, attributes, name = _image_group(node, path)
     many = attributes["multiscales"]
     described = many[0]
+    if not described.get("datasets"):
+        raise ImageFileError("its 'multiscales' name no level")
     level = described["datasets"][0]
     try:
         array = group[level["path"]]
@@ -210,7 +212,7 @@ def _pixels(array: Any, path: Path, lazy_above: int) -> Any:
     return da.from_array(Guarded(array, path), chunks=tuple(chunks), name=False)
 
 
-def write_ome_zarr(path: Path, array: Any, like: ImageFile) -> None:
+def write_ome_zarr(path: Path, array: Any, like: ImageFile, *, name: str = "") -> None:
     """Write an OME-Zarr with a pyramid, a block at a time.
 
     NGFF 0.4 (Zarr 2), which most programs read, unless the source was 0.5. Each level of the
@@ -224,6 +226,8 @@ def write_ome_zarr(path: Path, array: Any, like: ImageFile) -> None:
         Pixels.
     like : ImageFile
         Source of axes, scale, units, translation and channel descriptions.
+    name : str
+        Name of the image, unless it had one; default: that of the folder.
 
     Raises
     ------
@@ -259,7 +263,7 @@ def write_ome_zarr(path: Path, array: Any, like: ImageFile) -> None:
         datasets.append(_dataset(str(len(datasets)), axes, factors, like))
         _write_level(group.create_array, half, name=datasets[-1]["path"], **names)
     multiscale: dict[str, Any] = {
-        "name": keep.get("name") or path.name.partition(".")[0],
+        "name": keep.get("name") or name or path.name.partition(".")[0],
         "axes": [_axis(letter, like) for letter in axes],
         "datasets": datasets,
         "type": "mean",

@@ -23,6 +23,8 @@ class Settings:
         Axis letters; default: what each file says.
     interventions : tuple of str
         Changes to the network, as `napari_anyir.inference.Intervention.parse` reads them.
+    nodata : float, optional
+        Value that says that there is no value; default: what each file says.
 
     Examples
     --------
@@ -38,6 +40,7 @@ class Settings:
     axes: str | None = None
     strength: float = 1.0
     interventions: tuple[str, ...] = ()
+    nodata: float | None = None
 
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments of `napari_anyir.restore`.
@@ -68,8 +71,8 @@ class Settings:
         Returns
         -------
         dict
-            Plain values; interventions only where there are some, so that results which were made
-            before there were any are still known.
+            Plain values; interventions and nodata only where there are some, so that results
+            which were made before there were any are still known.
 
         Examples
         --------
@@ -79,6 +82,10 @@ class Settings:
         values = {**asdict(self), "interventions": list(self.interventions)}
         if not self.interventions:
             del values["interventions"]
+        if self.nodata is None:
+            del values["nodata"]
+        else:
+            values["nodata"] = str(self.nodata)  # NaN is no JSON, and equals nothing
         return values
 
 

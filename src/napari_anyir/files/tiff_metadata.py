@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from napari_anyir.files.exif import DIRECTORIES, block_of, directories_of
-from napari_anyir.files.image_file import full_unit, short_unit
+from napari_anyir.files.image_file import can_be, full_unit, short_unit
 from napari_anyir.files.tiff_colours import Samples
 
 __all__ = [
@@ -317,12 +317,9 @@ def nodata_of(page: Any, samples: Samples, dtype: np.dtype[Any]) -> float | None
         value = float(text)
     except ValueError:
         return None
-    if dtype.kind in "iu":
-        if not value.is_integer() or not np.iinfo(dtype).min <= value <= np.iinfo(dtype).max:
-            return None
-        if samples.white is not None:
-            value = samples.white - value
-    return value
+    if not can_be(value, dtype):
+        return None
+    return samples.white - value if dtype.kind in "iu" and samples.white is not None else value
 
 
 def resolution_of(page: Any) -> tuple[Any, int] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,6 +21,7 @@ __all__ = ["write_tiff"]
 # ImageJ reads no BigTIFF and counts bytes in 32 bits.
 _IMAGEJ_LIMIT = 2**32 - 2**25
 _IMAGEJ_TYPES = ("uint8", "uint16", "float32")
+_NODATA = 42113
 _TEXT_TAGS = {"Title": 269, "Author": 315, "Copyright": 33432}
 
 
@@ -174,11 +176,26 @@ def _tags(
         tags.setdefault(code, (code, 2, 0, _ascii_or_bytes(text), True))
     if xmp := like.metadata.get("xmp"):
         tags.setdefault(700, (700, 1, len(xmp), xmp, True))
+    if like.nodata is not None and (text := _nodata(like.nodata, samples, tags.get(_NODATA))):
+        tags[_NODATA] = (_NODATA, 2, 0, text, True)
     if samples.orientation != 1:
         tags[274] = (274, 3, 1, samples.orientation, True)
     if not options.get("bigtiff"):
         tags |= {tag[0]: tag for tag in placeholders(exif)}
     return list(tags.values())
+
+
+def _nodata(value: float, samples: Samples, known: tuple[Any, ...] | None) -> str:
+    """Text of GDAL's tag for a value; empty if the tag that is there says it already."""
+    if samples.white is not None:
+        value = samples.white - value
+    try:
+        before = float(str(known[3]).strip("\0 ").replace(",", ".")) if known else None
+    except ValueError:
+        before = None
+    if before == value or (before is not None and math.isnan(before) and math.isnan(value)):
+        return ""
+    return f"{value:.17g}"
 
 
 def _ascii_or_bytes(text: str) -> str | bytes:
