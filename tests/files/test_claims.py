@@ -196,6 +196,17 @@ def test_pictures_that_claim_too_much(tmp_path: Path) -> None:
     refused(tmp_path / "a.gif.png", "cannot hold them")
 
 
+@pytest.mark.parametrize("where", ["before", "behind"])
+@pytest.mark.parametrize("deep", [False, True])
+def test_png_chunks_that_claim_too_much(tmp_path: Path, where: str, deep: bool) -> None:
+    path = tmp_path / "a.png"
+    write_image(path, np.zeros((24, 32, 3), np.uint16 if deep else np.uint8))
+    data = path.read_bytes()
+    at = data.index(b"IDAT") - 4 if where == "before" else data.index(b"IEND") - 4
+    path.write_bytes(data[:at] + struct.pack(">I", 2**32 - 9) + b"tEXt" + data[at:])
+    refused(path, "its chunk 'tEXt' claims 4,294,967,287 bytes")
+
+
 @pytest.mark.parametrize("compression", [None, "zlib"])
 def test_tiffs_that_claim_too_much(tmp_path: Path, compression: str | None) -> None:
     path = tmp_path / "a.tif"

@@ -18,7 +18,7 @@ from napari_anyir.files.blocks import is_lazy
 from napari_anyir.files.claims import check_picture as check_claims
 from napari_anyir.files.deep_png import is_deep_colour, read_deep_colour, write_deep_colour
 from napari_anyir.files.image_file import METRES, ImageFile
-from napari_anyir.files.png_chunks import head_of, meanings_of
+from napari_anyir.files.png_chunks import check_chunks, head_of, meanings_of
 from napari_anyir.files.upright import check_orientation, set_upright, upright
 
 __all__ = ["check_picture", "dots_per_inch", "read_picture", "without_unused", "write_picture"]
@@ -69,6 +69,7 @@ def read_picture(path: Path, kind: str) -> ImageFile:
     >>> found.axes, found.array.shape
     ('YXS', (3, 4, 3))
     """
+    check_chunks(path)
     with warnings.catch_warnings():
         # Pillow warns from 89 megapixels on, and refuses from 179 megapixels on.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)

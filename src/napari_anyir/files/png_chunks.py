@@ -5,7 +5,9 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-__all__ = ["SIGNATURE", "head_of", "meanings_of"]
+from napari_anyir.errors import ImageFileError
+
+__all__ = ["SIGNATURE", "check_chunks", "head_of", "meanings_of"]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _KEPT = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4}  # and how long they are
@@ -83,3 +85,35 @@ def meanings_of(path: Path) -> dict[bytes, bytes]:
             else:
                 file.seek(length + 4, 1)
     return found
+
+
+def check_chunks(path: Path) -> None:
+    """Refuse a PNG one of whose chunks claims more bytes than the file has.
+
+    Python makes room for what is asked for before it reads.
+
+    Parameters
+    ----------
+    path : Path
+        A file; what is no PNG is passed over.
+
+    Raises
+    ------
+    ImageFileError
+        With the name of the chunk.
+    """
+    if head_of(path) is None:
+        return
+    held, at = path.stat().st_size, len(SIGNATURE)
+    with path.open("rb") as file:
+        while at + 8 <= held:
+            file.seek(at)
+            length, name = struct.unpack(">I4s", file.read(8))
+            if length > held:
+                raise ImageFileError(
+                    f"its chunk {name.decode('latin-1')!r} claims {length:,} bytes, and the file "
+                    f"has {held:,}; it is damaged or cut off"
+                )
+            if name == b"IEND":
+                return
+            at += 12 + length
