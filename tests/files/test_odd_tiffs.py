@@ -167,3 +167,35 @@ def test_sets_of_compressed_files(tmp_path: Path) -> None:
         options = {"compression": "zlib", "photometric": "minisblack", "metadata": None}
         tifffile.imwrite(tmp_path / name, planes[number], description=text, **options)
     assert (both(tmp_path / names[0]) == planes).all()
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("count", [1500, 65535])
+def test_directories_that_lie_in_each_other(tmp_path: Path, order: str, count: int) -> None:
+    """The next page begins in the pixels, where thousands of tags seem to be."""
+    path = tiff(
+        tmp_path / "a.tif", RANDOM.bytes(9000), size=(90, 100), tags={262: [1]}, order=order
+    )
+    assert read_image(path).array.shape == (100, 90)
+    data = bytearray(path.read_bytes())
+    (tags,) = struct.unpack_from(f"{order}H", data, 8)
+    place = len(data) - 9000
+    struct.pack_into(f"{order}I", data, 10 + 12 * tags, place)
+    struct.pack_into(f"{order}H", data, place, count)
+    path.write_bytes(data)
+    with pytest.raises(ImageFileError, match="directories lie in each other"):
+        read_image(path)
+
+
+def test_directories_below_others_and_many_pages(tmp_path: Path) -> None:
+    import tifffile
+
+    planes = RANDOM.integers(0, 4000, (40, 16, 24), np.uint16)
+    for big in (False, True):
+        path = tmp_path / f"{big}.tif"
+        with tifffile.TiffWriter(path, bigtiff=big) as writer:
+            for plane in planes:
+                writer.write(plane, subifds=2, metadata=None, contiguous=False)
+                for step in (2, 4):
+                    writer.write(plane[::step, ::step], subfiletype=1, metadata=None)
+        assert (both(path) == planes).all()

@@ -16,6 +16,7 @@ from napari_anyir.files.door import Guarded
 from napari_anyir.files.file_pixels import FilePixels
 from napari_anyir.files.image_file import ImageFile
 from napari_anyir.files.tiff_colours import Samples, check_colours, photometric_of, to_be_seen
+from napari_anyir.files.tiff_directories import check_directories
 from napari_anyir.files.tiff_metadata import (
     common_metadata,
     imagej_to_write,
@@ -73,6 +74,7 @@ def read_tiff(path: Path, *, lazy_above: int) -> ImageFile:
     ('ZYX', 0.5)
     """
     described: dict[str, Any] = {}
+    check_directories(path)
     if (together := find_set(path)) is not None:
         _check_set(together)
         if not is_tiff_name(together.master):
