@@ -203,7 +203,10 @@ def _zarr(folder, attributes=None, array=None, chunk=None):
         {"attributes": lambda m: {"multiscales": [{**m, "axes": None}]}},
         {"attributes": lambda m: "[" * 100000},
         {"attributes": lambda m: "[]"},
-        {"array": {"fill_value": 10**12}},
+        pytest.param(
+            {"array": {"fill_value": 10**12}},
+            marks=pytest.mark.skipif(np.__version__ < "2", reason="such a number wraps around"),
+        ),
         {"array": {"shape": "16"}},
         {"array": {"dtype": "|O", "filters": [{"id": "vlen-utf8"}]}},
         {"array": {"compressor": {"id": "nothing-like-it"}}},

@@ -195,7 +195,9 @@ def bomb(folder: Path, codec: dict[str, object], chunk: bytes, *, shard: bool = 
 def test_bombs_in_chunks(
     tmp_path: Path, name: str, make: Callable[[bytes], bytes], shard: bool
 ) -> None:
-    pytest.importorskip("zarr")
+    zarr = pytest.importorskip("zarr")
+    if name.startswith("numcodecs.") and zarr.__version__ < "3.1":
+        pytest.skip("numcodecs brings these to Zarr 3 itself")
     if shard:
         pytest.importorskip("google_crc32c")
     configuration = {"level": 5} if name != "zstd" else {"level": 1, "checksum": False}

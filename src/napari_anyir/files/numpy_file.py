@@ -49,6 +49,8 @@ def read_npy(path: Path, *, lazy_above: int) -> ImageFile:
     held = path.stat().st_size - offset
     if dtype.hasobject:
         raise ImageFileError("it holds Python objects, which are not read; save numbers")
+    if any(length < 0 for length in shape):  # older numpy makes something of it
+        raise ImageFileError(f"it claims the shape {shape}; it is damaged")
     if math.prod(shape) * dtype.itemsize > held:
         raise ImageFileError(
             f"it is cut off: an array of shape {shape} takes more than the {held} bytes it has"
