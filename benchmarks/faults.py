@@ -84,7 +84,7 @@ def kills(place: Path, suffix: str, count: int) -> list[str]:
 def full_disk(place: Path, suffix: str) -> list[str]:
     """Write onto a disk of 32 kB with one whole result on it."""
     n = suffix[1:].replace(".", "-")
-    source, small = made(place / f"full-in-{n}", suffix, 2), place / f"full-{n}"
+    source, small = made(place / f"full-in-{n}", suffix, 4), place / f"full-{n}"
     small.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", small]
     if not hasattr(os, "geteuid") or os.geteuid() or subprocess.run(mount, check=False).returncode:
@@ -133,7 +133,7 @@ def cut_while_read(place: Path, suffix: str) -> list[str]:
         time.sleep(0.01)
     os.truncate(source, 9000)
     _, said = process.communicate()
-    left = [path.name for path in target.iterdir() if path.suffix != ".jsonl"]
+    left = [path.name for path in target.glob("*") if path.suffix != ".jsonl"]
     name = f"cut while read, {suffix}"
     return [name, f"exit {process.returncode}", f"{len(left)} lost", sentence(said)]
 

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from napari_anyir.cli import app
 from napari_anyir.files import FileStatus, Settings, read_image, restore_files, write_image
 from napari_anyir.files.finding import find_images
 from napari_anyir.files.plan import make_plan
@@ -233,3 +235,49 @@ def test_a_result_is_not_lost_for_a_dangling_link_in_its_place(folder: Path) -> 
     (out / "z.png").symlink_to("/nowhere/z.png")
     with pytest.raises(ValueError, match="exists already"):
         restored(folder, out)
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everything"
+)
+def test_a_log_of_somebody_else_costs_no_result(tmp_path: Path) -> None:
+    check_log_of_somebody_else(tmp_path)
+
+
+def test_a_log_that_may_not_be_written_costs_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for root, who may write everything: what the system says to others."""
+
+    def refuses(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(RunLog, "add", refuses)
+    check_log_of_somebody_else(tmp_path)
+
+
+def check_log_of_somebody_else(folder: Path) -> None:
+    """Restore one image beside a log that may be read and not written."""
+    write_image(folder / "a.png", np.zeros((16, 16), np.uint8))
+    (folder / "out").mkdir()
+    (folder / "out" / "anyir-log.jsonl").touch(mode=0o444)
+    settings = Settings(model="nano", device="cpu")
+    last = list(restore_files([folder / "a.png"], folder / "out", settings=settings))[-1]
+    assert (last.state, "will not be known again" in last.message) == ("done", True)
+    assert read_image(folder / "out" / "a.png").array.shape == (16, 16)
+
+
+def test_a_link_to_itself_is_told_in_a_shell(folder: Path, tmp_path: Path) -> None:
+    (folder / "loop.png").symlink_to(folder / "loop.png")
+    command = ["restore", str(folder), "-o", str(tmp_path / "out"), "--model", "nano"]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 1
+    assert "loop.png" in result.stderr
+    assert (tmp_path / "out" / "z.png").is_file()
+
+
+def test_an_output_folder_that_cannot_be_is_one_sentence(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("precious")
+    with pytest.raises(ValueError, match="cannot be written to: not a directory; name another"):
+        list(restore_files([folder], tmp_path / "file" / "out", settings=NANO))
+    assert (tmp_path / "file").read_text() == "precious"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from napari_anyir import ImageFileError
 from napari_anyir.files import ImageFile, read_image, write_image
 from napari_anyir.files.blocks import Filled
 
@@ -246,3 +247,21 @@ def test_arrays_without_pixels(tmp_path: Path) -> None:
     np.save(path, np.zeros((0, 5), np.uint8))
     with pytest.raises(ValueError, match=r"none\.npy' cannot be read.*no pixels"):
         read_image(path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits there")
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".bmp", ".tif", ".npy"])
+def test_a_write_that_is_cut_short_is_an_error(tmp_path: Path, suffix: str) -> None:
+    """As on a disk that becomes full: the system takes a part of what it is given."""
+    import resource
+
+    path = tmp_path / f"a{suffix}"
+    noise = np.random.default_rng(0).integers(0, 255, (160, 160), np.uint8)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (7000, before[1]))
+    try:
+        with pytest.raises(ImageFileError, match="cannot be written"):
+            write_image(path, noise)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []

@@ -206,6 +206,6 @@ def shown(path: Any) -> str:
     """
     path = Path(path)
     try:
-        return str(path.resolve().relative_to(Path.cwd()))
+        return str(Path(os.path.realpath(path)).relative_to(Path.cwd()))
     except ValueError:
         return str(path)

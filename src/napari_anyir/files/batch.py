@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,7 +25,7 @@ from napari_anyir.files.image_file import ImageFile, can_be
 from napari_anyir.files.images import read_image, write_image
 from napari_anyir.files.plan import BatchPlan, FileJob, make_plan
 from napari_anyir.files.progress import FileStatus, Settings
-from napari_anyir.files.run_lock import RunLock, remove_stale, size_and_time
+from napari_anyir.files.run_lock import RunLock, remove_stale, size_and_time, writable
 from napari_anyir.files.run_log import RunLog
 from napari_anyir.keywords import check_keywords
 from napari_anyir.places import expanded
@@ -212,7 +213,7 @@ def _input_facts(job: FileJob) -> dict[str, Any]:
     if job.source.is_symlink() and not job.source.exists():
         raise ImageFileError("it is a link to something that is not there")
     sizes, times = zip(*map(size_and_time, (job.source, *job.parts)), strict=True)
-    source = str(job.source.resolve())
+    source = os.path.realpath(job.source)  # which bears links to themselves
     return {"input": source, "input_size": sum(sizes), "input_time": max(times)}
 
 
@@ -244,7 +245,8 @@ class Batch:
         self._count(len(there))
         if not todo:
             return
-        self.plan.root.mkdir(parents=True, exist_ok=True)
+        with writable(self.plan.root):
+            self.plan.root.mkdir(parents=True, exist_ok=True)
         try:
             with RunLock(self.plan.root) as lock:
                 remove_stale(self.plan.root, {task.job.target.parent for task in todo})
@@ -378,8 +380,9 @@ class Batch:
             if is_lazy(array):
                 # Restoring is writing here, plane by plane: that belongs in this thread.
                 restored: Any = Filled(array.shape, array.dtype, fill)
-                self._write(task, restored, like, run, making)
-                return replace(status, state="done", seconds=spent(), record=_plain(record))
+                said = self._write(task, restored, like, run, making)
+                status = replace(status, state="done", message=said)
+                return replace(status, seconds=spent(), record=_plain(record))
             restored, record = restore_with_record(array, **options)
         except Cancelled:
             raise
@@ -391,11 +394,11 @@ class Batch:
         def write() -> FileStatus:
             begun = time.perf_counter()
             try:
-                self._write(task, restored, like, run, making)
+                said = self._write(task, restored, like, run, making)
             except Exception as error:  # noqa: BLE001 - one bad file stops nothing
                 ended = replace(status, state="failed", message=sentence(error))
             else:
-                ended = replace(status, state="done", record=_plain(record))
+                ended = replace(status, state="done", message=said, record=_plain(record))
             return replace(ended, seconds=computed + time.perf_counter() - begun)
 
         return write
@@ -407,18 +410,26 @@ class Batch:
         like: ImageFile,
         run: str,
         making: _Making,
-    ) -> None:
-        """Write a result and its line in the log."""
+    ) -> str:
+        """Write a result and its line in the log; its notes, as one sentence."""
         target = task.job.target
+        notes = [making.notes] if making.notes else []
 
         def note(part: Path) -> None:
             now = datetime.now(UTC).isoformat(timespec="seconds")
             facts = {**task.made_from, "finished": now, "record": _plain(making.record())}
             if making.notes:
                 facts["notes"] = making.notes
-            self.log.add(target, part, facts)
+            try:
+                self.log.add(target, part, facts)
+            except PermissionError:  # the log of another user; the result is worth more
+                notes.append(
+                    f"The log '{self.log.path.name}' belongs to somebody else and cannot be "
+                    "written, so this result will not be known again."
+                )
 
         write_image(target, array, like, software=making.software, run=run, before=note)
+        return " ".join(notes)
 
 
 def _software(loaded: LoadedModel) -> str:

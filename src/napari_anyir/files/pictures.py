@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import math
 import warnings
 from pathlib import Path
@@ -255,7 +256,11 @@ def write_picture(path: Path | BinaryIO, array: Any, like: ImageFile, *, kind: s
             return
     elif kind == "jpeg" and (comment := texts.get("Comment") or texts.get("Description")):
         info["comment"] = comment.encode()
-    Image.fromarray(array).save(path, format=kind.upper(), **_SAVE[kind], **info)
+    # Through memory: Pillow takes a write that a full disk cut short for a whole one.
+    stream = io.BytesIO()
+    Image.fromarray(array).save(stream, format=kind.upper(), **_SAVE[kind], **info)
+    with path.open("wb") if isinstance(path, Path) else contextlib.nullcontext(path) as file:
+        file.write(stream.getbuffer())
 
 
 def without_unused(shape: tuple[int, ...], like: ImageFile) -> tuple[tuple[int, ...], str]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from napari_anyir.atomic_writing import remove
+from napari_anyir.errors import ImageFileError
+from napari_anyir.files.door import reason
 
-__all__ = ["RunLock", "is_locked", "remove_stale", "size_and_time", "temporary_of"]
+__all__ = ["RunLock", "is_locked", "remove_stale", "size_and_time", "temporary_of", "writable"]
 
 _PART = ".anyir-"
 _LOCK = ".lock"
@@ -80,6 +82,38 @@ def temporary_of(path: Path, run: str = "") -> Path:
     return path.with_name(f"{_PART}{run or 'one'}-{secrets.token_hex(4)}{path.suffix[:9]}")
 
 
+@contextlib.contextmanager
+def writable(folder: Path) -> Iterator[None]:
+    """Tell in one sentence where an output folder cannot be made or written to.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+
+    Raises
+    ------
+    ImageFileError
+        What is wrong and what to do.
+
+    Examples
+    --------
+    >>> with writable(Path("out")):
+    ...     raise OSError(30, "Read-only file system")
+    Traceback (most recent call last):
+    ...
+    napari_anyir.errors.ImageFileError: The folder 'out' cannot be written to: read-only file ...
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ImageFileError(
+            f"The folder '{folder}' cannot be written to: {reason(error, 'written')}; "
+            "name another.",
+            folder,
+        ) from error
+
+
 class RunLock:
     """Tell this run's temporaries from those that a killed run left behind.
 
@@ -108,7 +142,8 @@ class RunLock:
         self._lock = FileLock(self._path, thread_local=False)
 
     def __enter__(self) -> RunLock:
-        self._lock.acquire(timeout=0)
+        with writable(self._path.parent):
+            self._lock.acquire(timeout=0)
         return self
 
     def __exit__(self, *error: object) -> None:
