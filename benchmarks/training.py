@@ -25,7 +25,7 @@ from skimage.io import imsave
 from torch import Tensor
 
 from napari_anyir.inference.engine.device import resolve_device
-from napari_anyir.inference.exact.strips import settle_allocator
+from napari_anyir.inference.exact.allocator import settle_allocator
 from napari_anyir.model import AnyIR
 from napari_anyir.model.blocks import DAB, STD_DELTA, FeedForward, GatedDA, Observer
 from napari_anyir.training.config import TrainingConfig

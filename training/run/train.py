@@ -12,7 +12,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
 from napari_anyir.inference.engine.device import resolve_device
-from napari_anyir.inference.exact.strips import settle_allocator
+from napari_anyir.inference.exact.allocator import settle_allocator
 from napari_anyir.model import AnyIR
 from napari_anyir.progress import Cancel
 from napari_anyir.training.config import TrainingConfig

@@ -6,12 +6,12 @@ from napari.components import ViewerModel
 
 from napari_anyir.widgets.layers.regions import (
     Region,
+    all_pixels,
     limit,
     plane_axes,
     rectangle,
     shown_plane,
     visible_field,
-    whole,
 )
 
 
@@ -100,8 +100,8 @@ def test_the_visible_field_of_a_coarse_level_is_that_of_the_finest(viewer: Viewe
 
 def test_all_planes_leave_the_letters_alone(viewer: ViewerModel) -> None:
     layer = viewer.add_image(np.zeros((6, 8, 9)))
-    assert plane_axes("TYX", whole(layer)) == "TYX"
-    assert whole(layer).shape == (6, 8, 9)
+    assert plane_axes("TYX", all_pixels(layer)) == "TYX"
+    assert all_pixels(layer).shape == (6, 8, 9)
 
 
 @pytest.mark.parametrize("shape", [(1000, 10), (10, 1000), (333, 777), (50, 50)])

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from napari_anyir.inference.exact.allocator import settle_allocator
 from napari_anyir.inference.exact.dab_sums import Settled, Sums
 from napari_anyir.inference.exact.fast_dab import PreparedDAB
 from napari_anyir.inference.exact.maps import Maps, level_shapes
@@ -266,22 +267,6 @@ def _do(items: list[_Item], pool: WorkerPool, watch: Watch) -> None:
     # Where windows lie from left, 0, to right, 1.
     sides = [(window.left + window.width / 2) / window.image_width for _, window, _ in items]
     pool.each(items, one, watch, [band for band, _, _ in items], sides)
-
-
-def settle_allocator() -> None:
-    """Let the C library keep pieces of up to 32 MiB instead of handing them back to the system.
-
-    The convolutions allocate their results. glibc maps pieces above a threshold anew each time,
-    and the page faults cost as much as the arithmetic; the threshold follows the largest mapped
-    piece that was freed, up to 32 MiB. So one such piece is taken, never touched, and freed.
-    Elsewhere it is a no-op.
-
-    Examples
-    --------
-    >>> from napari_anyir.inference.exact.strips import settle_allocator
-    >>> settle_allocator()
-    """
-    torch.empty(32 * 2**20 - 2**16, dtype=torch.uint8)
 
 
 def _place(window: Window) -> tuple[slice, slice, slice]:

@@ -196,7 +196,7 @@ def plan_degradation(
         If the axes do not fit, or no plane is shown.
     """
     letters = check_layer_axes(layer, axes)
-    region = regions.whole(layer) if dims is None else regions.shown_plane(layer, dims)
+    region = regions.all_pixels(layer) if dims is None else regions.shown_plane(layer, dims)
     return DegradeJob(
         image_layers.pixels(layer),
         letters,

@@ -47,7 +47,7 @@ class Region:
         return tuple(slice(a, b) for a, b in zip(self.start, self.stop, strict=True))
 
 
-def whole(layer: Image) -> Region:
+def all_pixels(layer: Image) -> Region:
     """Region of all pixels of a layer.
 
     Parameters
@@ -64,7 +64,7 @@ def whole(layer: Image) -> Region:
     --------
     >>> import numpy as np
     >>> from napari.layers import Image
-    >>> whole(Image(np.zeros((8, 9, 3)), rgb=True)).stop
+    >>> all_pixels(Image(np.zeros((8, 9, 3)), rgb=True)).stop
     (8, 9)
     """
     shape = tuple(int(n) for n in pixels(layer).shape[: layer.ndim])
@@ -143,7 +143,7 @@ def shown_plane(layer: Image, dims: Dims) -> Region:
     (3, 0, 0)
     """
     displayed = displayed_axes(layer, dims)
-    full = whole(layer)
+    full = all_pixels(layer)
     start, stop = list(full.start), list(full.stop)
     point = np.asarray(layer.world_to_data(dims.point[-layer.ndim :]))
     for axis in range(layer.ndim):

@@ -307,7 +307,7 @@ def plan(
     what, dims, shapes = part.get("what", ALL), part.get("dims"), part.get("shapes")
     letters = check_layer_axes(layer, axes)
     if what == ALL:
-        region = regions.whole(layer)
+        region = regions.all_pixels(layer)
     elif dims is None:
         raise ValueError("Only a viewer knows what is shown; restore all planes instead.")
     elif what == PLANE:
@@ -338,7 +338,7 @@ def _drawn(layer: Image, dims: Dims | None) -> tuple[slice, ...] | None:
     try:
         return regions.shown_plane(layer, dims).slices
     except ValueError:  # the view is in 3-D, or shows no plane of this layer
-        return regions.whole(layer).slices if dims.ndisplay == 3 else None
+        return regions.all_pixels(layer).slices if dims.ndisplay == 3 else None
 
 
 def _empty_like(source: Any) -> np.ndarray[Any, Any]:
