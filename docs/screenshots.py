@@ -110,6 +110,8 @@ def degrade(folder: Path) -> None:
     viewer = open_viewer("rain")
     _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Degrade image")
     wait(lambda: bool(widget._kinds))
+    viewer.layers["rain"].visible = False  # it would lie above the result
+    viewer.layers["rain (clean)"].visible = True  # results are as visible as their source
     widget.layer_box.choose(viewer.layers["rain (clean)"])
     widget.kind_box.setCurrentText("snow")
     widget.run()
@@ -168,6 +170,7 @@ def look_inside(folder: Path) -> None:
     widget.table.remove(widget.table._keys[1])
     for name, box in widget.part_boxes.items():
         box.setChecked(name in ("alpha", "attention", "gated", "fused"))
+    widget.gather_box.setChecked(False)  # a cell for each map
     widget.ushape.choose(["encoder1.0", "decoder1.0"])
     widget.run()
     wait(lambda: not widget.runner.running)
