@@ -59,7 +59,14 @@ def read_sources(path: Path) -> list[str]:
 
 
 class CardFacts(TypedDict, total=False):
-    """What a card is told that nothing else knows; see `ModelCard`."""
+    """What a card is told that nothing else knows; see `ModelCard`.
+
+    Examples
+    --------
+    >>> facts: CardFacts = {"summary": "Takes dust off."}
+    >>> facts["summary"]
+    'Takes dust off.'
+    """
 
     training: dict[str, Any]
     measured: dict[str, Any]

@@ -101,6 +101,14 @@ def check_chunks(path: Path) -> None:
     ------
     ImageFileError
         With the name of the chunk.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> path = Path(tempfile.mkdtemp()) / "a.png"
+    >>> Image.new("L", (4, 3)).save(path)
+    >>> check_chunks(path)  # nothing is said
     """
     if head_of(path) is None:
         return

@@ -31,6 +31,14 @@ def check_directories(path: Path) -> None:
     ------
     ImageFileError
         A reason, in words.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> path = Path(tempfile.mkdtemp()) / "a.tif"
+    >>> Image.new("L", (4, 3)).save(path)
+    >>> check_directories(path)  # nothing is said
     """
     held = path.stat().st_size
     with path.open("rb") as file:
