@@ -273,7 +273,7 @@ class TrainingConfig(_Section):
     --------
     >>> from napari_anyir.training.config import TrainingConfig
     >>> TrainingConfig(minutes=10, network="nano").network_config.dim
-    16
+    24
     """
 
     name: str = "custom"

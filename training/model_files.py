@@ -48,7 +48,7 @@ def write_model(
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "mine.safetensors"
     >>> card = write_model(build_model("nano"), path, summary="Random weights.")
     >>> card.name, card.parameters
-    ('mine', 698794)
+    ('mine', 1541427)
     """
     beside = path.with_suffix(".json")
     digest = ""

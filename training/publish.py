@@ -23,8 +23,8 @@ from napari_anyir.weights.registry import BUNDLED
 
 SUMMARIES = {
     "denoise": "Takes noise off and nothing else: brightness, colour and contrast stay.",
-    "nano": "Small and quick, for laptops without a GPU: noise, rain, haze, blur, darkness, blind.",
-    "tiny": "AnyIR-T, the network of the paper: noise, rain, haze, blur, darkness, blind.",
+    "nano": "For photographs, small and quick: takes off noise, rain, haze and darkness, blind.",
+    "tiny": "AnyIR-T, the network of the paper: lifts more haze and darkness, 15 times the cost.",
     "small": "AnyIR-S, the larger network of the paper: noise, rain, haze, blur, darkness, blind.",
 }
 

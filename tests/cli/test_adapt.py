@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from napari_anyir.files import ImageFile, read_image, write_image
 from napari_anyir.job_events import unpack_pixels
 from napari_anyir.training.adaptation.method import adapt_with_record
 from napari_anyir.weights import find_model, load_model, verify_model
+from napari_anyir.weights.loading import save_network
 
 RNG = np.random.default_rng(0)
 STACK = RNG.poisson(np.tile(np.linspace(2, 9, 36), (2, 32, 1))).astype(np.uint16)
@@ -239,8 +241,11 @@ def test_only_a_better_model_is_added_and_a_taken_name_is_told_first(
     y, x = np.mgrid[:160, :160] / 160
     clean = 0.5 + 0.3 * np.sin(9 * x) * np.cos(7 * y) + 0.2 * (np.hypot(x - 0.5, y - 0.5) < 0.3)
     grainy = tmp_path / "grainy.tif"
-    write_image(grainy, (np.random.default_rng(1).poisson(clean * 2) / 2).astype(np.float32))
-    options = ["--steps=15", "--intensity=0,1", "--add"]
+    write_image(grainy, (np.random.default_rng(1).poisson(clean * 20) / 20).astype(np.float32))
+    start = copy.deepcopy(load_model("nano"))
+    start.output.weight.data *= 0.5  # takes off half of what it finds
+    save_network(start, tmp_path / "half.safetensors")
+    options = ["--steps=15", "--intensity=0,1", "--add", f"--model={tmp_path / 'half.safetensors'}"]
     result = run(grainy, "-o", tmp_path / "grain.safetensors", *options)
     assert result.exit_code == 0, result.stderr
     assert "known as 'grain'" in result.stdout

@@ -47,7 +47,7 @@ def test_tiffs_hold_the_maps_and_say_where_they_lie(photo: Path, tmp_path: Path)
             np.testing.assert_allclose(tif.asarray(), found.array, rtol=1e-4, atol=1e-5)
             assert tif.series[0].axes == "CYX"
             said = tif.shaped_metadata[0]
-        assert (said["scale"], said["offset"], said["part"]) == (8, 3.5, part)
+        assert (said["scale"], said["offset"], said["part"]) == (16, 7.5, part)
 
 
 def test_gates_are_tabled(photo: Path, tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_fine_tuning_takes_over_the_models_network(tmp_path: Path) -> None:
     result = run(*command, "--device=cpu", *TINY_RUN, "steps=1", "data.workers=0")
     assert result.exit_code == 0, result.output
     assert "Begins with the weights of 'nano'" in result.stdout
-    assert "698,794 weights" in result.stdout
+    assert "1,541,427 weights" in result.stdout
     result = run(*command, "network=small")
     assert "another network than network= asks for" in result.stderr
 

@@ -30,7 +30,7 @@ def test_a_changed_file_is_loaded_anew(micro_file: Path, tmp_path: Path) -> None
     save_network(build_model("nano"), path)
     after = get_model(path)
     assert after.sha256 != before.sha256
-    assert after.network.config.dim == 16
+    assert after.network.config.dim == 24
 
 
 def test_few_are_kept_and_all_can_be_released(micro_file: Path, tmp_path: Path) -> None:

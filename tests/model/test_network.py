@@ -96,7 +96,7 @@ def test_block_addresses(nano):
     assert names[0] == "encoder1.0"
     assert names[-1] == "refinement.1"
     assert len(names) == 2 * (1 + 2 + 2) + 3 + 2
-    assert {scale for name, scale, _ in nano.named_blocks() if name.startswith("latent")} == {8}
+    assert {scale for name, scale, _ in nano.named_blocks() if name.startswith("latent")} == {16}
     seen = []
     with torch.inference_mode():
         nano(torch.rand(1, 3, 8, 8), lambda block, part, t: seen.append(block) or t)

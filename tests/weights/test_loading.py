@@ -101,9 +101,9 @@ def test_what_does_not_fit_is_named(tmp_path):
     with pytest.raises(ModelError, match="unknown 'extra'"):
         load({**state, "extra": torch.zeros(1)})
     with pytest.raises(ModelError, match=r"wrong size of 'embed\.weight'"):
-        load({**state, "embed.weight": torch.zeros(16, 1, 3, 3)})
+        load({**state, "embed.weight": torch.zeros(24, 1, 3, 3)})
     with pytest.raises(ModelError, match=r"NaN or infinite weights in 'embed\.weight'"):
-        load({**state, "embed.weight": torch.full((16, 3, 3, 3), torch.nan)})
+        load({**state, "embed.weight": torch.full_like(state["embed.weight"], torch.nan)})
 
 
 def test_another_network_is_refused(tmp_path):

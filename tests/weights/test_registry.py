@@ -100,7 +100,7 @@ def test_add_list_and_load(checkpoint, models):
     card = add_model(checkpoint, "my-model")
     assert card.file == models / "my-model.safetensors"
     assert [c.name for c in napari_anyir.list_models()][-1] == "my-model"
-    assert load_model("my-model").config.dim == 16
+    assert load_model("my-model").config.dim == 24
     assert not list(models.glob(".anyir-*"))
     with pytest.raises(ModelError, match="already a model 'my-model'"):
         add_model(checkpoint, "my-model")
@@ -156,7 +156,7 @@ def test_a_broken_card_is_named(models):
 def test_broken_cards_block_no_bundled_model(models, card):
     models.mkdir()
     (models / "x.json").write_text(card if isinstance(card, str) else json.dumps(card))
-    assert load_model("nano").config.dim == 16
+    assert load_model("nano").config.dim == 24
     assert "x" not in [known.name for known in napari_anyir.list_models()]
     with pytest.raises(ModelError, match=r"x\.json' is not a model card \("):
         find_model("x")

@@ -80,7 +80,7 @@ def size_note(run: Run, method: str) -> str:
     >>> from napari_anyir.training.evaluation.comparability import size_note
     >>> from napari_anyir.training.evaluation.evaluated_runs import Run
     >>> size_note(Run(Path(), "3deg", "mine", "", VARIANTS["nano"].to_dict()), "AnyIR-T")
-    "Warning: 'mine' is another size than AnyIR-T: 0.70 M weights, not 5.74 M."
+    "Warning: 'mine' is another size than AnyIR-T: 1.54 M weights, not 5.74 M."
     """
     paper = VARIANTS["small" if method == "AnyIR-S" else "tiny"]
     try:

@@ -60,7 +60,7 @@ class Complexity:
     >>> from napari_anyir.training.measurement.complexity import measure_complexity
     >>> found = measure_complexity("nano", build_model("nano"), size=32, cuda=False)
     >>> found.name, found.parameters
-    ('nano', 698794)
+    ('nano', 1541427)
     """
 
     name: str

@@ -210,7 +210,7 @@ def channel_activations(
     ...     image, "decoder1.0", "output", model="nano"
     ... )
     >>> channel_activations(maps).activation.shape
-    (32,)
+    (48,)
     """
     block = only_block(maps, block)
     array = all_channels(maps, block, part)

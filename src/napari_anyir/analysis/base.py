@@ -318,7 +318,7 @@ def all_channels(maps: Maps, block: str, part: str) -> NDArray[np.float32]:
     >>> grey = np.zeros((16, 16), np.uint8)
     >>> maps = napari_anyir.feature_maps(grey, "latent.0", "attention", model="nano")
     >>> all_channels(maps, "latent.0", "attention").shape
-    (64, 2, 2)
+    (96, 1, 1)
     """
     if (block, part) not in maps:
         raise ValueError(

@@ -261,7 +261,7 @@ def t_sne(
     >>> import napari_anyir
     >>> from napari_anyir.analysis import t_sne
     >>> image = np.random.default_rng(0).integers(0, 255, (16, 16), np.uint8)
-    >>> maps = napari_anyir.feature_maps(image, "latent.0", "*", model="nano")
+    >>> maps = napari_anyir.feature_maps(image, "encoder1.0", "*", model="nano")
     >>> t_sne(maps, samples=4).panels[0].points.shape  # (groups, pixels, 2)
     (2, 4, 2)
     """

@@ -54,7 +54,7 @@ class ErrorMap(Analysis):
     >>> maps = napari_anyir.feature_maps(clean + 5, "latent.0", "gated", model="nano")
     >>> found = error_map(clean + 5, clean, maps)
     >>> found.error_on_map.shape, round(float(found.error.mean()) * 255, 3)
-    ((2, 2), 5.0)
+    ((1, 1), 5.0)
     """
 
     block: str

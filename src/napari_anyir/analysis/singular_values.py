@@ -183,7 +183,7 @@ def singular_values(
     ... )
     >>> found = singular_values(maps)
     >>> found.values["attention"].shape, found.values["fused"].shape
-    ((8,), (16,))
+    ((12,), (24,))
     """
     block = only_block(maps, block)
     values = {part: singular_values_of(all_channels(maps, block, part)) for part in parts}

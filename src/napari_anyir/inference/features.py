@@ -141,7 +141,7 @@ def feature_maps(
     ...     image, blocks=["encoder1.0", "latent.*"], parts=["alpha", "fused"], model="nano"
     ... )
     >>> [found.array.shape for found in maps.values()][:2]
-    [(5, 30, 41), (16, 30, 41)]
+    [(8, 15, 21), (24, 15, 21)]
     """
     reduce = check_reduction(reduce)
     loaded = get_model(model)

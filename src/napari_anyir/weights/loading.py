@@ -65,7 +65,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     >>> from napari_anyir.weights import find_model
     >>> tensors, config = read_checkpoint(find_model("nano").file)
     >>> "embed.weight" in tensors, config["dim"]
-    (True, 16)
+    (True, 24)
     """
     tensors, config = read_tensors(path)
     tensors = strip_prefixes(tensors)
@@ -315,7 +315,7 @@ def load_network(card: ModelCard) -> AnyIR:
     >>> from napari_anyir.weights import find_model
     >>> network = load_network(find_model("nano"))
     >>> sum(parameter.numel() for parameter in network.parameters())
-    698794
+    1541427
     """
     tensors, stored = read_checkpoint(card.file)
     try:
@@ -372,7 +372,7 @@ def save_network(network: AnyIR, path: Path, dtype: torch.dtype = torch.float32)
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "random.safetensors"
     >>> save_network(build_model("nano"), path)
     >>> read_checkpoint(path)[1]["dim"]
-    16
+    24
     """
     tensors = {
         name: value.detach()

@@ -138,7 +138,7 @@ def copy_network(card: ModelCard, target: Path) -> Network:
     >>> from napari_anyir.weights import find_model
     >>> target = Path(tempfile.mkdtemp()) / "copy.safetensors"
     >>> copy_network(find_model("nano"), target).config.dim
-    16
+    24
     >>> target.is_file()
     True
     """

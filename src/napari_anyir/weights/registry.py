@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 DEFAULT = "default"
 """Stands for the best bundled model: the first name of `PREFERENCE` that is there."""
 
-PREFERENCE = ("tiny", "small", "nano")
+PREFERENCE = ("nano", "tiny", "small")
 
 BUNDLED = Path(__file__).parent
 

@@ -73,8 +73,9 @@ def test_short_memory_takes_bfloat16_before_tiles(monkeypatch: pytest.MonkeyPatc
     assert chosen(8, tile=None) == "float32"
 
 
-def test_a_side_length_is_taken_as_a_multiple_of_8() -> None:
-    assert plan_run(NANO, (1, 3, 500, 500), CPU, "float32", 100).tile == 104
+def test_a_side_length_is_taken_as_a_multiple_of_the_network() -> None:
+    assert plan_run(TINY, (1, 3, 500, 500), CPU, "float32", 100).tile == 104
+    assert plan_run(NANO, (1, 3, 500, 500), CPU, "float32", 100).tile == 112
     assert plan_run(NANO, (1, 3, 100, 90), CPU, "float32", 100).mode == "strips"
 
 

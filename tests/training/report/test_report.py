@@ -240,7 +240,7 @@ def test_a_model_of_another_size_or_setting_is_warned_of(tmp_path):
     run = Run(**{**vars(run), "training": {"recipe": "bundled-nano"}})
     run.write()
     notes = " ".join(table_of(tmp_path, 1).notes)
-    assert "Warning: 'mine' is another size than AnyIR-T: 0.70 M weights, not 5.74 M." in notes
+    assert "Warning: 'mine' is another size than AnyIR-T: 1.54 M weights, not 5.74 M." in notes
     assert "Warning: 'mine' was trained as 'bundled-nano', not as 3deg." in notes
     told = " ".join(mean_table(run).notes)
     assert "another size" in told

@@ -186,7 +186,7 @@ def test_one_block_is_always_chosen_where_one_is_asked_for(qtbot) -> None:
 
 def test_tips_say_what_is_under_the_mouse(ushape: UShape) -> None:
     point = middle(ushape, "latent.2")
-    assert ushape.tip(point.x(), point.y()) == "latent.2: 128 channels at 1/8 of the size"
+    assert ushape.tip(point.x(), point.y()) == "latent.2: 192 channels at 1/16 of the size"
     ushape.choose(["latent.2"])
     assert ushape.tip(point.x(), point.y()).endswith(", chosen")
     title = ushape._titles["latent"]
@@ -382,7 +382,7 @@ def test_a_channel_that_is_not_there_is_told() -> None:
     job = LookJob(plane, ("encoder1.0",), ("alpha", "fused"), ONE, 10, "nano", "cpu")
     looked = job(None, None)
     assert list(looked.maps) == [("encoder1.0", "fused")]
-    assert looked.notes == ("alpha of encoder1.0 has 5 channels, so no channel 10.",)
+    assert looked.notes == ("alpha of encoder1.0 has 8 channels, so no channel 10.",)
     job = LookJob(plane, ("encoder1.0",), ("alpha",), ONE, 10, "nano", "cpu")
     with pytest.raises(ValueError, match=r"so no channel 10\. Choose a smaller number"):
         job(None, None)

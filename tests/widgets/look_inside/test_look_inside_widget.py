@@ -80,8 +80,8 @@ def test_a_look_adds_a_layer_for_each_part(widget, viewer, finish) -> None:
     )["latent.0", "fused"]  # fmt: skip
     layer = viewer.layers["latent 0: fused"]
     np.testing.assert_allclose(layer.data, expected.array, rtol=1e-4, atol=1e-5)
-    assert tuple(layer.scale) == (1, 8, 8)
-    assert tuple(layer.translate) == (1, 3.5, 3.5)
+    assert tuple(layer.scale) == (1, 16, 16)
+    assert tuple(layer.translate) == (1, 7.5, 7.5)
     assert viewer.dims.point[0] == 1
     assert viewer.layers.selection.active.name == "cells"
     assert widget.status_label.text().startswith("4 maps in ")
@@ -203,7 +203,7 @@ def test_channels_as_colours_one_and_a_stack(widget, viewer, finish) -> None:
     assert all(layer.rgb for layer in maps(viewer))
     show(widget, ALL)
     run(widget, finish)
-    assert [layer.data.shape for layer in maps(viewer)][:2] == [(5, 1, 21, 30), (16, 1, 21, 30)]
+    assert [layer.data.shape for layer in maps(viewer)][:2] == [(8, 1, 11, 15), (24, 1, 11, 15)]
     assert viewer.dims.ndim == 4
     assert viewer.dims.point[1] == 1
     assert viewer.layers["latent 0: fused"].axis_labels[0] == "channel"
@@ -310,10 +310,10 @@ def test_choices_are_remembered(widget, viewer, finish, remembered, qtbot) -> No
 
 def test_a_model_without_a_card_is_read_in_a_thread(qtbot, viewer, remembered, finish, monkeypatch):
     from napari_anyir.weights import ModelCard, find_model
-    from napari_anyir.widgets.network import model_choice
+    from napari_anyir.widgets.network import network_chooser
 
     bare = ModelCard("nano", find_model("nano").file)
-    monkeypatch.setattr(model_choice, "list_models", lambda: [bare])
+    monkeypatch.setattr(network_chooser, "list_models", lambda: [bare])
     made = LookInsideWidget(viewer)
     qtbot.addWidget(made)
     assert made.ushape.structure is None

@@ -195,7 +195,7 @@ def level_shapes(
     --------
     >>> from napari_anyir.model import VARIANTS
     >>> [shape[:3] for shape in level_shapes(VARIANTS["nano"], 64, 96)]
-    [(32, 64, 96), (32, 32, 48), (64, 16, 24), (128, 8, 12)]
+    [(48, 32, 48), (48, 16, 24), (96, 8, 12), (192, 4, 6)]
     """
     widest = {
         stage.level: (stage.channels, stage.scale)

@@ -58,7 +58,7 @@ class FeatureMap:
     >>> maps = napari_anyir.feature_maps(np.zeros((19, 26), np.uint8), "latent.0", "fused")
     >>> found = maps["latent.0", "fused"]
     >>> found.array.shape[1:], found.scale, found.offset
-    ((3, 4), 8, 3.5)
+    ((2, 2), 16, 7.5)
     """
 
     block: str
@@ -98,7 +98,7 @@ class GateNumbers:
     >>> from napari_anyir.inference import gate_numbers
     >>> found = gate_numbers(np.zeros((16, 16), np.uint8), "latent.0", model="nano")[0]
     >>> found.block, found.scale, found.tau_adj.dtype
-    ('latent.0', 8, dtype('float32'))
+    ('latent.0', 16, dtype('float32'))
     """
 
     block: str
@@ -168,7 +168,7 @@ def map_shapes(
     >>> from napari_anyir.inference.inside.collecting import map_shapes
     >>> from napari_anyir.model import build_model
     >>> map_shapes(build_model("nano"), 19, 26, ["latent.0"], ["alpha", "fused"])
-    {('latent.0', 'alpha'): (43, 3, 4), ('latent.0', 'fused'): (128, 3, 4)}
+    {('latent.0', 'alpha'): (64, 2, 2), ('latent.0', 'fused'): (192, 2, 2)}
     """
     blocks, parts = set(blocks), set(parts)
     return {
@@ -230,7 +230,7 @@ def collect(
     >>> network, request = build_model("nano"), MapRequest(["encoder2.0"], ["gated"])
     >>> maps, numbers = collect(network, torch.rand(1, 3, 19, 26), request)
     >>> maps["encoder2.0", "gated"].array.shape, round(numbers[0].lam, 2)
-    ((16, 10, 13), 0.5)
+    ((24, 5, 7), 0.5)
     """
     wanted, parts, reduce = set(request.blocks), set(request.parts), request.reduce
     scales = block_scales(network)

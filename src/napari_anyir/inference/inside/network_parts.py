@@ -78,14 +78,14 @@ def block_scales(network: AnyIR) -> dict[str, int]:
     Returns
     -------
     dict of str to int
-        Block such as ``decoder1.0`` to 1, 2, 4 or 8, in the order of computation.
+        Block such as ``decoder1.0`` to 1, 2, 4 or 8 times the stem, in the order of computation.
 
     Examples
     --------
     >>> from napari_anyir.inference.inside.network_parts import block_scales
     >>> from napari_anyir.model import build_model
     >>> block_scales(build_model("nano"))["latent.0"]
-    8
+    16
     """
     return {name: scale for name, scale, _ in network.named_blocks()}
 

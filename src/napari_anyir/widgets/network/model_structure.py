@@ -139,7 +139,7 @@ def structure_of(card: ModelCard) -> Structure | None:
     --------
     >>> from napari_anyir.weights import find_model
     >>> structure_of(find_model("nano")).blocks[0]
-    Block(name='encoder1.0', scale=1, channels=16)
+    Block(name='encoder1.0', scale=2, channels=24)
     """
     try:
         config = AnyIRConfig.from_dict(card.config)
@@ -165,7 +165,7 @@ class StructureJob:
     Examples
     --------
     >>> StructureJob("nano")(None, None).blocks[0]
-    Block(name='encoder1.0', scale=1, channels=16)
+    Block(name='encoder1.0', scale=2, channels=24)
     """
 
     model: str
