@@ -300,8 +300,8 @@ class RestorationModule(LightningModule):
         )
         finite = norm.isfinite()
         optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
-        self._skips += 1
-        self._skips -= finite * torch.stack((torch.ones_like(self._skips[1]), self._skips[1]))
+        in_all, in_a_row = self._skips
+        self._skips = torch.stack((in_all + ~finite, (in_a_row + 1) * ~finite))
         self._losses += torch.where(
             finite, torch.stack((self._loss, torch.ones_like(self._loss))), 0
         )
