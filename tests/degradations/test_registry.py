@@ -146,6 +146,7 @@ def test_every_parameter_takes_hold(kind, name):
         settings = (ends[0], min(high, ends[1] if ends[1] > ends[0] else ends[0] + 1))
     needs = {"spread": {"coverage": 1.0}, "linear": {"length": 20.0}, "objects": {"length": 20.0}}
     needs |= {"read": {"photons": 200.0}, "airlight": {"veil": 0.4}}
+    needs |= {"photographs": {"scene": "random"}}
     others = {k: v for k, v in needs.get(name, {}).items() if k in describe(kind)}
     one, two = (degrade(images, kind, seed=4, **{**others, name: value}) for value in settings)
     assert not torch.equal(one, two), f"{kind}: {name} of {settings} changes nothing"

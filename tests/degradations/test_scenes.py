@@ -29,6 +29,9 @@ def test_fluorescence_is_dark_and_electron_micrographs_are_grey():
     assert 0.01 < means["puncta"].median() < 0.15
     assert means["filaments"].median() < 0.4
     assert 0.3 < means["electron"].median() < 0.7
+    assert 0.7 < means["brightfield"].median() < 0.95
+    ground = make_scene(images, seeded(), "brightfield").flatten(1).quantile(0.9, dim=1)
+    assert ground.min() > 0.6
 
 
 def test_made_scenes_are_smooth_to_the_pixel():
@@ -47,6 +50,8 @@ def test_random_keeps_three_photographs_in_ten():
     photo = torch.rand(400, 1, 8, 8, generator=seeded())
     kept = (choose_scene(photo, "random", seeded()) == photo).all(dim=(1, 2, 3)).float().mean()
     assert kept == pytest.approx(0.3, abs=0.07)
+    more = choose_scene(photo, "random", seeded(), photographs=0.9)
+    assert (more == photo).all(dim=(1, 2, 3)).float().mean() == pytest.approx(0.9, abs=0.05)
 
 
 def test_a_micrograph_of_a_scene_keeps_its_mean_and_variance():

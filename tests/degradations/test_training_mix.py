@@ -77,6 +77,20 @@ def test_some_clean_images_are_dark_and_stay_so():
     assert torch.equal(plain(clean, seeded(1))[1], clean)
 
 
+def test_some_clean_images_are_pale_and_stay_so():
+    """Snow, paper and petals are no haze: light parts end in white, dark ones stay dark."""
+    clean = torch.linspace(0, 1, 256).view(1, 1, 16, 16).repeat(200, 3, 1, 1)
+    degraded, target, _ = RandomDegradation(
+        {"clean": 1.0}, parameters={"clean": Clean(exposure=(1.0, 4.0))}, grey=0.0
+    )(clean, seeded(1))
+    assert torch.equal(degraded, target)
+    white = (target == 1).float().mean((1, 2, 3))
+    assert white.min() < 0.03
+    assert 0.4 < white.max() < 0.5  # display values above 0.537, where linear light passes 1/4
+    assert target.amin((1, 2, 3)).max() == 0
+    assert (target >= clean - 0.5 / 255 - 1e-6).all()
+
+
 @pytest.mark.parametrize("shares", [DENOISE_SHARES, TRAINING_SHARES])
 def test_grey_images_are_degraded_to_grey_images(shares):
     clean = torch.rand(60, 3, 24, 24, generator=seeded())

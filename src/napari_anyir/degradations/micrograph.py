@@ -40,7 +40,7 @@ class MicrographNoise(Degradation):
         Level that the camera adds everywhere, as a share of full scale.
     correlation : float or (float, float)
         Gaussian blur of the noise in pixels, as interpolation in the microscope's software leaves.
-    scene : {"photograph", "random", "puncta", "filaments", "nuclei", "electron"}
+    scene : {"photograph", "random", "puncta", "filaments", "nuclei", "electron", "brightfield"}
         What is seen: the photograph, a made scene, or by chance either of them.
     storage : {"none", "mixed", "round"}
         Whether the noisy image is stored in 8 bits; ``mixed`` tosses for each image.

@@ -22,7 +22,7 @@ from napari_anyir.degradations._fields import smooth_field
 from napari_anyir.degradations.darkness import Darkness
 from napari_anyir.degradations.haze import Haze
 from napari_anyir.degradations.rain import Rain
-from napari_anyir.degradations.scenes import SCENE_OPTIONS, choose_scene
+from napari_anyir.degradations.scenes import PHOTOGRAPHS, SCENE_OPTIONS, choose_scene
 from napari_anyir.degradations.snow import Snow
 
 COMPOSITES = (
@@ -46,19 +46,24 @@ class Clean(Degradation):
 
     What is to stay as it is can be made first (`target`): a scene of microscopy; a photograph that
     is exposed shorter, in linear light and stored in 8 bits (dusk or a black stage, meant to be
-    dark, which a network must tell from what `Darkness` makes); distance that fades into a veil, as
-    it does on any clear day. A trace of noise makes it nearly clean.
+    dark, which a network must tell from what `Darkness` makes), or longer, so that light parts end
+    in white (snow, paper, petals in the sun, meant to be pale, which a network must tell from
+    `Haze`); distance that fades into a veil, as it does on any clear day. A trace of noise makes it
+    nearly clean.
 
     Parameters
     ----------
     exposure : float or (float, float)
-        Ratio of linear light in the image that is to stay as it is; 1 keeps the photograph.
+        Ratio of linear light in the image that is to stay as it is, drawn uniformly in its
+        logarithm; 1 keeps the photograph, more whitens it.
     veil : float or (float, float)
         Opacity of the veil over the farthest part; 0 is a clear day.
     noise : float or (float, float)
         Standard deviation of the white noise that is left, in grey levels of 0 to 255.
-    scene : {"photograph", "random", "puncta", "filaments", "nuclei", "electron"}
+    scene : {"photograph", "random", "puncta", "filaments", "nuclei", "electron", "brightfield"}
         What is seen: the photograph, a made scene, or by chance either of them.
+    photographs : float
+        Share of photographs where the scene is ``random``.
 
     Examples
     --------
@@ -72,9 +77,10 @@ class Clean(Degradation):
     exposure: Range = parameter(
         1.0,
         lowest=0.01,
-        highest=1.0,
+        highest=16.0,
         unit="ratio of linear light",
         source="none: a choice of the training",
+        log=True,
     )
 
     veil: Range = parameter(
@@ -88,13 +94,17 @@ class Clean(Degradation):
         source="none: a choice of the training",
     )
     scene: str = choice("photograph", SCENE_OPTIONS, source="none: a choice of the training")
+    photographs: Range = parameter(
+        PHOTOGRAPHS, lowest=0.0, highest=1.0, unit="share", source="none: a choice of the training"
+    )
 
     def target(self, clean: Tensor, generator: torch.Generator) -> Tensor:
-        """Return what is to stay: the photograph or a scene, exposed shorter, veiled."""
-        seen = choose_scene(clean, self.scene, generator)
+        """Return what is to stay: the photograph or a scene, exposed otherwise, veiled."""
+        photographs = self._draw("photographs", clean, generator)
+        seen = choose_scene(clean, self.scene, generator, photographs=photographs)
         exposure = self._draw("exposure", clean, generator).to(clean.dtype)
-        dimmed = (255.0 * to_display(exposure * to_linear(seen))).round() / 255.0
-        seen = torch.where(exposure < 1, dimmed, seen)
+        exposed = to_display((exposure * to_linear(seen)).clamp_max(1.0))
+        seen = torch.where(exposure == 1, seen, (255.0 * exposed).round() / 255.0)
         if self.veil == 0.0:
             return seen
         veil = self._draw("veil", clean, generator)

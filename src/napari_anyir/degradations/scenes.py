@@ -10,8 +10,9 @@ from torch import Tensor
 from napari_anyir.degradations._base import draw, uniform
 from napari_anyir.degradations._fields import blurred_noise
 
-SCENES = ("puncta", "filaments", "nuclei", "electron")
-"""Point sources and beads; fibres; blobs with membranes; the even tones of electron microscopy."""
+SCENES = ("puncta", "filaments", "nuclei", "electron", "brightfield")
+"""Point sources and beads; fibres; blobs with membranes; the even tones of electron microscopy;
+what absorbs before a white ground, as in transmitted light or on a page."""
 
 SCENE_OPTIONS = ("photograph", "random", *SCENES)
 """What a kind can show: the photograph, by chance a photograph or a scene, or one of the scenes."""
@@ -29,8 +30,9 @@ def make_scene(like: Tensor, generator: torch.Generator, scene: str = "random") 
     Fluorescence is light on an uneven dark background: point sources and beads seen through a
     point-spread function (a Gaussian core with a faint wide ring, heights spanning 1 to 20),
     filaments along smooth random curves, nuclei with texture, membranes. Sections for electron
-    microscopy are grey with dark membranes and vesicles. ``random`` draws what dominates and often
-    adds a second structure.
+    microscopy are grey with dark membranes and vesicles. In transmitted light the same structures
+    absorb (Beer and Lambert) before a white ground. ``random`` draws what dominates and often adds
+    a second structure.
 
     Parameters
     ----------
@@ -38,7 +40,7 @@ def make_scene(like: Tensor, generator: torch.Generator, scene: str = "random") 
         Images (B, C, H, W), for size and device.
     generator : torch.Generator
         Source of randomness.
-    scene : {"random", "puncta", "filaments", "nuclei", "electron"}
+    scene : {"random", "puncta", "filaments", "nuclei", "electron", "brightfield"}
         What is seen.
 
     Returns
@@ -101,10 +103,20 @@ def make_scene(like: Tensor, generator: torch.Generator, scene: str = "random") 
     contrast = uniform(0.3, 1.0, like, generator)
     section = 0.25 * uneven + 0.35 * inner * texture - 0.8 * membranes - 0.4 * points
     section = uniform(0.4, 0.75, like, generator) + 0.4 * contrast * (section + 0.2 * nuclei)
-    return torch.where(shown[:, 3:] > 0, section, fluorescent).clamp(0.0, 1.0)
+    made = torch.where(shown[:, 3:4] > 0, section, fluorescent)
+    ground = uniform(0.75, 1.0, like, generator) * (1.0 + 0.04 * uneven)
+    absorbing = torch.maximum(light, uniform(0.2, 1.0, like, generator) * (points + fibres))
+    transmitted = ground * torch.exp(-draw((0.3, 4.0), like, generator, log=True) * absorbing)
+    return torch.where(shown[:, 4:] > 0, transmitted, made).clamp(0.0, 1.0)
 
 
-def choose_scene(images: Tensor, scene: str, generator: torch.Generator) -> Tensor:
+def choose_scene(
+    images: Tensor,
+    scene: str,
+    generator: torch.Generator,
+    *,
+    photographs: float | Tensor = PHOTOGRAPHS,
+) -> Tensor:
     """Put made scenes in the place of images.
 
     Parameters
@@ -112,9 +124,11 @@ def choose_scene(images: Tensor, scene: str, generator: torch.Generator) -> Tens
     images : Tensor
         Images (B, C, H, W) in [0, 1].
     scene : str
-        One of `SCENE_OPTIONS`: ``photograph`` keeps all images, ``random`` three in ten.
+        One of `SCENE_OPTIONS`: ``photograph`` keeps all images, ``random`` some of them.
     generator : torch.Generator
         Source of randomness.
+    photographs : float or Tensor
+        Share of images that ``random`` keeps, one for all or (B, 1, 1, 1).
 
     Returns
     -------
@@ -130,7 +144,7 @@ def choose_scene(images: Tensor, scene: str, generator: torch.Generator) -> Tens
     if scene == "photograph":
         return images
     made = make_scene(images, generator, scene).to(images.dtype)
-    kept = PHOTOGRAPHS if scene == "random" else 0.0
+    kept = photographs if scene == "random" else 0.0
     return torch.where(uniform(0.0, 1.0, images, generator) < kept, images, made)
 
 

@@ -58,13 +58,16 @@ TRAINING_PARAMETERS: dict[str, Degradation] = {
     "stabilised_noise": StabilisedNoise(
         scene="random", power=(0.4, 1.5), peak=(0.3, 1.0), offset=(0.0, 0.4)
     ),
-    # Two stops of images that are meant to be dark; most of LOL-v1 is darker than that.
-    "clean": Clean(exposure=(0.25, 1.0), veil=(0.0, 0.3), noise=(0.0, 1.0), scene="random"),
+    # Two stops of images that are meant to be dark, most of LOL-v1 being darker than that, and two
+    # of pale ones, which would else be taken for haze.
+    "clean": Clean(
+        exposure=(0.25, 4.0), veil=(0.0, 0.3), noise=(0.0, 1.0), scene="random", photographs=0.7
+    ),
     "jpeg": Jpeg(quality=(30.0, 95.0)),
 }
 """Kinds that training uses otherwise than by default."""
 
-DARK_CLEAN = Clean(exposure=(0.01, 1.0), veil=(0.0, 0.5), noise=(0.0, 1.0), scene="random")
+DARK_CLEAN = Clean(exposure=(0.01, 4.0), veil=(0.0, 0.5), noise=(0.0, 1.0), scene="random")
 """Clean images for a network that is to change neither brightness nor contrast: of any exposure."""
 
 GREY_SHARE = 0.12
