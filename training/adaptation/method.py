@@ -22,6 +22,7 @@ import torch
 
 from napari_anyir.inference.arrays.intensity import Intensity
 from napari_anyir.inference.engine.device import resolve_device
+from napari_anyir.inference.model_choice import choose_model
 from napari_anyir.inference.models import get_model
 from napari_anyir.inference.recipe import Recipe, check_watching
 from napari_anyir.keywords import check_keywords
@@ -159,7 +160,8 @@ def adapt(
     axes : str or sequence of str, optional
         As for `napari_anyir.restore`; one for all images, or one for each.
     model : str, Path or AnyIR
-        What to start from; it is not changed.
+        What to start from; it is not changed. By default what `napari_anyir.restore` would take for
+        the first image.
     intensity : str or tuple of 2 float
         As for `napari_anyir.restore`; use the same when restoring.
     minutes : float
@@ -277,7 +279,11 @@ def adapt_with_record(
     _check_ends(minutes, steps, seed)
     recipe = choices.get("recipe") or AdaptationRecipe()
     sources = open_sources(image, choices.get("axes"), choices.get("intensity", "auto"))
-    loaded = get_model(choices.get("model", "default"))
+    first = sources[0]
+    chosen = choose_model(
+        choices.get("model", "default"), first.image.dtype, colour=first.layout.colour
+    )
+    loaded = get_model(chosen.model)
     run = SelfSupervised(loaded.anyir, sources, recipe, seed, resolve_device(device))
     run.train(
         steps=steps,

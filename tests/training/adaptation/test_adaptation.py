@@ -253,6 +253,21 @@ def test_what_does_not_help_is_said_and_the_weights_stay(monkeypatch: pytest.Mon
     assert not network.training
 
 
+@pytest.mark.parametrize(
+    ("image", "model"),
+    [
+        (np.zeros((40, 40), np.uint8), "denoise"),
+        (np.zeros((40, 40, 3), np.uint8), "nano"),
+        (np.zeros((40, 40, 3), np.uint16), "denoise"),
+    ],
+    ids=["grey", "photograph", "16-bit colour"],
+)
+def test_a_model_that_nobody_names_is_the_one_that_would_restore(image: Any, model: str) -> None:
+    image[::2] = 200
+    _, record = adapt_with_record(image, steps=1, recipe=SMALL)
+    assert record.model == model
+
+
 def test_training_stops_when_nothing_improves_any_more() -> None:
     noisy = scene(32, 32) + 0.1 * RNG.standard_normal((32, 32))
     wild = replace(WILD, check_every=1, patience=2)

@@ -12,7 +12,7 @@ from napari.components import ViewerModel
 
 import napari_anyir
 from napari_anyir.errors import Cancelled
-from napari_anyir.files import read_image, write_image
+from napari_anyir.files import ImageFile, read_image, write_image
 from napari_anyir.widgets.learn import LearnWidget
 from napari_anyir.widgets.learn.learn_files import (
     LayerPixels,
@@ -20,7 +20,7 @@ from napari_anyir.widgets.learn.learn_files import (
     write_layers,
     write_pairs,
 )
-from napari_anyir.widgets.learn.learn_job import LearnJob, Wish
+from napari_anyir.widgets.learn.learn_job import LearnJob, Wish, starting_model
 from napari_anyir.widgets.learn.learning_curves import LearningCurves
 from napari_anyir.widgets.learn.live_plot import LivePlot
 from napari_anyir.widgets.restore import RestoreWidget
@@ -106,9 +106,30 @@ def test_pairs_need_an_extra_and_say_so(widget, viewer, monkeypatch) -> None:
 
 
 def test_only_what_we_can_train_is_offered(widget) -> None:
-    assert widget.form.model_box.count() == len(
+    assert widget.form.model_box.count() == 1 + len(
         [card for card in napari_anyir.list_models() if card.architecture == "AnyIR"]
     )
+
+
+def test_a_model_that_nobody_names_is_that_of_the_kind_of_image(qtbot, viewer, tmp_path) -> None:
+    widget = LearnWidget(viewer)
+    qtbot.addWidget(widget)
+    form = widget.form
+    assert form.model_box.currentText() == "by kind of image"
+    assert starting_model(form.wish()) == "denoise"  # one channel
+    assert form.values()["model"] == "default"
+    photograph = np.zeros((64, 64, 3), np.uint8)
+    colour = LayerPixels("photograph", photograph, "YXS")
+    assert starting_model(Wish("mine", "default", 3.0, [colour], [colour])) == "nano"
+    assert starting_model(Wish("mine", "tiny", 3.0, [colour])) == "tiny"
+    for name, pixels, model in (
+        ("photographs", photograph, "nano"),
+        ("counts", photograph.astype(np.uint16), "denoise"),
+    ):
+        (tmp_path / name).mkdir()
+        write_image(tmp_path / name / "a.png", pixels, ImageFile(pixels, "YXS", "png"))
+        wish = Wish("mine", "default", 3.0, tmp_path / name, tmp_path / name)
+        assert starting_model(wish) == model
 
 
 # --- files ----------------------------------------------------------------------------------------

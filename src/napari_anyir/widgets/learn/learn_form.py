@@ -20,12 +20,13 @@ from napari_anyir.weights import check_new_name, list_models
 from napari_anyir.widgets.folder.folder_widget import FolderField
 from napari_anyir.widgets.kit.form_parts import choose
 from napari_anyir.widgets.kit.layer_box import LayerBox
-from napari_anyir.widgets.kit.model_news import model_news, refill
+from napari_anyir.widgets.kit.model_news import model_news
 from napari_anyir.widgets.kit.qt import Signal
 from napari_anyir.widgets.layers import image_layers
 from napari_anyir.widgets.learn.layer_list import LayerList
 from napari_anyir.widgets.learn.learn_files import LayerPixels
 from napari_anyir.widgets.learn.learn_job import Wish
+from napari_anyir.widgets.network.model_box import ModelBox
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -113,7 +114,7 @@ class LearnForm(QWidget):
             noisy = [_pixels(layer) for layer in self.layer_list.layers]
         return Wish(
             name=self.name_edit.text().strip(),
-            model=self.model_box.currentText(),
+            model=self.model_box.model_name,
             minutes=self.minutes_box.value(),
             noisy=noisy,
             clean=clean,
@@ -127,7 +128,7 @@ class LearnForm(QWidget):
             "images_in": SOURCES[self.source_box.currentIndex()],
             "images": self.noisy_field.path,
             "clean": self.clean_field.path,
-            "model": self.model_box.currentText(),
+            "model": self.model_box.model_name,
             "minutes": self.minutes_box.value(),
             "outliers": self.outliers_box.isChecked(),
         }
@@ -137,9 +138,9 @@ class LearnForm(QWidget):
         for box, name in (
             (self.kind_box, "kind"),
             (self.source_box, "images_in"),
-            (self.model_box, "model"),
         ):
             choose(box, str(values.get(name, "")))
+        self.model_box.choose(str(values.get("model", "")))
         self.noisy_field.edit.setText(str(values.get("images", "")))
         self.clean_field.edit.setText(str(values.get("clean", "")))
         self.minutes_box.setValue(float(values.get("minutes", 3.0)))
@@ -166,7 +167,8 @@ class LearnForm(QWidget):
     # ---------------------------------------------------------------- building
 
     def _build(self, viewer: ViewerModel) -> None:
-        self.kind_box, self.source_box, self.model_box = (QComboBox() for _ in range(3))
+        self.kind_box, self.source_box = QComboBox(), QComboBox()
+        self.model_box = ModelBox(trainable=True)
         self.kind_box.addItems(KINDS)
         self.kind_box.setToolTip(
             "Noisy images alone: nothing clean is needed, since neighbouring pixels show the same "
@@ -181,8 +183,10 @@ class LearnForm(QWidget):
         self.clean_box.setToolTip("What should come out of it, pixel by pixel.")
         self.noisy_field = FolderField("Images", "The folder with the noisy images.")
         self.clean_field = FolderField("Clean", "The folder with the clean ones, of equal names.")
-        self.model_box.addItems(_trainable())
-        self.model_box.setToolTip("The model to start from. It is not changed.")
+        self.model_box.setToolTip(
+            "The model to start from. It is not changed. By kind of image: the one that would "
+            "restore the first image."
+        )
         self.minutes_box = QDoubleSpinBox()
         self.minutes_box.setRange(0.1, 24 * 60)
         self.minutes_box.setDecimals(1)
@@ -237,7 +241,7 @@ class LearnForm(QWidget):
         self.changed.emit()
 
     def _models_changed(self) -> None:
-        refill(self.model_box, _trainable())
+        self.model_box.offer_all()
         self.changed.emit()
 
     def _kind_chosen(self) -> None:
@@ -260,11 +264,6 @@ class LearnForm(QWidget):
             if label is not None:
                 label.setVisible(shown)
         self.changed.emit()
-
-
-def _trainable() -> list[str]:
-    """Names of the models that can be trained on: not those of other people's networks."""
-    return [card.name for card in list_models() if card.architecture == "AnyIR"]
 
 
 def _pixels(layer: Any) -> LayerPixels:

@@ -19,7 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from napari_anyir.errors import Cancelled, ModelError
+from napari_anyir.inference.arrays.opening import make_layout
+from napari_anyir.inference.model_choice import choose_model
 from napari_anyir.job_events import read_event
+from napari_anyir.weights import DEFAULT
 from napari_anyir.widgets.learn.learn_files import LayerPixels, write_layers, write_pairs
 
 __all__ = ["LearnJob", "Learned", "Wish"]
@@ -171,13 +174,14 @@ class LearnJob:
 
     def _command(self, folder: Path, cancel: Any) -> list[str]:
         wish = self.wish
+        model = starting_model(wish)
         command = [sys.executable, "-m", "napari_anyir"]
         common = ["--events", "--add", "--device", wish.device]
         if wish.clean is not None:
             data = write_pairs(wish.noisy, wish.clean, folder / "pairs", cancel)
             return [
                 *(*command, "train", *data.options, "--config", "pairs", "--data", str(data.root)),
-                *("--out", str(folder / wish.name), "--from", wish.model),
+                *("--out", str(folder / wish.name), "--from", model),
                 *("--max-time", f"{wish.minutes:g}", *common),
                 *("phases.0.batch=4", f"validation.minutes={max(0.1, wish.minutes / 20):g}"),
                 *("report_seconds=1", f"save_minutes={wish.minutes:g}", "data.workers=0"),
@@ -187,7 +191,7 @@ class LearnJob:
         loss = "l1" if wish.outliers else "l2"
         return [
             *(*command, "adapt", *map(str, inputs), "-o", str(folder / f"{wish.name}.safetensors")),
-            *("--model", wish.model, "--minutes", f"{wish.minutes:g}", "--loss", loss, *common),
+            *("--model", model, "--minutes", f"{wish.minutes:g}", "--loss", loss, *common),
         ]
 
     def _follow(
@@ -229,6 +233,42 @@ class LearnJob:
         return Learned(
             result["text"], result["added"], float(result["seconds"]), result["peak_memory"]
         )
+
+
+def starting_model(wish: Wish) -> str:
+    """Name the model to start from.
+
+    Parameters
+    ----------
+    wish : Wish
+        Whose model may be left to the kind of its first image.
+
+    Returns
+    -------
+    str
+        Its name; of noisy files alone still ``"default"``, which ``anyir adapt`` decides itself.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layer = LayerPixels("cells", np.zeros((3, 64, 64), np.uint16), "ZYX")
+    >>> starting_model(Wish("mine", "default", 3.0, [layer], [layer]))
+    'denoise'
+    """
+    if wish.model != DEFAULT or (wish.clean is None and isinstance(wish.noisy, Path)):
+        return wish.model
+    if isinstance(wish.noisy, Path):
+        from napari_anyir.files import read_image
+        from napari_anyir.files.finding import find_images
+
+        found = next((item for item in find_images(wish.noisy) if not item.problem), None)
+        if found is None:  # the command says what is wrong with the folder
+            return wish.model
+        image = read_image(found.path)
+        array, axes = image.array, image.axes
+    else:
+        array, axes = wish.noisy[0].array, wish.noisy[0].axes
+    return str(choose_model(DEFAULT, array.dtype, colour=make_layout(array, axes).colour).model)
 
 
 def _failure(words: list[str | None], status: int | None) -> Exception:

@@ -20,6 +20,8 @@ class ModelBox(QComboBox):
     ----------
     parent : QWidget, optional
         The parent.
+    trainable : bool
+        Offer only what can be trained on: not other people's networks.
 
     Examples
     --------
@@ -33,8 +35,9 @@ class ModelBox(QComboBox):
     'nano'
     """
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, *, trainable: bool = False) -> None:
         super().__init__(parent)
+        self._trainable = trainable
         self.offer_all()
 
     @property
@@ -56,4 +59,7 @@ class ModelBox(QComboBox):
 
     def offer_all(self) -> None:
         """Offer the models that there are now; the chosen one stays chosen."""
-        refill(self, [BY_KIND, *(card.name for card in list_models())])
+        cards = list_models()
+        if self._trainable:
+            cards = [card for card in cards if card.architecture == "AnyIR"]
+        refill(self, [BY_KIND, *(card.name for card in cards)])
