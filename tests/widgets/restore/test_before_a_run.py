@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 
+from napari_anyir.weights import find_model
 from napari_anyir.widgets.kit.activity import progress_text
 from napari_anyir.widgets.kit.notices import ERROR_STYLE, WARNING_STYLE
 from napari_anyir.widgets.layers import image_checks
 from napari_anyir.widgets.restore import RestoreWidget
+from napari_anyir.widgets.restore.memory_needs import needs_in_words
 
 
 @pytest.fixture
@@ -120,6 +124,23 @@ def test_memory_is_told_before_the_start(widget, viewer, finish, monkeypatch) ->
     widget._update()
     assert "Needs about" in widget.estimate_label.text()
     assert widget.estimate_label.styleSheet() == WARNING_STYLE
+
+
+def test_the_memory_of_all_ticked_models_is_told() -> None:
+    """The largest decides, as they run one after the other; all results are kept."""
+    nano, tiny = (find_model(name).config for name in ("nano", "tiny"))
+
+    def needed(*configs: object, kept: int = 0) -> float:
+        text, _ = needs_in_words(configs, (512, 512), kept, device="cpu")
+        number, unit = re.findall(r"about ([\d.]+) (GB|MB)", text)[0]
+        return float(number) * (1e9 if unit == "GB" else 1e6)
+
+    assert needed(nano) < needed(tiny)
+    assert needed(nano, tiny) == needed(tiny, nano) == needed(tiny)
+    kept = 4_000_000_000
+    more = needed(nano, nano, nano, kept=kept) - needed(nano, kept=kept)
+    assert more == pytest.approx(2 * kept, rel=0.05)
+    assert needs_in_words([nano, {}], (512, 512), 0, device="cpu") == ("", False)
 
 
 def test_the_result_is_reported(widget, viewer, finish) -> None:

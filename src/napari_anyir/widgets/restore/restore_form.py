@@ -180,7 +180,7 @@ class RestoreForm(QWidget):
         chosen = self.settings()
         device = self._devices[0] if chosen.device == "auto" else chosen.device
         needs, tight = needs_in_words(
-            cards[0].config,
+            [card.config for card in cards],
             job.plane_size,
             job.kept_bytes,
             device=device,
