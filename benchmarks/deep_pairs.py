@@ -18,7 +18,7 @@ from scipy.ndimage import gaussian_filter
 
 from napari_anyir.training.config_files import read_config
 from napari_anyir.training.evaluation.comparison import write_comparison
-from napari_anyir.training.evaluation.evaluate import Options, evaluate
+from napari_anyir.training.evaluation.evaluate import EvaluationOptions, evaluate
 from napari_anyir.training.run.train import train
 from napari_anyir.weights import load_model
 
@@ -76,7 +76,9 @@ def main() -> None:
         train(config, root / "run", start=start, device=options.device)
         test = write_pairs(root / "test", 8, 2)
         runs = [
-            evaluate("pairs", test, model, root / "results", Options(device=options.device))[0]
+            evaluate(
+                "pairs", test, model, root / "results", EvaluationOptions(device=options.device)
+            )[0]
             for model in (options.model, str(root / "run" / "weights.safetensors"))
         ]
         print(write_comparison(runs, root / "results").markdown())

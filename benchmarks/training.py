@@ -30,7 +30,7 @@ from napari_anyir.model import AnyIR
 from napari_anyir.model.blocks import DAB, STD_DELTA, FeedForward, GatedDA, Observer
 from napari_anyir.training.config import TrainingConfig
 from napari_anyir.training.config_files import read_config
-from napari_anyir.training.data.crop_source import Draw
+from napari_anyir.training.data.crop_source import StepCrops
 from napari_anyir.training.data.folder_source import FolderSource
 from napari_anyir.training.run.averaging import update_average
 from napari_anyir.training.run.losses import restoration_loss
@@ -114,7 +114,7 @@ class Step:
 
     def load(self) -> tuple[Tensor, Tensor]:
         """Make the crops of a step."""
-        draw = Draw(self.number * self.batch, self.batch, self.crop)
+        draw = StepCrops(self.number * self.batch, self.batch, self.crop)
         self.number += 1
         degraded, clean = self.source.batch(draw, self.device, 0, 1)
         if self.module.channels_last:

@@ -22,7 +22,11 @@ BLUE, ORANGE, GREY = "#1f6fb2", "#d9741a", "#666666"
 
 # The way of a pixel: what happens, where it stands, and what is decided there.
 WAY = (
-    ("open", "files/door.py", "a file or a layer becomes an array\nwith axes; nothing is read yet"),
+    (
+        "open",
+        "files/images.py",
+        "a file or a layer becomes an array\nwith axes; nothing is read yet",
+    ),
     (
         "axes",
         "inference/arrays/axes.py",

@@ -77,8 +77,8 @@ def test_shell(
 @pytest.mark.parametrize("lazily", [False, True])
 def test_window(movie: np.ndarray, expected: np.ndarray, lazily: bool) -> None:
     components = pytest.importorskip("napari.components")
-    from napari_anyir.widgets.restore.restore_job import Settings, plan
+    from napari_anyir.widgets.restore.restore_job import RestoreChoices, plan
 
     layer = components.ViewerModel().add_image(da.from_array(movie) if lazily else movie)
-    job = plan(layer, "TCYX", settings=Settings(**OPTIONS))
+    job = plan(layer, "TCYX", settings=RestoreChoices(**OPTIONS))
     np.testing.assert_array_equal(np.asarray(job(None, None).pixels), expected)

@@ -14,7 +14,7 @@ class ImageFileError(ValueError):
     """An image file cannot be read or written.
 
     Readers and writers raise it with a reason ("its colours are CMYK; ..."); the door in front of
-    them, `napari_anyir.files.door`, puts the path before it.
+    them, `napari_anyir.files.file_errors`, puts the path before it.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from PIL import Image
 
 from napari_anyir import ImageFileError
 from napari_anyir.files import ImageFile, read_image, write_image
-from napari_anyir.files.blocks import Filled
+from napari_anyir.files.deferred_array import DeferredArray
 
 RNG = np.random.default_rng(0)
 
@@ -208,7 +208,7 @@ def test_a_lazy_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
     for name in ("a.tif", "a.npy"):
         with pytest.raises(KeyboardInterrupt):
-            write_image(tmp_path / name, Filled((4, 9, 9), np.dtype(np.uint8), fill))
+            write_image(tmp_path / name, DeferredArray((4, 9, 9), np.dtype(np.uint8), fill))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -224,7 +224,7 @@ def test_what_is_filled_is_put_in_order(tmp_path: Path, axes: str) -> None:
         if array.ndim == 3:
             target[:, 2:5] = array[:, 2:5]
 
-    filled = Filled(array.shape, array.dtype, fill)
+    filled = DeferredArray(array.shape, array.dtype, fill)
     for name in ("a.zarr", "a.tif"):
         like = ImageFile(None, axes, "npy")
         lazily = read_image(write_image(tmp_path / name, filled, like))

@@ -9,7 +9,7 @@ import pytest
 import napari_anyir
 from napari_anyir.files import read_image, write_image
 from napari_anyir.files.batch import restore_files
-from napari_anyir.files.progress import Settings
+from napari_anyir.files.batch_settings import Settings
 from napari_anyir.inference import restore_with_record
 from napari_anyir.inference.model_choice import choose_model
 from napari_anyir.weights import list_models

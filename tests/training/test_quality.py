@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from napari_anyir.training.evaluation.evaluate import Options, evaluate
+from napari_anyir.training.evaluation.evaluate import EvaluationOptions, evaluate
 
 
 @pytest.mark.slow
@@ -15,7 +15,7 @@ def test_default_denoises_real_photographs(shared, tmp_path):
     folder.mkdir(parents=True)
     for path in sorted((shared / "dev" / "CBSD68").glob("*.png"))[::20]:
         shutil.copy(path, folder)
-    options = Options(only="sigma 25", classical=True)
+    options = EvaluationOptions(only="sigma 25", classical=True)
     run, _ = evaluate("dev", tmp_path / "data", "default", tmp_path / "out", options=options)
     (rows,) = run.means().values()
     assert rows["input"].images == 4

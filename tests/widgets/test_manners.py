@@ -15,7 +15,7 @@
   test_worker.py, test_a_job_outlives_its_application_without_a_crash.
 - And no memory held: test_restore_widget.py, test_removing_the_result_frees_its_pixels and
   test_fifty_runs_and_removals_leave_nothing; benchmarks/leaks.py gives the numbers.
-- Settings persist: test_restore_widget.py, test_the_choices_are_remembered; here for the other
+- Choices persist: test_restore_widget.py, test_the_choices_are_remembered; here for the other
   widgets; test_last_choices.py, test_a_newer_napari_keeps_them_in_its_preferences.
 - *Copy as script* gives the layer bit for bit: test_result_script.py, and test_restore_widget.py,
   test_the_script_on_the_clipboard_makes_the_layer_again.
@@ -57,10 +57,10 @@ from napari_anyir.files import write_image
 from napari_anyir.widgets.analyses import AnalysesWidget
 from napari_anyir.widgets.compare import CompareWidget
 from napari_anyir.widgets.degrade import DegradeWidget
+from napari_anyir.widgets.feature_maps import FeatureMapsWidget
 from napari_anyir.widgets.folder import FolderWidget
 from napari_anyir.widgets.kit.job_dock import JobDock
 from napari_anyir.widgets.learn import LearnWidget
-from napari_anyir.widgets.look_inside import LookInsideWidget
 from napari_anyir.widgets.restore import RestoreWidget
 from napari_anyir.widgets.what_if import WhatIfWidget
 
@@ -68,7 +68,7 @@ JOB_DOCKS = (
     RestoreWidget,
     DegradeWidget,
     FolderWidget,
-    LookInsideWidget,
+    FeatureMapsWidget,
     WhatIfWidget,
     AnalysesWidget,
 )
@@ -335,19 +335,19 @@ import numpy as np
 from napari.components import ViewerModel
 from napari_anyir.widgets.analyses.analysis_job import KINDS, AnalysisJob
 from napari_anyir.widgets.degrade.degrade_job import DegradationChoice, KindsJob, plan_degradation
-from napari_anyir.widgets.look_inside.look_job import LookJob
+from napari_anyir.widgets.feature_maps.feature_maps_job import FeatureMapsJob
 from napari_anyir.widgets.layers.shown_plane import read_shown_plane
-from napari_anyir.widgets.restore.restore_job import Settings, plan
+from napari_anyir.widgets.restore.restore_job import RestoreChoices, plan
 from napari_anyir.widgets.what_if.trial_job import WhatIfJob
 
 viewer = ViewerModel()
 pixels = np.random.default_rng(0).integers(0, 255, (40, 48), np.uint8)
 layer = viewer.add_image(pixels)
-plan(layer, "YX", settings=Settings(model="nano", device="cpu"))(None, None)
+plan(layer, "YX", settings=RestoreChoices(model="nano", device="cpu"))(None, None)
 for kind in KindsJob()(None, None):
     plan_degradation(layer, "YX", DegradationChoice(kind, {}))(None, None)
 plane = read_shown_plane(layer, viewer.dims)
-LookJob(plane, ("latent.0",), ("gated",), model="nano", device="cpu")(None, None)
+FeatureMapsJob(plane, ("latent.0",), ("gated",), model="nano", device="cpu")(None, None)
 WhatIfJob(plane, (("latent.0:gated=off",),), model="nano", device="cpu")(None, None)
 for name, kind in KINDS.items():
     blocks = ("latent.0",) if name != "spectra" else ()

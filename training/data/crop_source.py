@@ -19,7 +19,7 @@ MOST_HELD_OUT = 10
 """At most one image in so many is kept for validation, so that small folders keep theirs."""
 
 
-class Draw(NamedTuple):
+class StepCrops(NamedTuple):
     """One step's crops.
 
     Parameters
@@ -46,8 +46,8 @@ class Draw(NamedTuple):
 
         Examples
         --------
-        >>> from napari_anyir.training.data.crop_source import Draw
-        >>> Draw(100, 8, 64).share(1, 2)
+        >>> from napari_anyir.training.data.crop_source import StepCrops
+        >>> StepCrops(100, 8, 64).share(1, 2)
         range(104, 108)
         """
         if self.batch % world:
@@ -59,8 +59,8 @@ class Draw(NamedTuple):
         return range(self.first + rank * each, self.first + (rank + 1) * each)
 
 
-Draws = Callable[[], Iterator[Draw]]
-"""Makes the endless sequence of draws from where the run stands."""
+StepSequence = Callable[[], Iterator[StepCrops]]
+"""Makes the endless sequence of steps from where the run stands."""
 
 
 class Source(Protocol):
@@ -81,7 +81,7 @@ class Source(Protocol):
     def prepare(self, device: torch.device) -> None:
         """Do what takes long before the clock starts."""
 
-    def loader(self, draws: Draws, rank: int, world: int) -> Iterable[Any]:
+    def loader(self, steps: StepSequence, rank: int, world: int) -> Iterable[Any]:
         """Return what a training loop iterates over."""
 
     def batch(

@@ -12,8 +12,8 @@ from torch import Tensor
 from napari_anyir.degradations import TRAINING_SHARES, RandomDegradation
 from napari_anyir.training.config import FolderData
 from napari_anyir.training.data.crop_source import (
-    Draw,
-    Draws,
+    StepCrops,
+    StepSequence,
     hold_out,
     leave_out,
     mix_seed,
@@ -25,13 +25,13 @@ from napari_anyir.training.pixels.photos import find_photos
 
 
 class _EmptyBatches:
-    """Draws without pixels: those are made on the device, where no worker can be too slow."""
+    """Steps without pixels: those are made on the device, where no worker can be too slow."""
 
-    def __init__(self, draws: Draws) -> None:
-        self._draws = draws
+    def __init__(self, steps: StepSequence) -> None:
+        self._steps = steps
 
-    def __iter__(self) -> Iterator[Draw]:
-        return self._draws()
+    def __iter__(self) -> Iterator[StepCrops]:
+        return self._steps()
 
 
 class FolderSource:
@@ -89,9 +89,9 @@ class FolderSource:
         """Decode the photographs into the memory of the device."""
         self.bank(device)
 
-    def loader(self, draws: Draws, rank: int, world: int) -> Iterable[Draw]:
-        """Return draws without pixels."""
-        return _EmptyBatches(draws)
+    def loader(self, steps: StepSequence, rank: int, world: int) -> Iterable[StepCrops]:
+        """Return what the steps are made of, without pixels."""
+        return _EmptyBatches(steps)
 
     def bank(self, device: torch.device) -> ImageBank:
         """Return the images on a device; they are decoded once."""
@@ -106,17 +106,17 @@ class FolderSource:
         self, loaded: Any, device: torch.device, rank: int, world: int
     ) -> tuple[Tensor, Tensor]:
         """Crop and degrade on the device."""
-        draw = Draw(*loaded)
-        share = draw.share(rank, world)
+        step = StepCrops(*loaded)
+        share = step.share(rank, world)
         if self.together == 1:
-            return self._make(device, mix_seed(self.seed, share.start, rank), len(share), draw.crop)
+            return self._make(device, mix_seed(self.seed, share.start, rank), len(share), step.crop)
         # Pools are numbered from the start of the run, so that a run that continues finds its own.
-        size, start = len(share) * self.together, draw.first // world
+        size, start = len(share) * self.together, step.first // world
         end = start + len(share)
         parts = []
         for pool in range(start // size, (end - 1) // size + 1):
             window = slice(max(start - pool * size, 0), end - pool * size)
-            made = self._pooled(device, (pool, rank, size, draw.crop))
+            made = self._pooled(device, (pool, rank, size, step.crop))
             parts.append([images[window] for images in made])
         degraded, clean = (torch.cat(images) for images in zip(*parts, strict=True))
         return degraded, clean

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from napari_anyir.training.config import PairData, ProtocolData
-from napari_anyir.training.data.crop_source import Draws, hold_out, outside, require_root
+from napari_anyir.training.data.crop_source import StepSequence, hold_out, outside, require_root
 from napari_anyir.training.data.datasets import PairSet, ProtocolSet, unit
 from napari_anyir.training.data.plane_sets import PlanePairSet, open_pairs, planes_of
 from napari_anyir.training.data.sampling import EpochOrder
@@ -27,12 +27,12 @@ from napari_anyir.training.sets.pairing import Pair, find_pairs, scan
 class _Batches:
     """The items of each step, for one device: what a `DataLoader` takes as its batch sampler."""
 
-    def __init__(self, draws: Draws, order: EpochOrder, rank: int, world: int) -> None:
-        self._draws, self._order, self._rank, self._world = draws, order, rank, world
+    def __init__(self, steps: StepSequence, order: EpochOrder, rank: int, world: int) -> None:
+        self._steps, self._order, self._rank, self._world = steps, order, rank, world
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        for draw in self._draws():
-            yield [(self._order[n], draw.crop) for n in draw.share(self._rank, self._world)]
+        for step in self._steps():
+            yield [(self._order[n], step.crop) for n in step.share(self._rank, self._world)]
 
 
 class SetSource:
@@ -73,9 +73,9 @@ class SetSource:
     def prepare(self, device: torch.device) -> None:
         """Nothing to do: workers read."""
 
-    def loader(self, draws: Draws, rank: int, world: int) -> Iterable[Any]:
+    def loader(self, steps: StepSequence, rank: int, world: int) -> Iterable[Any]:
         """Return a loader of this device's share of each step; no item goes to two devices."""
-        batches = _Batches(draws, EpochOrder(len(self.data), self.data.seed), rank, world)
+        batches = _Batches(steps, EpochOrder(len(self.data), self.data.seed), rank, world)
         return DataLoader(
             self.data,
             batch_sampler=batches,

@@ -34,10 +34,15 @@ from napari_anyir.training.evaluation.own_pairs import (
     read_own,
     score_own,
 )
+from napari_anyir.training.evaluation.restorers import (
+    Methods,
+    Work,
+    restore_here,
+    restore_on_cluster,
+)
 from napari_anyir.training.evaluation.score_files import FILE as SCORES
 from napari_anyir.training.evaluation.score_files import INPUT, ImageScore
 from napari_anyir.training.evaluation.visual_comparison import GAP
-from napari_anyir.training.evaluation.working import Methods, Work, cluster_work, work_here
 from napari_anyir.training.paper.protocols import OWN, find_protocol
 from napari_anyir.training.sets.found_sets import FoundSet, find_sets
 from napari_anyir.training.writing import replace_file
@@ -51,7 +56,7 @@ Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
-class Options:
+class EvaluationOptions:
     """What to measure, of all that a protocol tests.
 
     Parameters
@@ -83,8 +88,8 @@ class Options:
 
     Examples
     --------
-    >>> from napari_anyir.training.evaluation.evaluate import Options
-    >>> Options(limit=0)
+    >>> from napari_anyir.training.evaluation.evaluate import EvaluationOptions
+    >>> EvaluationOptions(limit=0)
     Traceback (most recent call last):
     ...
     ValueError: limit must be at least 1 image of each set, not 0.
@@ -111,7 +116,7 @@ def evaluate(
     root: Path,
     model: str,
     out: Path,
-    options: Options | None = None,
+    options: EvaluationOptions | None = None,
     progress: Progress | None = None,
 ) -> tuple[Run, dict[str, str]]:
     """Measure a model on a protocol.
@@ -127,7 +132,7 @@ def evaluate(
     out : Path
         Folder of all results; this run's is ``out/PROTOCOL/MODEL``, with the switches that are
         not the default in its name.
-    options : Options, optional
+    options : EvaluationOptions, optional
         What to measure and how; by default everything as the protocol, and nothing twice.
     progress : callable, optional
         Called before each image and at the end.
@@ -149,7 +154,7 @@ def evaluate(
         If a switch is unknown, or the folder holds results of other weights.
     """
     protocol = find_protocol(protocol_name)
-    options = options or Options()
+    options = options or EvaluationOptions()
     switches = options.switches or default_switches(protocol.name)
     device = resolve_device(options.device)
     loaded = get_model(model)
@@ -188,7 +193,7 @@ def evaluate(
     else:
         # The workers choose their own device: this machine may have another.
         there = replace(methods, model=from_anywhere(model), device=options.device)
-        with cluster_work(options.cluster, there, switches.rounding) as work:
+        with restore_on_cluster(options.cluster, there, switches.rounding) as work:
             measure_sets(run, found, there.restorers(), options, progress, work)
     run.write()
     return run, missing
@@ -215,7 +220,7 @@ def measure_sets(
     run: Run,
     found: Sequence[FoundSet],
     restorers: Mapping[str, Restorer],
-    options: Options,
+    options: EvaluationOptions,
     progress: Progress | None = None,
     work: Work | None = None,
 ) -> None:
@@ -229,7 +234,7 @@ def measure_sets(
         All sets of the protocol that are there.
     restorers : mapping of str to callable
         Each maps (H, W, 3) float32 in [0, 1] to the same; the first one's images are kept.
-    options : Options
+    options : EvaluationOptions
         What to measure.
     progress : callable, optional
         Called before each image and at the end.
@@ -237,7 +242,7 @@ def measure_sets(
         Does the work elsewhere, for example on a cluster; here by default.
     """
     switches = run.switches
-    work = work or work_here(restorers, switches.rounding)
+    work = work or restore_here(restorers, switches.rounding)
     stream = NoiseStream(switches.noise_seed, switches.noise_storage)
     scores = run.scores()
     methods = (INPUT, *restorers)

@@ -11,7 +11,7 @@ import torch
 if TYPE_CHECKING:
     from napari_anyir.progress import Cancel
     from napari_anyir.training.config import TrainingConfig
-    from napari_anyir.training.run.telling import Tell
+    from napari_anyir.training.run.event_callbacks import Tell
     from napari_anyir.training.run.training_log import TrainingLog
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from napari_anyir.model import AnyIR
 from napari_anyir.training.config import TrainingConfig
-from napari_anyir.training.data.crop_source import Draw, Source
+from napari_anyir.training.data.crop_source import Source, StepCrops
 from napari_anyir.training.run.averaging import start_average, update_average
 from napari_anyir.training.run.clock import TrainingClock
 from napari_anyir.training.run.cuda.planes import planes_possible, use_planes
@@ -122,7 +122,7 @@ class RestorationModule(LightningModule):
         """Fraction of the run that is over."""
         return self.schedule.progress(self.position)
 
-    def draws(self) -> Iterator[Draw]:
+    def coming_steps(self) -> Iterator[StepCrops]:
         """Say what each step from here on is made of, without end.
 
         Loaders ask for a few steps ahead; in a run by the clock those see the phase of now.
@@ -131,13 +131,13 @@ class RestorationModule(LightningModule):
         while True:
             ahead.seconds = self.position.seconds
             phase = self.schedule.phase(ahead)
-            yield Draw(ahead.seen, phase.batch, phase.crop)
+            yield StepCrops(ahead.seen, phase.batch, phase.crop)
             ahead.step += 1
             ahead.seen += phase.batch
 
     def train_dataloader(self) -> Iterable[Any]:
         """Return the source's loader, for this device."""
-        return self.source.loader(self.draws, self.global_rank, self.trainer.world_size)
+        return self.source.loader(self.coming_steps, self.global_rank, self.trainer.world_size)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return the optimiser of the weights that learn."""

@@ -18,6 +18,7 @@ from napari_anyir.progress import Cancel
 from napari_anyir.training.config import TrainingConfig
 from napari_anyir.training.data.data_sources import open_source
 from napari_anyir.training.run.callbacks import Say
+from napari_anyir.training.run.event_callbacks import Tell
 from napari_anyir.training.run.loggers import check_loggers, close_loggers, log_config
 from napari_anyir.training.run.machines import Listeners, Machines
 from napari_anyir.training.run.module import RestorationModule
@@ -36,7 +37,6 @@ from napari_anyir.training.run.schedule import Position
 from napari_anyir.training.run.step_memory import free_for_training, gigabytes, out_of_memory
 from napari_anyir.training.run.step_plan import StepPlan, plan_steps
 from napari_anyir.training.run.stopping import Stopping
-from napari_anyir.training.run.telling import Tell
 from napari_anyir.training.run.trainer import make_trainer, quiet
 from napari_anyir.training.run.training_log import TrainingLog
 from napari_anyir.training.writing import write_text
@@ -119,7 +119,8 @@ def train(
     say : callable
         Told how it goes, line by line.
     tell : callable, optional
-        For programs: told progress, losses, PSNRs and previews; see `Telling` and `EventLogger`.
+        For programs: told progress, losses, PSNRs and previews; see `EventCallback` and
+        `EventLogger`.
     stop : object, optional
         Anything with ``is_set()``: ends after the step as if the run were over, and saves.
 

@@ -12,6 +12,7 @@ from typing import Any
 from lightning.pytorch import Callback, Trainer
 
 from napari_anyir.training.run.callbacks import Reporting, Saving, Say
+from napari_anyir.training.run.event_callbacks import EventCallback, EventLogger
 from napari_anyir.training.run.loggers import make_loggers
 from napari_anyir.training.run.machines import Listeners, Machines
 from napari_anyir.training.run.module import RestorationModule
@@ -19,7 +20,6 @@ from napari_anyir.training.run.precision import resolve_precision
 from napari_anyir.training.run.saving import SafeCheckpointIO
 from napari_anyir.training.run.schedule import Position
 from napari_anyir.training.run.stopping import Stopping
-from napari_anyir.training.run.telling import EventLogger, Telling
 from napari_anyir.training.run.validation import ValidationSamples
 
 
@@ -57,7 +57,7 @@ def make_trainer(
     if (samples := _samples(module, out, hardware, say)) is not None:
         callbacks.append(samples)
     if tell is not None or stop is not None:
-        callbacks.append(Telling(tell or _untold, stop, samples))
+        callbacks.append(EventCallback(tell or _untold, stop, samples))
     callbacks += [Saving(out, checkpoints, hardware, say), stopping]
     one = ":" in str(device) and machines.devices == 1  # a certain device of the machine
     return Trainer(

@@ -74,7 +74,7 @@ def degrade(inputs: Inputs, output: Output, how: DegradeOptions, results: Result
     from napari_anyir.degradations import make
     from napari_anyir.degrading import degrade_array
     from napari_anyir.files import read_image, write_image
-    from napari_anyir.files.door import is_there, sentence
+    from napari_anyir.files.file_errors import is_there, sentence
     from napari_anyir.files.plan import make_plan
 
     degradation = make(how.kind, **read_parameters(how.kind, given))

@@ -180,7 +180,7 @@ def evaluate(
     torch_first()
     try:
         from napari_anyir.training.evaluation.comparison import write_comparison
-        from napari_anyir.training.evaluation.evaluate import Options
+        from napari_anyir.training.evaluation.evaluate import EvaluationOptions
         from napari_anyir.training.evaluation.evaluate import evaluate as measure
         from napari_anyir.training.evaluation.evaluated_runs import default_switches
         from napari_anyir.training.evaluation.mean_table import mean_table, write_table
@@ -190,7 +190,7 @@ def evaluate(
     from napari_anyir.cli.tables import bar, print_table
 
     switches = replace(default_switches(protocol), **options)
-    chosen = Options(
+    chosen = EvaluationOptions(
         switches=switches,
         only=scope.only,
         limit=scope.limit,

@@ -121,7 +121,7 @@ class Proof:
         self._looks: list[dict[str, Any]] = []
 
     def take(self, event: str, values: dict[str, Any]) -> None:
-        """Take an event of `napari_anyir.training.run.telling`."""
+        """Take an event of `napari_anyir.training.run.event_callbacks`."""
         if event == "psnr":
             self._looks.append(values)
 

@@ -147,10 +147,10 @@ def _planes(image: ImageFile) -> Iterator[Any]:
     """Planes (Y, X) or (Y, X, 3), one at a time in memory."""
     import numpy as np
 
-    from napari_anyir.files.blocks import plane_axes
+    from napari_anyir.files.lazy_arrays import plane_ndim
 
     array = image.array.transpose(_order(image))
-    whole = plane_axes(array.shape, image.axes)
+    whole = plane_ndim(array.shape, image.axes)
     for index in np.ndindex(array.shape[: array.ndim - whole]):
         plane = np.asarray(array[index])
         yield plane[..., :3] if whole == 3 else plane

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from napari_anyir.files.batch import restore_files
+from napari_anyir.files.batch_settings import FileStatus, Settings
 from napari_anyir.files.formats import FORMATS, format_of, is_image_name
 from napari_anyir.files.image_file import ImageFile
 from napari_anyir.files.images import read_image, write_image
-from napari_anyir.files.progress import FileStatus, Settings
 
 __all__ = [
     "FORMATS",

@@ -16,15 +16,16 @@ import numpy as np
 
 from napari_anyir import __version__
 from napari_anyir.errors import Cancelled, ImageFileError
-from napari_anyir.files.blocks import Filled, is_lazy
-from napari_anyir.files.door import is_there, reason, sentence, told
+from napari_anyir.files.batch_settings import FileStatus, Settings
+from napari_anyir.files.deferred_array import DeferredArray
+from napari_anyir.files.file_errors import as_file_error, is_there, reason, sentence
 from napari_anyir.files.finding import identity
 from napari_anyir.files.fitting import fit, listed
 from napari_anyir.files.formats import format_of
 from napari_anyir.files.image_file import ImageFile, can_be
 from napari_anyir.files.images import read_image, write_image
+from napari_anyir.files.lazy_arrays import is_lazy
 from napari_anyir.files.plan import BatchPlan, FileJob, make_plan
-from napari_anyir.files.progress import FileStatus, Settings
 from napari_anyir.files.run_lock import RunLock, remove_stale, size_and_time, writable
 from napari_anyir.files.run_log import RunLog
 from napari_anyir.keywords import check_keywords
@@ -148,7 +149,7 @@ def restore_files(
         elif log.holds(job.target, made_from):
             there.append(replace(status, state="skipped", message="It is there already."))
         else:
-            todo.append(Task(job, status, made_from))
+            todo.append(BatchItem(job, status, made_from))
             taken += [job.target] if is_there(job.target) else []
     if taken and not results.get("overwrite", False):
         what = f"'{taken[0]}' exists" if len(taken) == 1 else f"{len(taken)} results exist"
@@ -165,14 +166,14 @@ def restore_files(
 
 
 @dataclass(frozen=True)
-class Task:
+class BatchItem:
     """A job, its first status, and what its line in the log must say.
 
     Examples
     --------
     >>> job = FileJob(Path("raw/a.png"), Path("out/a.png"), "a.png")
     >>> status = FileStatus(0, 1, job.name, job.source, job.target, "queued")
-    >>> Task(job, status, {}).status.state
+    >>> BatchItem(job, status, {}).status.state
     'queued'
     """
 
@@ -236,12 +237,12 @@ class Batch:
         self.computed = 0
 
     def states(
-        self, todo: list[Task], there: list[FileStatus]
+        self, todo: list[BatchItem], there: list[FileStatus]
     ) -> Generator[FileStatus, None, None]:
         """Do the tasks and tell of every change."""
         yield from there
-        for task in todo:
-            yield task.status
+        for item in todo:
+            yield item.status
         self._count(len(there))
         if not todo:
             return
@@ -249,20 +250,20 @@ class Batch:
             self.plan.root.mkdir(parents=True, exist_ok=True)
         try:
             with RunLock(self.plan.root) as lock:
-                remove_stale(self.plan.root, {task.job.target.parent for task in todo})
+                remove_stale(self.plan.root, {item.job.target.parent for item in todo})
                 yield from self._all(todo, lock.name)
         finally:
             with contextlib.suppress(OSError):
                 self.plan.root.rmdir()  # only if it is empty: nothing came of the run
 
-    def _all(self, todo: list[Task], run: str) -> Generator[FileStatus, None, None]:
+    def _all(self, todo: list[BatchItem], run: str) -> Generator[FileStatus, None, None]:
         reader = ThreadPoolExecutor(1, thread_name_prefix="anyir-read")
         writer = ThreadPoolExecutor(1, thread_name_prefix="anyir-write")
         written: Future[FileStatus] | None = None
         try:
             read = reader.submit(_read, todo[0].job.source)
-            for number, task in enumerate(todo):
-                yield (status := replace(task.status, state="running"))
+            for number, item in enumerate(todo):
+                yield (status := replace(item.status, state="running"))
                 try:
                     image, seconds = read.result()
                 except Exception as error:  # noqa: BLE001 - one bad file stops nothing
@@ -271,7 +272,7 @@ class Batch:
                 if number + 1 < len(todo):
                     read = reader.submit(_read, todo[number + 1].job.source)
                 if image is not None:
-                    outcome = self.restored(task, status, image, seconds, run)
+                    outcome = self.restored(item, status, image, seconds, run)
                     del image
                     self._count()
                     if written is not None:
@@ -309,13 +310,13 @@ class Batch:
             self.progress(self.computed + fraction, len(self.plan.jobs))
 
     def restored(
-        self, task: Task, status: FileStatus, image: ImageFile, seconds: float, run: str
+        self, item: BatchItem, status: FileStatus, image: ImageFile, seconds: float, run: str
     ) -> FileStatus | Callable[[], FileStatus]:
         """Restore one image; return what is left to do for its thread, or how it ended.
 
         Parameters
         ----------
-        task, status
+        item, status
             The file.
         image : ImageFile
             As it was read.
@@ -366,10 +367,11 @@ class Batch:
                 "cancel": self.cancel,
             }
             like = replace(like, axes=axes.upper())
-            with told(task.job.target, "written"):  # what the format cannot hold costs no work
-                like, notes = fit(format_of(task.job.target), like, tuple(array.shape), array.dtype)
+            # What the format cannot hold costs no work.
+            with as_file_error(item.job.target, "written"):
+                like, notes = fit(format_of(item.job.target), like, tuple(array.shape), array.dtype)
             notes = (*image.notes, *notes)
-            if parts := task.job.parts:
+            if parts := item.job.parts:
                 names = ", ".join(part.name for part in parts[:3])
                 more = f" and {len(parts) - 3} more" if len(parts) > 3 else ""
                 notes = (f"it is one image in several files, with {names}{more}", *notes)
@@ -379,8 +381,8 @@ class Batch:
             making = _Making(lambda: record, status.message, software)
             if is_lazy(array):
                 # Restoring is writing here, plane by plane: that belongs in this thread.
-                restored: Any = Filled(array.shape, array.dtype, fill)
-                said = self._write(task, restored, like, run, making)
+                restored: Any = DeferredArray(array.shape, array.dtype, fill)
+                said = self._write(item, restored, like, run, making)
                 status = replace(status, state="done", message=said)
                 return replace(status, seconds=spent(), record=_plain(record))
             restored, record = restore_with_record(array, **options)
@@ -394,7 +396,7 @@ class Batch:
         def write() -> FileStatus:
             begun = time.perf_counter()
             try:
-                said = self._write(task, restored, like, run, making)
+                said = self._write(item, restored, like, run, making)
             except Exception as error:  # noqa: BLE001 - one bad file stops nothing
                 ended = replace(status, state="failed", message=sentence(error))
             else:
@@ -405,19 +407,19 @@ class Batch:
 
     def _write(
         self,
-        task: Task,
+        item: BatchItem,
         array: Any,
         like: ImageFile,
         run: str,
         making: _Making,
     ) -> str:
         """Write a result and its line in the log; its notes, as one sentence."""
-        target = task.job.target
+        target = item.job.target
         notes = [making.notes] if making.notes else []
 
         def note(part: Path) -> None:
             now = datetime.now(UTC).isoformat(timespec="seconds")
-            facts = {**task.made_from, "finished": now, "record": _plain(making.record())}
+            facts = {**item.made_from, "finished": now, "record": _plain(making.record())}
             if making.notes:
                 facts["notes"] = making.notes
             try:

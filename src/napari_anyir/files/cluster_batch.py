@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from napari_anyir.errors import Cancelled
-from napari_anyir.files.batch import Batch, Task, try_settings
-from napari_anyir.files.door import sentence
+from napari_anyir.files.batch import Batch, BatchItem, try_settings
+from napari_anyir.files.batch_settings import FileStatus, Settings
+from napari_anyir.files.file_errors import sentence
 from napari_anyir.files.images import read_image
 from napari_anyir.files.plan import BatchPlan
-from napari_anyir.files.progress import FileStatus, Settings
 from napari_anyir.files.run_lock import is_locked
 from napari_anyir.files.run_log import RunLog
 from napari_anyir.inference.cluster import (
@@ -58,7 +58,7 @@ class ClusterBatch(Batch):
         super().__init__(plan, log, settings, progress, cancel)
         self.address = address
 
-    def _all(self, todo: list[Task], run: str) -> Generator[FileStatus, None, None]:
+    def _all(self, todo: list[BatchItem], run: str) -> Generator[FileStatus, None, None]:
         from distributed import Event
 
         root = self.plan.root.absolute()
@@ -66,7 +66,7 @@ class ClusterBatch(Batch):
         with connect(self.address) as client:
             agree(client, _models_and_folder, settings, root, run)
             ending = Event(f"anyir-end-{run}", client=client)
-            working: dict[Any, Task] = {}
+            working: dict[Any, BatchItem] = {}
             waiting = list(reversed(todo))
             try:
                 while working or waiting:
@@ -109,7 +109,7 @@ async def _wait_there(futures: list[Any], timeout: float, until: str) -> None:
     await wait(futures, timeout=timeout, return_when=until)
 
 
-def _absolute(task: Task) -> Task:
+def _absolute(task: BatchItem) -> BatchItem:
     """Name files so that they are found from any folder."""
     job = task.job
     parts = tuple(part.absolute() for part in job.parts)
@@ -122,7 +122,7 @@ def _models_and_folder(settings: Settings, root: Path, run: str) -> tuple[list[s
     return [record.sha256 for record in try_settings(settings)], is_locked(root, run)
 
 
-def _outcome(future: Any, task: Task) -> FileStatus:
+def _outcome(future: Any, task: BatchItem) -> FileStatus:
     if future.status == "finished":
         status: FileStatus = future.result()
         return status
@@ -141,14 +141,14 @@ class _SharedLog(RunLog):
             super().add(target, part, facts)
 
 
-def restore_there(root: Path, task: Task, settings: Settings, run: str) -> FileStatus:
+def restore_there(root: Path, task: BatchItem, settings: Settings, run: str) -> FileStatus:
     """Restore one file on a worker.
 
     Parameters
     ----------
     root : Path
         Output folder, absolute.
-    task : Task
+    task : BatchItem
         The file, with absolute paths.
     settings : Settings
         How.

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from napari_anyir.files.door import is_there, reason
+from napari_anyir.files.file_errors import is_there, reason
 from napari_anyir.files.formats import FORMATS, extension_of, format_of, is_image_name, stem_of
 from napari_anyir.places import expanded
 

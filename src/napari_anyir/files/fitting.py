@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from napari_anyir.errors import ImageFileError
-from napari_anyir.files.door import reason
 from napari_anyir.files.exif import block_of, shortened
+from napari_anyir.files.file_errors import reason
 from napari_anyir.files.image_file import METRES, ImageFile
 
 __all__ = ["fit", "listed"]

@@ -13,7 +13,7 @@ import numpy as np
 
 from napari_anyir.atomic_writing import atomic_write
 from napari_anyir.errors import ImageFileError
-from napari_anyir.files.door import is_regular, is_there, told
+from napari_anyir.files.file_errors import as_file_error, is_regular, is_there
 from napari_anyir.files.fitting import fit, listed
 from napari_anyir.files.formats import format_of
 from napari_anyir.files.image_file import ImageFile
@@ -65,7 +65,7 @@ def read_image(path: str | Path, *, lazy_above: int = LAZY_ABOVE) -> ImageFile:
     if not is_there(path):
         raise FileNotFoundError(f"There is no file '{path}'; check the path.")
     kind = format_of(path)
-    with told(path):
+    with as_file_error(path):
         _check_place(path, kind)
         return _numbers(_read(path, kind, lazy_above))
 
@@ -136,7 +136,7 @@ def write_image(
     ----------
     path : str or Path
         Target; its extension chooses the format, its folder is made if need be.
-    array : numpy.ndarray, dask.array.Array or Filled
+    array : numpy.ndarray, dask.array.Array or DeferredArray
         Pixels; what is not there yet is computed and written block by block (.npy, TIFF,
         OME-Zarr).
     like : ImageFile, optional
@@ -174,12 +174,12 @@ def write_image(
         at = like.axes.index("S")
         array = array.transpose([axis for axis in range(array.ndim) if axis != at] + [at])
         like = replace(like, axes=like.axes.replace("S", "") + "S")
-    with told(path, "written"):
+    with as_file_error(path, "written"):
         like, notes = fit(kind, like, array.shape, array.dtype)
         if notes:
             _log.warning("'%s': %s", path, listed(notes))
     part = temporary_of(path, run)
-    with told(path, "written"), atomic_write(path, temporary=part, before=before):
+    with as_file_error(path, "written"), atomic_write(path, temporary=part, before=before):
         _write(part, kind, array, like, software, path.name)
     return path
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from napari_anyir.errors import ImageFileError
-from napari_anyir.files.blocks import is_lazy, plane_chunks, store
-from napari_anyir.files.door import Guarded
+from napari_anyir.files.file_errors import GuardedArray
 from napari_anyir.files.file_pixels import FilePixels, reserve
 from napari_anyir.files.image_file import ImageFile
+from napari_anyir.files.lazy_arrays import is_lazy, plane_chunks, store
 
 __all__ = ["read_npy", "write_npy"]
 
@@ -59,7 +59,7 @@ def read_npy(path: Path, *, lazy_above: int) -> ImageFile:
         return ImageFile(np.load(path, allow_pickle=False), None, "npy", path)
     import dask.array as da
 
-    pixels = Guarded(FilePixels(path, dtype, shape, offset), path)
+    pixels = GuardedArray(FilePixels(path, dtype, shape, offset), path)
     # Without name=False dask reads the whole file to give it a name.
     lazy = da.from_array(pixels, chunks=plane_chunks(shape, None), name=False)
     return ImageFile(lazy, None, "npy", path)

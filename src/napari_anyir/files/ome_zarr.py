@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from napari_anyir.errors import ImageFileError
-from napari_anyir.files.blocks import is_lazy, store
-from napari_anyir.files.door import Guarded
+from napari_anyir.files.file_errors import GuardedArray
 from napari_anyir.files.image_file import ImageFile
+from napari_anyir.files.lazy_arrays import is_lazy, store
 from napari_anyir.files.ngff import letters_of_names, read_multiscale
 from napari_anyir.files.zarr_safety import checked, open_store
 
@@ -209,7 +209,7 @@ def _pixels(array: Any, path: Path, lazy_above: int) -> Any:
     chunks = [*inner]
     for axis in range(max(0, array.ndim - 2), array.ndim):
         chunks[axis] = min(array.shape[axis], max(1, _BLOCK // inner[axis]) * inner[axis])
-    return da.from_array(Guarded(array, path), chunks=tuple(chunks), name=False)
+    return da.from_array(GuardedArray(array, path), chunks=tuple(chunks), name=False)
 
 
 def write_ome_zarr(path: Path, array: Any, like: ImageFile, *, name: str = "") -> None:

@@ -15,10 +15,10 @@ from PIL import Image, UnidentifiedImageError, WebPImagePlugin
 from PIL.PngImagePlugin import PngInfo
 
 from napari_anyir.errors import ImageFileError
-from napari_anyir.files.blocks import is_lazy
 from napari_anyir.files.claims import check_picture as check_claims
 from napari_anyir.files.deep_png import is_deep_colour, read_deep_colour, write_deep_colour
 from napari_anyir.files.image_file import METRES, ImageFile
+from napari_anyir.files.lazy_arrays import is_lazy
 from napari_anyir.files.png_chunks import check_chunks, head_of, meanings_of
 from napari_anyir.files.upright import check_orientation, set_upright, upright
 

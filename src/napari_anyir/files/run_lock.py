@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from napari_anyir.atomic_writing import remove
 from napari_anyir.errors import ImageFileError
-from napari_anyir.files.door import reason
+from napari_anyir.files.file_errors import reason
 
 __all__ = ["RunLock", "is_locked", "remove_stale", "size_and_time", "temporary_of", "writable"]
 

@@ -10,11 +10,11 @@ import numpy as np
 import tifffile
 
 from napari_anyir.errors import ImageFileError
-from napari_anyir.files.blocks import is_lazy, plane_chunks
 from napari_anyir.files.claims import check_pages
-from napari_anyir.files.door import Guarded
+from napari_anyir.files.file_errors import GuardedArray
 from napari_anyir.files.file_pixels import FilePixels
 from napari_anyir.files.image_file import ImageFile
+from napari_anyir.files.lazy_arrays import is_lazy, plane_chunks
 from napari_anyir.files.tiff_colours import Samples, check_colours, photometric_of, to_be_seen
 from napari_anyir.files.tiff_directories import check_directories
 from napari_anyir.files.tiff_metadata import (
@@ -202,7 +202,7 @@ def _lazy(path: Path, series: Any, axes: str, omexml: str | None) -> Any:
     stacked = len(series.shape) - len(inner)
     chunks = (1,) * stacked + inner if stacked >= 0 else plane_chunks(series.shape, axes)
     # Without name=False dask reads the whole file to give it a name.
-    return da.from_array(Guarded(source, path), chunks=chunks, name=False).astype(
+    return da.from_array(GuardedArray(source, path), chunks=chunks, name=False).astype(
         series.dtype.newbyteorder("=")
     )
 

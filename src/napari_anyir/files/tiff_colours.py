@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_anyir.errors import ImageFileError
-from napari_anyir.files.blocks import Filled, changed, is_lazy
+from napari_anyir.files.deferred_array import DeferredArray
 from napari_anyir.files.image_file import ImageFile
+from napari_anyir.files.lazy_arrays import changed, is_lazy
 from napari_anyir.files.upright import as_stored, check_orientation, upright
 
 __all__ = ["Samples", "check_colours", "photometric_of", "to_be_seen", "to_be_stored"]
@@ -322,7 +323,7 @@ def to_be_stored(array: Any, like: ImageFile, samples: Samples) -> tuple[Any, st
 
     Parameters
     ----------
-    array : numpy.ndarray, dask.array.Array or Filled
+    array : numpy.ndarray, dask.array.Array or DeferredArray
         To be seen.
     like : ImageFile
         Its axes.
@@ -331,7 +332,7 @@ def to_be_stored(array: Any, like: ImageFile, samples: Samples) -> tuple[Any, st
 
     Returns
     -------
-    array : numpy.ndarray, dask.array.Array or Filled
+    array : numpy.ndarray, dask.array.Array or DeferredArray
         To be stored.
     axes : str or None
         Its axis letters.
@@ -341,7 +342,7 @@ def to_be_stored(array: Any, like: ImageFile, samples: Samples) -> tuple[Any, st
     axes = like.axes if like.axes and len(like.axes) == array.ndim else None
     keep: dict[str, Any] = {}
     if axes and axes.endswith("S") and array.shape[-1] == 4:
-        if samples.grey and not isinstance(array, Filled):
+        if samples.grey and not isinstance(array, DeferredArray):
             array = _grey(array)
         else:
             keep["grey"] = False

@@ -46,7 +46,7 @@ def complaints() -> Iterator[list[str]]:
     Yields
     ------
     list of str
-        Filled while the block runs.
+        DeferredArray while the block runs.
 
     Examples
     --------

@@ -9,10 +9,10 @@ from typing import Any, BinaryIO
 import numpy as np
 import tifffile
 
-from napari_anyir.files.blocks import is_lazy, store
 from napari_anyir.files.exif import add_directories, placeholders, texts_of
 from napari_anyir.files.file_pixels import FilePixels, reserve
 from napari_anyir.files.image_file import ImageFile
+from napari_anyir.files.lazy_arrays import is_lazy, store
 from napari_anyir.files.tiff_colours import Samples, to_be_stored
 from napari_anyir.files.tiff_metadata import ome_from_scale
 

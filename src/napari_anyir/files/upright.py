@@ -6,7 +6,7 @@ import re
 import struct
 from typing import Any
 
-from napari_anyir.files.blocks import flipped
+from napari_anyir.files.lazy_arrays import flipped
 
 __all__ = ["as_stored", "check_orientation", "set_upright", "turns", "upright"]
 
@@ -112,7 +112,7 @@ def as_stored(array: Any, axes: str, orientation: int) -> Any:
 
     Parameters
     ----------
-    array : numpy.ndarray, dask.array.Array or Filled
+    array : numpy.ndarray, dask.array.Array or DeferredArray
         Upright.
     axes : str
         Its axis letters.

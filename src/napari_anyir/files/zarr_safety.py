@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_anyir.errors import ImageFileError
 from napari_anyir.files.claims import check_blocks
-from napari_anyir.files.door import is_regular
+from napari_anyir.files.file_errors import is_regular
 
 __all__ = ["checked", "open_store"]
 

@@ -6,7 +6,7 @@ import torch
 from skimage.io import imsave
 
 from napari_anyir.training.config import FolderData
-from napari_anyir.training.data.crop_source import Draw
+from napari_anyir.training.data.crop_source import StepCrops
 from napari_anyir.training.data.folder_source import FolderSource
 
 CPU = torch.device("cpu")
@@ -27,7 +27,7 @@ def source(root: Path, together: int) -> FolderSource:
 
 
 def crops(made: FolderSource, first: int, batch: int, rank: int = 0, world: int = 1):
-    return torch.cat(made.batch(Draw(first, batch, 16), CPU, rank, world), dim=1)
+    return torch.cat(made.batch(StepCrops(first, batch, 16), CPU, rank, world), dim=1)
 
 
 def test_steps_made_together_are_all_different(root: Path) -> None:
@@ -60,5 +60,5 @@ def test_devices_see_different_crops(root: Path) -> None:
 def test_another_size_of_crop_is_another_pool(root: Path) -> None:
     made = source(root, 4)
     crops(made, 0, 2)
-    degraded, clean = made.batch(Draw(2, 3, 24), CPU, 0, 1)
+    degraded, clean = made.batch(StepCrops(2, 3, 24), CPU, 0, 1)
     assert degraded.shape == clean.shape == (3, 3, 24, 24)

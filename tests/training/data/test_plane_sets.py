@@ -12,7 +12,7 @@ import torch
 from napari_anyir import restore
 from napari_anyir.files import write_image
 from napari_anyir.training.config_files import read_config
-from napari_anyir.training.data.crop_source import Draw
+from napari_anyir.training.data.crop_source import StepCrops
 from napari_anyir.training.data.data_sources import open_source
 from napari_anyir.training.run.train import train
 from napari_anyir.weights import load_model
@@ -56,7 +56,7 @@ def test_pairs_share_the_mapping_of_the_degraded_one(tmp_path: Path) -> None:
     opened = source(tmp_path, "data.hold_out=0")
     assert opened.items == 6
     assert "2 pairs of 6 planes" in opened.facts["data"]
-    loaded = next(iter(opened.loader(lambda: iter([Draw(0, 6, 48)]), 0, 1)))
+    loaded = next(iter(opened.loader(lambda: iter([StepCrops(0, 6, 48)]), 0, 1)))
     degraded, clean = opened.batch(loaded, CPU, 0, 1)
     assert degraded.dtype == clean.dtype == torch.float32
     # What is added has no mean, so both have the same level only in the same mapping.

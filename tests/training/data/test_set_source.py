@@ -9,7 +9,7 @@ from skimage.io import imsave
 
 from napari_anyir.training.config import TrainingConfig
 from napari_anyir.training.config_files import read_config
-from napari_anyir.training.data.crop_source import Draw
+from napari_anyir.training.data.crop_source import StepCrops
 from napari_anyir.training.data.data_sources import open_source
 from napari_anyir.training.pixels import cache
 from napari_anyir.training.pixels.cache import DirectImages, MemoryImages
@@ -44,7 +44,7 @@ def test_an_epoch_of_a_protocol_has_its_items_each_once(sets):
     opened = source(sets)
     assert opened.items == 6 * 9 + 3 * 120 + 3
     assert "denoise 6 images as 54 items" in opened.facts["data"]
-    steps = [Draw(first, 139, 16) for first in (0, 139, 278)]
+    steps = [StepCrops(first, 139, 16) for first in (0, 139, 278)]
     loader = opened.loader(lambda: iter(steps), 0, 1)
     items = [item for batch in loader.batch_sampler for item, side in batch]
     assert sorted(items) == list(range(417))
@@ -60,7 +60,7 @@ def test_the_switches_of_a_protocol_reach_its_items_and_the_card(sets):
 
 def test_crops_have_the_side_and_the_range_of_their_phase(sets):
     opened = source(sets)
-    steps = [Draw(0, 4, 16), Draw(4, 2, 24)]
+    steps = [StepCrops(0, 4, 16), StepCrops(4, 2, 24)]
     batches = [
         opened.batch(loaded, torch.device("cpu"), 0, 1)
         for loaded in opened.loader(lambda: iter(steps), 0, 1)
@@ -73,7 +73,7 @@ def test_crops_have_the_side_and_the_range_of_their_phase(sets):
 
 def test_two_devices_together_see_what_one_sees(sets):
     opened = source(sets)
-    steps = [Draw(10, 4, 16)]
+    steps = [StepCrops(10, 4, 16)]
 
     def crops(rank, world):
         (loaded,) = opened.loader(lambda: iter(steps), rank, world)

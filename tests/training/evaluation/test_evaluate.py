@@ -9,7 +9,7 @@ from skimage.io import imsave
 from napari_anyir.errors import ModelError
 from napari_anyir.training.evaluation.classical import classical
 from napari_anyir.training.evaluation.evaluate import (
-    Options,
+    EvaluationOptions,
     evaluate,
     measure_sets,
     picture_path,
@@ -52,7 +52,7 @@ def sets(tmp_path):
 
 
 def measured(root, out, restorers=HALF, switches=None, **options):
-    chosen = Options(**options)
+    chosen = EvaluationOptions(**options)
     found, _ = find_sets(root, find_protocol("dev"), chosen.only)
     counts = {one.test.name: Count(len(one.pairs), one.expected) for one in found}
     run = Run(out, "dev", "half", "", {}, switches or Switches(), counts)
@@ -184,7 +184,7 @@ def test_trap_the_weight_of_the_fourier_loss_stands_beside_the_numbers(sets, tmp
 
     The weight itself is held by test_loss_is_l1_plus_a_tenth_of_the_spectrum.
     """
-    run, _ = evaluate("dev", sets, "nano", tmp_path / "out", options=Options(only="Rain"))
+    run, _ = evaluate("dev", sets, "nano", tmp_path / "out", options=EvaluationOptions(only="Rain"))
     assert "L1 + 0.1 Fourier L1" in mean_table(run).markdown()
     assert find_runs(tmp_path / "out")[0].training == run.training
 
@@ -202,7 +202,7 @@ def test_trap_weights_of_another_protocol_or_half_trained_are_told(tmp_path):
 
 
 def test_trap_results_of_other_weights_are_never_mixed(sets, tmp_path):
-    run, _ = evaluate("dev", sets, "nano", tmp_path / "out", options=Options(only="Rain"))
+    run, _ = evaluate("dev", sets, "nano", tmp_path / "out", options=EvaluationOptions(only="Rain"))
     assert find_runs(tmp_path / "out")[0].sha256 == run.sha256
     tensors = load_file(find_model("nano").file)
     tensors["output.weight"] = tensors["output.weight"] * 0.5
@@ -210,15 +210,21 @@ def test_trap_results_of_other_weights_are_never_mixed(sets, tmp_path):
     save_file(tensors, other, {"config": json.dumps(dict(find_model("nano").config))})
     before = run.means()["Rain100L"]["output"].psnr
     with pytest.raises(ValueError, match="other weights called 'nano'"):
-        evaluate("dev", sets, str(other), tmp_path / "out", options=Options(only="Rain"))
+        evaluate("dev", sets, str(other), tmp_path / "out", options=EvaluationOptions(only="Rain"))
     run, _ = evaluate(
-        "dev", sets, str(other), tmp_path / "out", options=Options(only="Rain", overwrite=True)
+        "dev",
+        sets,
+        str(other),
+        tmp_path / "out",
+        options=EvaluationOptions(only="Rain", overwrite=True),
     )
     assert run.means()["Rain100L"]["output"].psnr != before
 
 
 def test_missing_sets_are_named_and_none_is_an_error(sets, tmp_path):
-    run, missing = evaluate("3deg", sets, "nano", tmp_path / "out", options=Options(limit=1))
+    run, missing = evaluate(
+        "3deg", sets, "nano", tmp_path / "out", options=EvaluationOptions(limit=1)
+    )
     assert set(missing) == {"SOTS outdoor"}
     assert run.means()["CBSD68 sigma 15"]["output"].images == 1
     note = mean_table(run).markdown()
@@ -262,11 +268,15 @@ def test_crop(tmp_path):
 
 def test_images_on_request(sets, tmp_path):
     run, _ = evaluate(
-        "dev", sets, "nano", tmp_path / "out", options=Options(only="sigma 25", limit=2)
+        "dev", sets, "nano", tmp_path / "out", options=EvaluationOptions(only="sigma 25", limit=2)
     )
     assert not (run.folder / "images").exists()
     run, _ = evaluate(
-        "dev", sets, "nano", tmp_path / "out", options=Options(only="sigma 25", images=True)
+        "dev",
+        sets,
+        "nano",
+        tmp_path / "out",
+        options=EvaluationOptions(only="sigma 25", images=True),
     )
     restored = np.asarray(Pillow.open(picture_path(run, "CBSD68 sigma 25", "c")))
     strip = np.asarray(Pillow.open(picture_path(run, "CBSD68 sigma 25", "c", "strips")))
@@ -282,7 +292,9 @@ def test_images_on_request(sets, tmp_path):
 
 def test_tiles_and_rounding_are_not_ignored(sets, tmp_path):
     first, *others = [
-        evaluate("dev", sets, "nano", tmp_path / "out", Options(only="Rain", switches=switches))[0]
+        evaluate(
+            "dev", sets, "nano", tmp_path / "out", EvaluationOptions(only="Rain", switches=switches)
+        )[0]
         for switches in (Switches(), Switches(tile=32), Switches(rounding="8bit"))
     ]
     values = [run.means()["Rain100L"]["output"].psnr for run in (first, *others)]
@@ -310,7 +322,7 @@ def test_classical_denoisers_denoise():
 
 
 def test_summary_is_what_the_card_takes(sets, tmp_path):
-    run, _ = evaluate("dev", sets, "nano", tmp_path / "out", options=Options(only="Rain"))
+    run, _ = evaluate("dev", sets, "nano", tmp_path / "out", options=EvaluationOptions(only="Rain"))
     text = (run.folder / "summary.json").read_text()
     rows = json.loads(text)["Rain100L"]
     assert set(rows) == {"input", "output"}

@@ -10,7 +10,7 @@ import tifffile
 
 from napari_anyir import restore
 from napari_anyir.files import read_image, write_image
-from napari_anyir.training.evaluation.evaluate import Options, evaluate
+from napari_anyir.training.evaluation.evaluate import EvaluationOptions, evaluate
 from napari_anyir.training.evaluation.mean_table import mean_table
 from napari_anyir.training.evaluation.own_pairs import Deep, read_own, score_own
 from napari_anyir.training.sets.pairing import Pair
@@ -31,7 +31,9 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_numbers_are_those_of_the_files(root: Path) -> None:
-    run, missing = evaluate("pairs", root, "nano", root / "out", Options(device="cpu", images=True))
+    run, missing = evaluate(
+        "pairs", root, "nano", root / "out", EvaluationOptions(device="cpu", images=True)
+    )
     assert not missing
     scores = {(s.image, s.method): s for s in run.scores().scores}
     assert set(scores) == {(n, m) for n in ("photo", "stack") for m in ("input", "output")}
@@ -67,4 +69,6 @@ def test_what_is_no_pair_is_one_sentence(root: Path) -> None:
     with pytest.raises(ValueError, match="pair images of one size"):
         list(read_own([pair], ["stack"]))
     with pytest.raises(ValueError, match="leave --classical out"):
-        evaluate("pairs", root, "nano", root / "out", Options(classical=True, device="cpu"))
+        evaluate(
+            "pairs", root, "nano", root / "out", EvaluationOptions(classical=True, device="cpu")
+        )

@@ -12,7 +12,7 @@ from napari_anyir.files import write_image
 from napari_anyir.files.image_file import ImageFile
 from napari_anyir.inference.arrays.intensity import IntensityRange
 from napari_anyir.training.config_files import read_config
-from napari_anyir.training.data.crop_source import Draw
+from napari_anyir.training.data.crop_source import StepCrops
 from napari_anyir.training.data.data_sources import open_source
 from napari_anyir.training.pixels.image_bank import ImageBank, split_by_depth
 from napari_anyir.training.pixels.image_planes import PlaneFile, is_photograph
@@ -133,7 +133,7 @@ def test_a_folder_of_micrographs_is_degraded_in_one_colour(tmp_path: Path) -> No
         write_image(tmp_path / f"{number}.tif", stack((2, 70, 70), seed=number))
     config = read_config("folder", data={"root": tmp_path, "shares": {"noise": 1}})
     source = open_source(config)
-    degraded, clean = source.batch(Draw(0, 6, 32), CPU, 0, 1)
+    degraded, clean = source.batch(StepCrops(0, 6, 32), CPU, 0, 1)
     assert degraded.shape == clean.shape == (6, 3, 32, 32)
     for images in (degraded, clean):
         assert torch.equal(images[:, 0], images[:, 1])

@@ -14,7 +14,7 @@ import torch
 from skimage.io import imsave
 
 from napari_anyir.training.config import TrainingConfig
-from napari_anyir.training.data.crop_source import Draw
+from napari_anyir.training.data.crop_source import StepCrops
 from napari_anyir.training.data.folder_source import FolderSource
 from napari_anyir.training.data.set_source import pair_source
 
@@ -49,7 +49,7 @@ def config(root, source, **values):
 
 def test_devices_get_different_items_and_together_each_once(root):
     source = pair_source(config(root, "pairs", epochs=1).data, seed=0)
-    steps = [Draw(0, 4, 16), Draw(4, 4, 16)]
+    steps = [StepCrops(0, 4, 16), StepCrops(4, 4, 16)]
     seen = []
     for rank in (0, 1):
         loader = source.loader(lambda: iter(steps), rank, 2)
@@ -61,7 +61,9 @@ def test_devices_get_different_items_and_together_each_once(root):
 def test_devices_crop_differently_and_the_same_again(root):
     source = FolderSource(config(root, "folder", steps=1).data, seed=0)
     device = torch.device("cpu")
-    first, again, second = (source.batch(Draw(0, 8, 16), device, rank, 2)[1] for rank in (0, 0, 1))
+    first, again, second = (
+        source.batch(StepCrops(0, 8, 16), device, rank, 2)[1] for rank in (0, 0, 1)
+    )
     assert len(first) == 4
     assert torch.equal(first, again)
     assert not any(torch.equal(a, b) for a in first for b in second)

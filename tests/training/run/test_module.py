@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from napari_anyir.training.config import TrainingConfig
 from napari_anyir.training.config_files import list_recipes, read_config
-from napari_anyir.training.data.crop_source import Draw, hold_out, leave_out, mix_seed
+from napari_anyir.training.data.crop_source import StepCrops, hold_out, leave_out, mix_seed
 from napari_anyir.training.data.data_sources import open_source
 from napari_anyir.training.run.averaging import start_average, update_average
 from napari_anyir.training.run.losses import restoration_loss
@@ -137,15 +137,15 @@ def test_the_same_seed_gives_the_same_start():
 def test_draws_follow_each_other_and_are_divided_without_overlap():
     draws = module(
         phases=[{"crop": 16, "batch": 4}, {"start": 0.5, "crop": 24, "batch": 2}]
-    ).draws()
+    ).coming_steps()
     some = [next(draws) for _ in range(8)]
     assert [(d.batch, d.crop) for d in some[4:6]] == [(4, 16), (2, 24)]
     assert [d.first for d in some] == [0, 4, 8, 12, 16, 20, 22, 24]
-    shares = [set(Draw(40, 8, 64).share(rank, 4)) for rank in range(4)]
+    shares = [set(StepCrops(40, 8, 64).share(rank, 4)) for rank in range(4)]
     assert set().union(*shares) == set(range(40, 48))
     assert sum(map(len, shares)) == 8
     with pytest.raises(ValueError, match="cannot be divided among 3 devices"):
-        Draw(0, 8, 64).share(0, 3)
+        StepCrops(0, 8, 64).share(0, 3)
 
 
 def test_seeds_are_mixed():

@@ -8,7 +8,7 @@ from napari.components import ViewerModel
 
 from napari_anyir.widgets.kit.layer_box import LayerBox
 from napari_anyir.widgets.kit.layer_pin import PinnedBox
-from napari_anyir.widgets.layers.placing import add_above
+from napari_anyir.widgets.layers.layer_order import add_above
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import napari_anyir
 from napari_anyir.errors import Cancelled
 from napari_anyir.widgets.layers.lazy_results import add_result, fill_cache
 from napari_anyir.widgets.restore import RestoreWidget
-from napari_anyir.widgets.restore.restore_job import Settings, plan
+from napari_anyir.widgets.restore.restore_job import RestoreChoices, plan
 
 da = pytest.importorskip("dask.array")
 
@@ -47,7 +47,7 @@ def test_the_shown_plane_is_in_napari_s_cache_before_the_layer_is_added(viewer) 
     read: list[int] = []
     layer = viewer.add_image(counted(read), contrast_limits=(0, 255))
     viewer.dims.set_point(0, 4)
-    settings = Settings(model="nano", device="cpu", intensity="dtype")
+    settings = RestoreChoices(model="nano", device="cpu", intensity="dtype")
     job = plan(layer, "ZYX", dims=viewer.dims, settings=settings)
     restored = job(None, None)
     assert set(read) <= {0, 2, 4}  # those that napari showed of the source
@@ -64,7 +64,7 @@ def test_the_shown_plane_is_in_napari_s_cache_before_the_layer_is_added(viewer) 
 def test_in_3d_all_that_is_drawn_is_computed_before(viewer) -> None:
     layer = viewer.add_image(counted([]), contrast_limits=(0, 255))
     viewer.dims.ndisplay = 3
-    job = plan(layer, "ZYX", dims=viewer.dims, settings=Settings(model="nano", device="cpu"))
+    job = plan(layer, "ZYX", dims=viewer.dims, settings=RestoreChoices(model="nano", device="cpu"))
     assert job.shown == (slice(0, 6), slice(0, 16), slice(0, 20))
 
 
@@ -101,7 +101,7 @@ def test_the_result_can_be_computed_at_once(widget, viewer, finish) -> None:
 def test_a_result_that_does_not_fit_is_refused_with_the_remedy(viewer) -> None:
     vast = da.zeros((10**6, 4096, 4096), chunks=(1, 4096, 4096), dtype="uint8")
     layer = viewer.add_image(vast, contrast_limits=(0, 255))
-    job = plan(layer, "ZYX", settings=Settings(model="nano", device="cpu"), compute=True)
+    job = plan(layer, "ZYX", settings=RestoreChoices(model="nano", device="cpu"), compute=True)
     with pytest.raises(ValueError, match="compute planes when they are shown"):
         job(None, None)
 

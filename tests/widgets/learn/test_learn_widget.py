@@ -20,7 +20,7 @@ from napari_anyir.widgets.learn.learn_files import (
     write_layers,
     write_pairs,
 )
-from napari_anyir.widgets.learn.learn_job import LearnJob, Wish, starting_model
+from napari_anyir.widgets.learn.learn_job import LearnChoices, LearnJob, starting_model
 from napari_anyir.widgets.learn.learning_curves import LearningCurves
 from napari_anyir.widgets.learn.live_plot import LivePlot
 from napari_anyir.widgets.restore import RestoreWidget
@@ -120,15 +120,15 @@ def test_a_model_that_nobody_names_is_that_of_the_kind_of_image(qtbot, viewer, t
     assert form.values()["model"] == "default"
     photograph = np.zeros((64, 64, 3), np.uint8)
     colour = LayerPixels("photograph", photograph, "YXS")
-    assert starting_model(Wish("mine", "default", 3.0, [colour], [colour])) == "nano"
-    assert starting_model(Wish("mine", "tiny", 3.0, [colour])) == "tiny"
+    assert starting_model(LearnChoices("mine", "default", 3.0, [colour], [colour])) == "nano"
+    assert starting_model(LearnChoices("mine", "tiny", 3.0, [colour])) == "tiny"
     for name, pixels, model in (
         ("photographs", photograph, "nano"),
         ("counts", photograph.astype(np.uint16), "denoise"),
     ):
         (tmp_path / name).mkdir()
         write_image(tmp_path / name / "a.png", pixels, ImageFile(pixels, "YXS", "png"))
-        wish = Wish("mine", "default", 3.0, tmp_path / name, tmp_path / name)
+        wish = LearnChoices("mine", "default", 3.0, tmp_path / name, tmp_path / name)
         assert starting_model(wish) == model
 
 
@@ -273,7 +273,7 @@ def test_a_closed_dock_ends_the_process_and_adds_nothing(qtbot, widget) -> None:
 
 def test_a_cancelled_job_raises_and_leaves_no_process(tmp_path: Path) -> None:
     write_image(tmp_path / "a.png", np.zeros((64, 64), np.uint8))
-    job = LearnJob(Wish("mine", "nano", 60.0, tmp_path))
+    job = LearnJob(LearnChoices("mine", "nano", 60.0, tmp_path))
     cancel = threading.Event()
     cancel.set()
     with pytest.raises(Cancelled):
@@ -284,7 +284,7 @@ def test_a_cancelled_job_raises_and_leaves_no_process(tmp_path: Path) -> None:
 def test_pairs_of_layers_train_a_model(viewer) -> None:
     pytest.importorskip("lightning")
     cells, clean = (LayerPixels(n, viewer.layers[n].data, "YX") for n in ("cells", "clean"))
-    job = LearnJob(Wish("paired", "nano", 20.0, [cells], [clean]))
+    job = LearnJob(LearnChoices("paired", "nano", 20.0, [cells], [clean]))
     told: list[dict[str, Any]] = []
 
     def progress(done: int, total: int, news: Any = None) -> None:

@@ -5,7 +5,7 @@ import pytest
 from napari.components import ViewerModel
 
 import napari_anyir
-from napari_anyir.widgets.layers.marks import is_image
+from napari_anyir.widgets.layers.layer_origins import is_image
 from napari_anyir.widgets.layers.viewer import camera
 from napari_anyir.widgets.restore import RestoreWidget, live_preview
 

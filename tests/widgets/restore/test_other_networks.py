@@ -11,7 +11,7 @@ from napari.components import ViewerModel
 
 import napari_anyir
 from napari_anyir.weights import add_model
-from napari_anyir.widgets.look_inside import LookInsideWidget
+from napari_anyir.widgets.feature_maps import FeatureMapsWidget
 from napari_anyir.widgets.restore import RestoreWidget
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (40, 48, 3), np.uint8)
@@ -46,14 +46,14 @@ def test_the_restore_dock_takes_them(
 def test_the_look_inside_dock_says_that_it_knows_anyir_only(
     qtbot: Any, viewer: ViewerModel
 ) -> None:
-    widget = LookInsideWidget(viewer)
+    widget = FeatureMapsWidget(viewer)
     qtbot.addWidget(widget)
     widget.model_choice.model_box.setCurrentText("scunet")
     qtbot.waitUntil(lambda: "knows AnyIR only" in said(widget), timeout=60_000)
     assert not widget.run_button.isEnabled()
 
 
-def said(widget: LookInsideWidget) -> str:
+def said(widget: FeatureMapsWidget) -> str:
     from qtpy.QtWidgets import QLabel
 
     return " ".join(label.text() for label in widget.findChildren(QLabel))

@@ -13,13 +13,13 @@ from napari_anyir.widgets.restore.restore_job import (
     FIELD,
     PLANE,
     RECTANGLE,
-    Settings,
+    RestoreChoices,
     check_layer_axes,
     plan,
     result_layer,
 )
 
-NANO = Settings(model="nano", device="cpu")
+NANO = RestoreChoices(model="nano", device="cpu")
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from napari.layers import Image
 from napari_anyir.files import write_image
 from napari_anyir.samples import SAMPLES
 from napari_anyir.widgets.layers.blending import blend
-from napari_anyir.widgets.restore.restore_job import PLANE, Settings, plan
+from napari_anyir.widgets.restore.restore_job import PLANE, RestoreChoices, plan
 from napari_anyir.widgets.restore.result_script import Origin, origin, script
 
-NANO = Settings(model="nano", device="cpu")
+NANO = RestoreChoices(model="nano", device="cpu")
 
 
 def execute(text: str, viewer: ViewerModel | None = None) -> np.ndarray:

@@ -15,7 +15,7 @@ from napari_anyir import Cancelled
 from napari_anyir.inference import Intervention
 from napari_anyir.samples import SAMPLES
 from napari_anyir.widgets.kit import last_choices
-from napari_anyir.widgets.layers.marks import WHAT_IF
+from napari_anyir.widgets.layers.layer_origins import WHAT_IF
 from napari_anyir.widgets.layers.shown_plane import read_shown_plane
 from napari_anyir.widgets.restore.result_script import Origin
 from napari_anyir.widgets.what_if import WhatIfWidget

@@ -16,7 +16,7 @@ from napari_anyir.inference.engine.execution import Placement
 from napari_anyir.inference.inside.channels import Reduction, reduce_tensor, reduced_channels
 from napari_anyir.inference.inside.interventions import Intervention, make_observer
 from napari_anyir.inference.inside.network_parts import block_scales, part_widths
-from napari_anyir.inference.inside.watching import watched
+from napari_anyir.inference.inside.progress_observer import watched
 from napari_anyir.model import AnyIR
 from napari_anyir.model.config import PARTS
 from napari_anyir.progress import Cancel, Progress, Watch

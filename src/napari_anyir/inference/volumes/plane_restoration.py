@@ -15,7 +15,7 @@ from napari_anyir.inference.arrays.pixels import from_network, is_grey, to_netwo
 from napari_anyir.inference.engine import execution
 from napari_anyir.inference.inside.interventions import make_observer
 from napari_anyir.inference.inside.network_parts import block_scales
-from napari_anyir.inference.inside.watching import watched
+from napari_anyir.inference.inside.progress_observer import watched
 from napari_anyir.inference.preparation import Prepared
 from napari_anyir.model.network import BlockObserver
 from napari_anyir.progress import Cancel, Progress, Watch

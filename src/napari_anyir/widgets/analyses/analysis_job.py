@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from napari_anyir.widgets.feature_maps.feature_maps_job import ALL, MEAN, FeatureMapsJob
 from napari_anyir.widgets.kit.problems import load_torch
 from napari_anyir.widgets.layers.shown_plane import Intensity, ShownPlane, volume_intensity
-from napari_anyir.widgets.look_inside.look_job import ALL, MEAN, LookJob
 from napari_anyir.widgets.network.model_structure import Structure
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ class AnalysisJob:
 
     def _maps(self, intensity: Intensity, progress: Any, cancel: Any) -> Mapping[Any, Any]:
         show = MEAN if KINDS[self.kind].blocks == SEVERAL else ALL
-        look = LookJob(
+        look = FeatureMapsJob(
             self.plane,
             self.blocks,
             self.parts,

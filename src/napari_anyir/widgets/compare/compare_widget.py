@@ -34,8 +34,8 @@ from napari_anyir.widgets.layers.comparison import (
     results_of,
     wipe,
 )
+from napari_anyir.widgets.layers.layer_origins import DIFFERENCE, PREVIEW
 from napari_anyir.widgets.layers.lazy_results import add_result
-from napari_anyir.widgets.layers.marks import DIFFERENCE, PREVIEW
 from napari_anyir.widgets.layers.regions import displayed_axes, shown_plane
 from napari_anyir.widgets.layers.side_by_side import SideBySide
 

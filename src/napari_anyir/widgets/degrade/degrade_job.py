@@ -11,7 +11,7 @@ import numpy as np
 from napari_anyir.widgets.kit.problems import load_torch
 from napari_anyir.widgets.layers import image_layers, regions
 from napari_anyir.widgets.layers.contrast import slider_range
-from napari_anyir.widgets.layers.placing import manner
+from napari_anyir.widgets.layers.layer_order import manner
 from napari_anyir.widgets.restore.restore_job import check_layer_axes, placement
 
 if TYPE_CHECKING:

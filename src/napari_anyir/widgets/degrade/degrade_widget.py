@@ -35,7 +35,7 @@ from napari_anyir.widgets.kit.layer_pin import PinnedBox
 from napari_anyir.widgets.kit.worker import Runner
 from napari_anyir.widgets.layers import image_layers
 from napari_anyir.widgets.layers.contrast import widen_slider
-from napari_anyir.widgets.layers.placing import add_above
+from napari_anyir.widgets.layers.layer_order import add_above
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -10,7 +10,7 @@ from napari_anyir.places import expanded
 from napari_anyir.widgets.kit.problems import load_torch
 
 if TYPE_CHECKING:
-    from napari_anyir.files.progress import Settings
+    from napari_anyir.files.batch_settings import Settings
 
 
 def inputs_of(folder: str | Path, pattern: str) -> list[str]:

@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_anyir.errors import ModelError
-from napari_anyir.files.progress import FileStatus, Settings
+from napari_anyir.files.batch_settings import FileStatus, Settings
 from napari_anyir.inference.model_choice import rule_in_words
 from napari_anyir.weights import DEFAULT, find_model
 from napari_anyir.widgets.folder.folder_job import BatchJob, inputs_of

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QPushButton, QWidget
 
+from napari_anyir.widgets.kit.dock_life import DockLife
 from napari_anyir.widgets.kit.job_row import JobRow
-from napari_anyir.widgets.kit.leaving import Leaving
 from napari_anyir.widgets.kit.notices import Notice
 from napari_anyir.widgets.kit.worker import Job
 from napari_anyir.widgets.layers.viewer import unwrapped
@@ -36,7 +36,7 @@ class Dock(QWidget):
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__()
-        Leaving(self)
+        DockLife(self)
         self._viewer = unwrapped(napari_viewer)
 
     def _complain(self, text: str) -> None:

@@ -9,8 +9,8 @@ from napari.layers import Shapes
 from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
 
 from napari_anyir.widgets.kit.qt import Signal
-from napari_anyir.widgets.layers.marks import is_source
-from napari_anyir.widgets.layers.placing import is_adding
+from napari_anyir.widgets.layers.layer_order import is_adding
+from napari_anyir.widgets.layers.layer_origins import is_source
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

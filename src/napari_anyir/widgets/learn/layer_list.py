@@ -9,7 +9,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
 from napari_anyir.widgets.kit.qt import Signal
-from napari_anyir.widgets.layers.marks import is_source
+from napari_anyir.widgets.layers.layer_origins import is_source
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

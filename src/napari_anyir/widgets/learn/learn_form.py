@@ -25,7 +25,7 @@ from napari_anyir.widgets.kit.qt import Signal
 from napari_anyir.widgets.layers import image_layers
 from napari_anyir.widgets.learn.layer_list import LayerList
 from napari_anyir.widgets.learn.learn_files import LayerPixels
-from napari_anyir.widgets.learn.learn_job import Wish
+from napari_anyir.widgets.learn.learn_job import LearnChoices
 from napari_anyir.widgets.network.model_box import ModelBox
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class LearnForm(QWidget):
             return str(error)
         return None
 
-    def wish(self) -> Wish:
+    def wish(self) -> LearnChoices:
         """Return what is asked for; only where there is no `problem`."""
         noisy: Any
         clean: Any = None
@@ -112,7 +112,7 @@ class LearnForm(QWidget):
             noisy, clean = ([_pixels(box.layer)] for box in (self.noisy_box, self.clean_box))
         else:
             noisy = [_pixels(layer) for layer in self.layer_list.layers]
-        return Wish(
+        return LearnChoices(
             name=self.name_edit.text().strip(),
             model=self.model_box.model_name,
             minutes=self.minutes_box.value(),

@@ -25,7 +25,7 @@ from napari_anyir.job_events import read_event
 from napari_anyir.weights import DEFAULT
 from napari_anyir.widgets.learn.learn_files import LayerPixels, write_layers, write_pairs
 
-__all__ = ["LearnJob", "Learned", "Wish"]
+__all__ = ["LearnChoices", "LearnJob", "Learned"]
 
 LISTEN_EVERY = 0.1
 """Seconds between two looks at whether the work is to end."""
@@ -35,7 +35,7 @@ PATIENCE = 20.0
 
 
 @dataclass(frozen=True)
-class Wish:
+class LearnChoices:
     """What is to be learned from what.
 
     Parameters
@@ -58,7 +58,7 @@ class Wish:
 
     Examples
     --------
-    >>> Wish("mine", "denoise", 3.0, Path("noisy")).outliers
+    >>> LearnChoices("mine", "denoise", 3.0, Path("noisy")).outliers
     False
     """
 
@@ -103,12 +103,12 @@ class LearnJob:
 
     Parameters
     ----------
-    wish : Wish
+    wish : LearnChoices
         What is to be done.
 
     Examples
     --------
-    >>> job = LearnJob(Wish("mine", "denoise", 3.0, Path("noisy")))
+    >>> job = LearnJob(LearnChoices("mine", "denoise", 3.0, Path("noisy")))
     >>> str(job)
     'Learning the noise'
     >>> job.finish()
@@ -116,7 +116,7 @@ class LearnJob:
     True
     """
 
-    def __init__(self, wish: Wish) -> None:
+    def __init__(self, wish: LearnChoices) -> None:
         self.wish = wish
         self._enough = threading.Event()
 
@@ -235,12 +235,12 @@ class LearnJob:
         )
 
 
-def starting_model(wish: Wish) -> str:
+def starting_model(wish: LearnChoices) -> str:
     """Name the model to start from.
 
     Parameters
     ----------
-    wish : Wish
+    wish : LearnChoices
         Whose model may be left to the kind of its first image.
 
     Returns
@@ -252,7 +252,7 @@ def starting_model(wish: Wish) -> str:
     --------
     >>> import numpy as np
     >>> layer = LayerPixels("cells", np.zeros((3, 64, 64), np.uint16), "ZYX")
-    >>> starting_model(Wish("mine", "default", 3.0, [layer], [layer]))
+    >>> starting_model(LearnChoices("mine", "default", 3.0, [layer], [layer]))
     'denoise'
     """
     if wish.model != DEFAULT or (wish.clean is None and isinstance(wish.noisy, Path)):

@@ -17,7 +17,7 @@ WHAT = {
 
 
 @dataclass(frozen=True)
-class Settings:
+class RestoreChoices:
     """What the user chose: the arguments of `napari_anyir.restore`, but for the image.
 
     Parameters
@@ -31,7 +31,7 @@ class Settings:
 
     Examples
     --------
-    >>> Settings(tile=512).arguments()["tile"]
+    >>> RestoreChoices(tile=512).arguments()["tile"]
     512
     """
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from napari_anyir.widgets.restore.restore_job import Settings
+    from napari_anyir.widgets.restore.restore_job import RestoreChoices
 
 LEAST_PIXELS = 2**14
 """Fewer pixels say more of the time to start than of the time per pixel, and teach nothing."""
@@ -89,13 +89,13 @@ def expected_seconds(way: Way, pixels: int) -> float | None:
 
 
 def expected_for(
-    settings: Settings, models: Mapping[str, str], best_device: str, pixels: int
+    settings: RestoreChoices, models: Mapping[str, str], best_device: str, pixels: int
 ) -> float | None:
     """Say how long a run with one or several models will take.
 
     Parameters
     ----------
-    settings : Settings
+    settings : RestoreChoices
         What was chosen.
     models : mapping of str to str
         Name of each model to its SHA-256.
@@ -145,14 +145,14 @@ def learn(way: Way, pixels: int, seconds: float) -> None:
         write_json(path, values)
 
 
-def learn_from(record: Mapping[str, Any], settings: Settings, pixels: int) -> None:
+def learn_from(record: Mapping[str, Any], settings: RestoreChoices, pixels: int) -> None:
     """Remember how long a run took, from its record.
 
     Parameters
     ----------
     record : mapping
         Provenance; a lazy result has no time and teaches nothing.
-    settings : Settings
+    settings : RestoreChoices
         What was chosen.
     pixels : int
         Height times width times planes.

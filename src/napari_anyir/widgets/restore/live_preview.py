@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, QTimer
 from napari_anyir.widgets.kit.qt import Signal
 from napari_anyir.widgets.kit.worker import Runner
 from napari_anyir.widgets.layers.blending import blend
-from napari_anyir.widgets.layers.marks import PREVIEW
+from napari_anyir.widgets.layers.layer_origins import PREVIEW
 from napari_anyir.widgets.layers.regions import limit
 from napari_anyir.widgets.layers.viewer import camera
 from napari_anyir.widgets.restore.estimate import learn_from

@@ -43,7 +43,7 @@ from napari_anyir.widgets.restore.restore_job import (
     ALL,
     RECTANGLE,
     WHAT,
-    Settings,
+    RestoreChoices,
     check_layer_axes,
     describe,
 )
@@ -128,9 +128,9 @@ class RestoreForm(QWidget):
             return "There is no model; install the package again."
         return None
 
-    def settings(self) -> Settings:
+    def settings(self) -> RestoreChoices:
         """Arguments of a restoration."""
-        return Settings(
+        return RestoreChoices(
             model=self.model_field.model,
             device=self.device_box.currentText(),
             precision=self.precision_box.currentText(),

@@ -20,10 +20,10 @@ from napari_anyir.widgets.layers import image_layers, regions
 from napari_anyir.widgets.layers.blending import blend
 from napari_anyir.widgets.layers.contrast import slider_range, span
 from napari_anyir.widgets.layers.image_layers import check_layer_axes, describe, placement
+from napari_anyir.widgets.layers.layer_order import manner
 from napari_anyir.widgets.layers.lazy_results import fill_cache
 from napari_anyir.widgets.layers.levels import Change, measure_change
-from napari_anyir.widgets.layers.placing import manner
-from napari_anyir.widgets.restore.choices import ALL, FIELD, PLANE, RECTANGLE, WHAT, Settings
+from napari_anyir.widgets.restore.choices import ALL, FIELD, PLANE, RECTANGLE, WHAT, RestoreChoices
 
 if TYPE_CHECKING:
     from napari.components import Dims
@@ -35,9 +35,9 @@ __all__ = [
     "PLANE",
     "RECTANGLE",
     "WHAT",
+    "RestoreChoices",
     "RestoreJob",
     "Restored",
-    "Settings",
     "check_layer_axes",
     "describe",
     "placement",
@@ -97,7 +97,7 @@ class RestoreJob:
         Its letters.
     region : Region
         What to restore of it.
-    settings : Settings
+    settings : RestoreChoices
         What the user chose.
     source : str
         Name of the layer.
@@ -124,7 +124,7 @@ class RestoreJob:
     data: Any
     axes: str
     region: regions.Region
-    settings: Settings = field(default_factory=Settings)
+    settings: RestoreChoices = field(default_factory=RestoreChoices)
     source: str = "image"
     placement: Mapping[str, Any] = field(default_factory=dict)
     compute: bool = False
@@ -266,7 +266,7 @@ def plan(
     layer: Image,
     axes: str,
     *,
-    settings: Settings | None = None,
+    settings: RestoreChoices | None = None,
     compute: bool = False,
     **part: Unpack[PartChoice],
 ) -> RestoreJob:
@@ -278,7 +278,7 @@ def plan(
         The source; not kept.
     axes : str
         Letters of its array.
-    settings : Settings, optional
+    settings : RestoreChoices, optional
         What the user chose.
     compute : bool
         Whether all planes of a lazy layer are restored at once.
@@ -322,7 +322,7 @@ def plan(
         data=image_layers.pixels(layer),
         axes=letters,
         region=region,
-        settings=settings or Settings(),
+        settings=settings or RestoreChoices(),
         source=layer.name,
         placement={**placement(layer, letters, region), **manner(layer)},
         compute=compute,

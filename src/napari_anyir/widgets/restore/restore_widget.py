@@ -30,7 +30,7 @@ from napari_anyir.widgets.kit.blender import Blender
 from napari_anyir.widgets.kit.job_dock import JobDock
 from napari_anyir.widgets.kit.scrolling import Scrolling
 from napari_anyir.widgets.layers.contrast import widen_slider
-from napari_anyir.widgets.layers.placing import add_above, sums
+from napari_anyir.widgets.layers.layer_order import add_above, sums
 from napari_anyir.widgets.layers.side_by_side import SideBySide
 from napari_anyir.widgets.restore.estimate import learn_from
 from napari_anyir.widgets.restore.live_preview import LivePreview

@@ -14,7 +14,7 @@ from napari_anyir.inference.image_quality import full_scale
 from napari_anyir.widgets.kit.problems import load_torch
 from napari_anyir.widgets.layers import image_layers
 from napari_anyir.widgets.layers.comparison import difference, symmetric_limits
-from napari_anyir.widgets.layers.marks import DIFFERENCE, WHAT_IF
+from napari_anyir.widgets.layers.layer_origins import DIFFERENCE, WHAT_IF
 from napari_anyir.widgets.layers.shown_plane import Intensity, ShownPlane, volume_intensity
 from napari_anyir.widgets.restore.result_script import Origin, reading
 

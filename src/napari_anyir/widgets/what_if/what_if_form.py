@@ -1,4 +1,4 @@
-"""The fields of *What if*, and the changes that they stand for; the trials are in `what_if`."""
+"""The fields of *What if*, and the changes that they stand for; the trials are in `trial_job`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from napari_anyir.widgets.kit.job_dock import JobDock
 from napari_anyir.widgets.kit.layer_box import LayerBox
 from napari_anyir.widgets.kit.layer_pin import PinnedBox
 from napari_anyir.widgets.layers.comparison import check_pair
-from napari_anyir.widgets.layers.marks import WHAT_IF, is_source
+from napari_anyir.widgets.layers.layer_origins import WHAT_IF, is_source
 from napari_anyir.widgets.network.network_chooser import NetworkChooser
 from napari_anyir.widgets.network.part_boxes import PartBoxes
 from napari_anyir.widgets.network.ushape import UShape

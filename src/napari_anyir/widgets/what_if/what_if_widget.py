@@ -1,4 +1,4 @@
-"""*What if*: switch parts of the network off, and see what becomes of the image."""
+"""The dock *What if*: choose changes to the network, run trials, and list what came of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QApplication
 from napari_anyir.widgets.kit import last_choices
 from napari_anyir.widgets.layers import image_layers
 from napari_anyir.widgets.layers.contrast import slider_range, span, widen_slider
-from napari_anyir.widgets.layers.marks import WHAT_IF
+from napari_anyir.widgets.layers.layer_origins import WHAT_IF
 from napari_anyir.widgets.layers.shown_plane import read_shown_plane
 from napari_anyir.widgets.restore.result_script import Origin, origin
 from napari_anyir.widgets.what_if.trial_job import (

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from napari_anyir.widgets.feature_maps.feature_maps_job import ALL, MapLayer
+from napari_anyir.widgets.feature_maps.map_names import map_in_words
 from napari_anyir.widgets.layers.image_layers import unique_name
-from napari_anyir.widgets.layers.marks import INSIDE
+from napari_anyir.widgets.layers.layer_origins import INSIDE
 from napari_anyir.widgets.layers.shown_plane import with_channels
-from napari_anyir.widgets.look_inside.look_job import ALL, MapLayer
-from napari_anyir.widgets.look_inside.map_names import map_in_words
 
 TOGETHER = "together"
 """The part that a layer of all parts is known by."""

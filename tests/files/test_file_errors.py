@@ -17,7 +17,7 @@ import tifffile
 
 from napari_anyir import Cancelled, ImageFileError, ModelError
 from napari_anyir.files import Settings, read_image, restore_files, write_image
-from napari_anyir.files.door import Guarded, reason, sentence, told
+from napari_anyir.files.file_errors import GuardedArray, as_file_error, reason, sentence
 
 GREY = np.arange(32 * 32, dtype=np.uint8).reshape(32, 32)
 
@@ -102,7 +102,7 @@ def test_tags_that_the_format_has_not(tmp_path, tag, value, said):
 )
 def test_every_error_becomes_the_sentence_of_its_file(tmp_path, error):
     path = tmp_path / "a.tif"
-    with pytest.raises(ImageFileError) as caught, told(path):
+    with pytest.raises(ImageFileError) as caught, as_file_error(path):
         raise error
     assert str(caught.value).startswith(f"'{path}' cannot be read: ")
     assert caught.value.__cause__ is error
@@ -115,7 +115,7 @@ def test_every_error_becomes_the_sentence_of_its_file(tmp_path, error):
     "error", [Cancelled("stop"), ModelError("no such model"), KeyboardInterrupt()]
 )
 def test_what_is_not_the_files_fault_passes(tmp_path, error):
-    with pytest.raises(type(error)) as caught, told(tmp_path / "a.tif"):
+    with pytest.raises(type(error)) as caught, as_file_error(tmp_path / "a.tif"):
         raise error
     assert caught.value is error
 
@@ -123,8 +123,8 @@ def test_what_is_not_the_files_fault_passes(tmp_path, error):
 def test_the_source_of_a_lazy_result_keeps_its_own_sentence(tmp_path):
     with (
         pytest.raises(ImageFileError, match=r"a\.npy' cannot be read") as caught,
-        told(tmp_path / "out.tif", "written"),
-        told(tmp_path / "a.npy"),
+        as_file_error(tmp_path / "out.tif", "written"),
+        as_file_error(tmp_path / "a.npy"),
     ):
         raise OSError(5, "Input/output error")
     assert caught.value.path == tmp_path / "a.npy"
@@ -139,7 +139,7 @@ def test_errors_of_blocks_that_are_read_later(tmp_path):
             raise RuntimeError("error during decompression")
 
     with pytest.raises(ImageFileError, match="damaged"):
-        Guarded(Source(), tmp_path / "a.zarr")[0]
+        GuardedArray(Source(), tmp_path / "a.zarr")[0]
 
 
 def test_a_missing_package_is_named():

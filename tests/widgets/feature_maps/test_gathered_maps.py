@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_anyir.widgets.layers.marks import INSIDE
-from napari_anyir.widgets.look_inside import LookInsideWidget
-from napari_anyir.widgets.look_inside.look_job import ALL, PCA, SHOWS, is_inside
+from napari_anyir.widgets.feature_maps import FeatureMapsWidget
+from napari_anyir.widgets.feature_maps.feature_maps_job import ALL, PCA, SHOWS, is_inside
+from napari_anyir.widgets.layers.layer_origins import INSIDE
 
 
 @pytest.fixture
@@ -21,8 +21,8 @@ def viewer() -> ViewerModel:
 
 
 @pytest.fixture
-def widget(qtbot, viewer, finish) -> LookInsideWidget:
-    made = LookInsideWidget(viewer)
+def widget(qtbot, viewer, finish) -> FeatureMapsWidget:
+    made = FeatureMapsWidget(viewer)
     qtbot.addWidget(made)
     made.model_choice.model_box.setCurrentText("nano")
     made.model_choice.device_box.setCurrentText("cpu")

@@ -1,4 +1,4 @@
-"""The fields of *Look inside*, and what they say; what is done with it is in `look_inside`."""
+"""The fields of *Look inside*, and what they say; what is done is in `feature_maps_widget`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
 )
 
+from napari_anyir.widgets.feature_maps.feature_maps_job import ALL, SHOWS
+from napari_anyir.widgets.feature_maps.group_table import GroupTable
 from napari_anyir.widgets.kit.job_dock import JobDock
 from napari_anyir.widgets.kit.layer_box import LayerBox
 from napari_anyir.widgets.kit.layer_pin import PinnedBox
-from napari_anyir.widgets.look_inside.group_table import GroupTable
-from napari_anyir.widgets.look_inside.look_job import ALL, SHOWS
 from napari_anyir.widgets.network.model_structure import PARTS
 from napari_anyir.widgets.network.network_chooser import NetworkChooser
 from napari_anyir.widgets.network.part_boxes import PartBoxes
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 
-class LookForm(JobDock):
+class FeatureMapsForm(JobDock):
     """Fields, buttons and table of *Look inside*.
 
     Parameters

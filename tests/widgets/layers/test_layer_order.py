@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
+from napari_anyir.widgets.layers.layer_order import add_above, manner
 from napari_anyir.widgets.layers.levels import measure_change
-from napari_anyir.widgets.layers.placing import add_above, manner
 from napari_anyir.widgets.layers.side_by_side import SideBySide
 
 MADE_OF_A = {"napari_anyir": {"source": "a"}}

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHeaderView, QTableWidget, QTableWidgetItem, QToolButton, QWidget
 
+from napari_anyir.widgets.feature_maps.feature_maps_job import groups_of, is_inside
+from napari_anyir.widgets.feature_maps.map_names import block_in_words
 from napari_anyir.widgets.kit.qt import Signal
-from napari_anyir.widgets.layers.marks import INSIDE
-from napari_anyir.widgets.look_inside.look_job import groups_of, is_inside
-from napari_anyir.widgets.look_inside.map_names import block_in_words
+from napari_anyir.widgets.layers.layer_origins import INSIDE
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

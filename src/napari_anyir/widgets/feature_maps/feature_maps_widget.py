@@ -1,4 +1,4 @@
-"""*Look inside*: feature maps of chosen blocks as layers over the image."""
+"""The dock *Look inside*: choose blocks and parts, run the network, add their maps as layers."""
 
 from __future__ import annotations
 
@@ -7,16 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
 
-from napari_anyir.widgets.kit import last_choices
-from napari_anyir.widgets.layers.marks import INSIDE
-from napari_anyir.widgets.layers.shown_plane import Intensity, ShownPlane, read_shown_plane
-from napari_anyir.widgets.layers.side_by_side import SideBySide
-from napari_anyir.widgets.look_inside.gathering import TOGETHER, gather, show_place
-from napari_anyir.widgets.look_inside.look_form import LookForm
-from napari_anyir.widgets.look_inside.look_job import (
+from napari_anyir.widgets.feature_maps.feature_maps_form import FeatureMapsForm
+from napari_anyir.widgets.feature_maps.feature_maps_job import (
     ONE,
+    FeatureMapsJob,
     Looked,
-    LookJob,
     free_name,
     groups_of,
     is_inside,
@@ -24,6 +19,11 @@ from napari_anyir.widgets.look_inside.look_job import (
     map_layers,
     update_layer,
 )
+from napari_anyir.widgets.feature_maps.gathered_maps import TOGETHER, gather, show_place
+from napari_anyir.widgets.kit import last_choices
+from napari_anyir.widgets.layers.layer_origins import INSIDE
+from napari_anyir.widgets.layers.shown_plane import Intensity, ShownPlane, read_shown_plane
+from napari_anyir.widgets.layers.side_by_side import SideBySide
 from napari_anyir.widgets.network.model_structure import PARTS
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ DELAY = 300
 """Milliseconds of rest before a moved slider starts a look."""
 
 
-class LookInsideWidget(LookForm):
+class FeatureMapsWidget(FeatureMapsForm):
     """Look inside the network: what its blocks show for the plane in view.
 
     Parameters
@@ -47,8 +47,8 @@ class LookInsideWidget(LookForm):
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__(napari_viewer)
-        self._job: LookJob | None = None
-        self._last: LookJob | None = None
+        self._job: FeatureMapsJob | None = None
+        self._last: FeatureMapsJob | None = None
         self._volume: tuple[ShownPlane, Intensity] | None = None
         self._watched: Any = None
         self._again = False
@@ -98,7 +98,7 @@ class LookInsideWidget(LookForm):
             return
         last_choices.save(SECTION, self.values())
         self._look(
-            LookJob(
+            FeatureMapsJob(
                 plane,
                 self.ushape.chosen,
                 self.parts,
@@ -121,7 +121,7 @@ class LookInsideWidget(LookForm):
         self.timer.stop()
         super().cancel()
 
-    def _look(self, job: LookJob) -> None:
+    def _look(self, job: FeatureMapsJob) -> None:
         known = self._volume
         if known is not None and known[0].data is job.plane.data:
             job = replace(job, intensity=known[1])
@@ -158,7 +158,7 @@ class LookInsideWidget(LookForm):
         if not plane.same(last.plane) or self._volume is None:
             self._look(replace(last, plane=plane, blocks=blocks, intensity="auto"))
 
-    def _layer_of(self, job: LookJob) -> Any:
+    def _layer_of(self, job: FeatureMapsJob) -> Any:
         tag = job.plane.tag
         return next((x for x in self._viewer.layers if str(x.unique_id) == tag), None)
 
@@ -187,7 +187,7 @@ class LookInsideWidget(LookForm):
         text = f"{count} {'map' if count == 1 else 'maps'} in {looked.seconds:.1f} s."
         self.status_label.setText(" ".join([text, *looked.notes]))
 
-    def _show_maps(self, job: LookJob, looked: Looked) -> None:
+    def _show_maps(self, job: FeatureMapsJob, looked: Looked) -> None:
         layers = self._viewer.layers
         there = {key_of(layer): layer for layer in layers if is_inside(layer)}
         active, point = layers.selection.active, self._viewer.dims.point

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from napari_anyir.lazy_names import names_from
 
 if TYPE_CHECKING:
-    from napari_anyir.widgets.look_inside.look_inside_widget import LookInsideWidget
+    from napari_anyir.widgets.feature_maps.feature_maps_widget import FeatureMapsWidget
 
-__all__ = ["LookInsideWidget"]
+__all__ = ["FeatureMapsWidget"]
 
-__getattr__ = names_from(__name__, {"LookInsideWidget": "look_inside_widget"})
+__getattr__ = names_from(__name__, {"FeatureMapsWidget": "feature_maps_widget"})

@@ -10,13 +10,13 @@ import pytest
 from napari.components import ViewerModel
 
 import napari_anyir
+from napari_anyir.widgets.feature_maps import FeatureMapsWidget
+from napari_anyir.widgets.feature_maps.feature_maps_job import ALL, ONE, PCA, SHOWS, is_inside
+from napari_anyir.widgets.feature_maps.feature_maps_widget import SECTION
+from napari_anyir.widgets.feature_maps.map_names import block_in_words
 from napari_anyir.widgets.kit import last_choices
-from napari_anyir.widgets.layers.marks import INSIDE
+from napari_anyir.widgets.layers.layer_origins import INSIDE
 from napari_anyir.widgets.layers.viewer import camera, grid
-from napari_anyir.widgets.look_inside import LookInsideWidget
-from napari_anyir.widgets.look_inside.look_inside_widget import SECTION
-from napari_anyir.widgets.look_inside.look_job import ALL, ONE, PCA, SHOWS, is_inside
-from napari_anyir.widgets.look_inside.map_names import block_in_words
 
 RNG = np.random.default_rng(0)
 
@@ -41,8 +41,8 @@ def viewer() -> ViewerModel:
 
 
 @pytest.fixture
-def widget(qtbot, viewer, remembered) -> LookInsideWidget:
-    made = LookInsideWidget(viewer)
+def widget(qtbot, viewer, remembered) -> FeatureMapsWidget:
+    made = FeatureMapsWidget(viewer)
     qtbot.addWidget(made)
     made.timer.setInterval(20)
     made.gather_box.setChecked(False)
@@ -52,7 +52,7 @@ def widget(qtbot, viewer, remembered) -> LookInsideWidget:
     return made
 
 
-def run(widget: LookInsideWidget, finish) -> None:
+def run(widget: FeatureMapsWidget, finish) -> None:
     widget.run_button.click()
     finish(widget.runner)
 
@@ -61,7 +61,7 @@ def maps(viewer: ViewerModel) -> list:
     return [layer for layer in viewer.layers if is_inside(layer)]
 
 
-def show(widget: LookInsideWidget, how: str) -> None:
+def show(widget: FeatureMapsWidget, how: str) -> None:
     widget.show_box.setCurrentIndex(list(SHOWS).index(how))
 
 
@@ -299,7 +299,7 @@ def test_choices_are_remembered(widget, viewer, finish, remembered, qtbot) -> No
     widget.follow_box.setChecked(False)
     run(widget, finish)
     assert remembered[SECTION]["blocks"] == "encoder1.0 latent.0"
-    again = LookInsideWidget(viewer)
+    again = FeatureMapsWidget(viewer)
     qtbot.addWidget(again)
     assert again.ushape.chosen == ("encoder1.0", "latent.0")
     assert again.parts == ("alpha", "fused")
@@ -314,7 +314,7 @@ def test_a_model_without_a_card_is_read_in_a_thread(qtbot, viewer, remembered, f
 
     bare = ModelCard("nano", find_model("nano").file)
     monkeypatch.setattr(network_chooser, "list_models", lambda: [bare])
-    made = LookInsideWidget(viewer)
+    made = FeatureMapsWidget(viewer)
     qtbot.addWidget(made)
     assert made.ushape.structure is None
     assert not made.run_button.isEnabled()

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from napari_anyir.widgets.analyses import AnalysesWidget
-from napari_anyir.widgets.look_inside import LookInsideWidget
-from napari_anyir.widgets.look_inside.look_job import is_inside
+from napari_anyir.widgets.feature_maps import FeatureMapsWidget
+from napari_anyir.widgets.feature_maps.feature_maps_job import is_inside
 from napari_anyir.widgets.what_if import WhatIfWidget
 
 pytestmark = pytest.mark.window
 
 DOCKS = {
-    "Look inside (DAB feature maps)": LookInsideWidget,
+    "Look inside (DAB feature maps)": FeatureMapsWidget,
     "What if (switch parts off)": WhatIfWidget,
     "Analyses (the paper's figures)": AnalysesWidget,
 }

@@ -17,20 +17,20 @@ from napari_anyir.inference.inside.network_parts import block_scales, shown_part
 from napari_anyir.model import VARIANTS, AnyIR, AnyIRConfig
 from napari_anyir.model.config import PARTS as NETWORK_PARTS
 from napari_anyir.weights import ModelCard
-from napari_anyir.widgets.layers.marks import INSIDE
-from napari_anyir.widgets.layers.shown_plane import read_shown_plane, volume_intensity
-from napari_anyir.widgets.look_inside import look_job
-from napari_anyir.widgets.look_inside.look_job import (
+from napari_anyir.widgets.feature_maps import feature_maps_job
+from napari_anyir.widgets.feature_maps.feature_maps_job import (
     ALL,
     MEAN,
     ONE,
     PCA,
     STRONGEST,
-    LookJob,
+    FeatureMapsJob,
     groups_of,
     map_layers,
     update_layer,
 )
+from napari_anyir.widgets.layers.layer_origins import INSIDE
+from napari_anyir.widgets.layers.shown_plane import read_shown_plane, volume_intensity
 from napari_anyir.widgets.network.model_structure import (
     PARTS,
     Structure,
@@ -289,7 +289,7 @@ def test_of_several_scales_the_finest_is_seen() -> None:
     np.testing.assert_allclose(plane.overlay(8, 3.5)["translate"], (1.75, 1.75))
 
 
-@pytest.mark.parametrize("name", ["look_inside", "what_if", "analyses"])
+@pytest.mark.parametrize("name", ["feature_maps", "what_if", "analyses"])
 def test_importing_a_dock_imports_no_torch(run_python, name: str) -> None:
     code = (
         f"import sys; import napari_anyir.widgets.{name}.{name}_widget; "
@@ -303,7 +303,7 @@ def test_importing_a_dock_imports_no_torch(run_python, name: str) -> None:
 
 def look(layer, viewer, show=MEAN, blocks=("encoder1.0", "latent.2"), parts=("alpha", "fused")):
     plane = read_shown_plane(layer, viewer.dims)
-    job = LookJob(plane, tuple(blocks), tuple(parts), show, 4, "nano", "cpu")
+    job = FeatureMapsJob(plane, tuple(blocks), tuple(parts), show, 4, "nano", "cpu")
     return job, job(None, None)
 
 
@@ -379,11 +379,11 @@ def test_a_channel_that_is_not_there_is_told() -> None:
     viewer = ViewerModel()
     layer = viewer.add_image(RNG.random((16, 16)))
     plane = read_shown_plane(layer, viewer.dims)
-    job = LookJob(plane, ("encoder1.0",), ("alpha", "fused"), ONE, 10, "nano", "cpu")
+    job = FeatureMapsJob(plane, ("encoder1.0",), ("alpha", "fused"), ONE, 10, "nano", "cpu")
     looked = job(None, None)
     assert list(looked.maps) == [("encoder1.0", "fused")]
     assert looked.notes == ("alpha of encoder1.0 has 8 channels, so no channel 10.",)
-    job = LookJob(plane, ("encoder1.0",), ("alpha",), ONE, 10, "nano", "cpu")
+    job = FeatureMapsJob(plane, ("encoder1.0",), ("alpha",), ONE, 10, "nano", "cpu")
     with pytest.raises(ValueError, match=r"so no channel 10\. Choose a smaller number"):
         job(None, None)
 
@@ -396,8 +396,8 @@ def test_what_would_not_fit_is_refused_before_the_image_is_read(monkeypatch) -> 
     layer = viewer.add_image(np.zeros((300, 300), np.uint8))
     plane = read_shown_plane(layer, viewer.dims)
     read: list[object] = []
-    monkeypatch.setattr(look_job, "volume_intensity", lambda *a: read.append(a))
-    job = LookJob(plane, ("encoder1.0",), ("alpha",), ALL, 0, "nano", "cpu")
+    monkeypatch.setattr(feature_maps_job, "volume_intensity", lambda *a: read.append(a))
+    job = FeatureMapsJob(plane, ("encoder1.0",), ("alpha",), ALL, 0, "nano", "cpu")
     with pytest.raises(ValueError, match="are free; show 'Mean absolute value', choose fewer"):
         job(None, None)
     assert not read
@@ -409,7 +409,7 @@ def test_cancel_stops_a_look() -> None:
     plane = read_shown_plane(layer, viewer.dims)
     cancel = threading.Event()
     cancel.set()
-    job = LookJob(plane, ("encoder1.0",), ("alpha",), MEAN, 0, "nano", "cpu")
+    job = FeatureMapsJob(plane, ("encoder1.0",), ("alpha",), MEAN, 0, "nano", "cpu")
     with pytest.raises(Cancelled):
         job(None, cancel)
 

@@ -9,7 +9,7 @@ from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
 
 
-class Leaving(QObject):
+class DockLife(QObject):
     """Sends a widget its close event once it is no longer in a dock.
 
     The cross in a dock's title takes the widget out of the dock and forgets it: there is no close
@@ -30,7 +30,7 @@ class Leaving(QObject):
     ...     def closeEvent(self, event):
     ...         self.closed = True
     >>> dock, widget = QWidget(), Told()
-    >>> leaving = Leaving(widget)
+    >>> leaving = DockLife(widget)
     >>> widget.setParent(dock)
     >>> widget.setParent(None)
     >>> application.processEvents()
@@ -94,7 +94,7 @@ def share_place(widget: Any) -> None:
             and other.isVisible()
             and not other.isFloating()
             and window.dockWidgetArea(other) == area
-            and other.findChild(Leaving) is not None
+            and other.findChild(DockLife) is not None
         ]
         if not others:
             return

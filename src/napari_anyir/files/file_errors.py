@@ -1,4 +1,4 @@
-"""The one door to files: whatever goes wrong behind it becomes one sentence with the file's name.
+"""Errors of files: whatever goes wrong with one becomes one sentence with its name.
 
 Readers and writers, and the libraries below them, may raise what they like. Nobody keeps a list of
 what a library raises at damaged files, because no such list is ever complete.
@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from napari_anyir.errors import Cancelled, ImageFileError, ModelError
 
-__all__ = ["Guarded", "is_regular", "is_there", "reason", "sentence", "told"]
+__all__ = ["GuardedArray", "as_file_error", "is_regular", "is_there", "reason", "sentence"]
 
 _LONGEST = 240  # characters of a library's message
 
 
 @contextmanager
-def told(path: Path, what: str = "read") -> Iterator[None]:
+def as_file_error(path: Path, what: str = "read") -> Iterator[None]:
     """Turn every error of reading or writing a file into `ImageFileError` with its path.
 
     What is not the file's fault passes: `ModelError`, `Cancelled`, and the error of another file
@@ -42,7 +42,7 @@ def told(path: Path, what: str = "read") -> Iterator[None]:
 
     Examples
     --------
-    >>> with told(Path("a.tif")):
+    >>> with as_file_error(Path("a.tif")):
     ...     raise KeyError("ImageWidth")
     Traceback (most recent call last):
     ...
@@ -52,7 +52,7 @@ def told(path: Path, what: str = "read") -> Iterator[None]:
         yield
     except (Cancelled, ModelError):
         raise
-    except Exception as error:  # the door; see the module's first lines
+    except Exception as error:  # see the module's first lines
         if isinstance(error, ImageFileError) and error.path is not None:
             raise
         raise ImageFileError(f"'{path}' cannot be {what}: {reason(error, what)}.", path) from error
@@ -136,7 +136,7 @@ def _first_line(error: BaseException) -> str:
     return line if len(line) <= longest else line[:longest] + "..."
 
 
-class Guarded:
+class GuardedArray:
     """A source of lazy pixels whose errors, which come when blocks are read, are told as well.
 
     Parameters
@@ -148,7 +148,7 @@ class Guarded:
 
     Examples
     --------
-    >>> guarded = Guarded(np.arange(6).reshape(2, 3), Path("a.npy"))
+    >>> guarded = GuardedArray(np.arange(6).reshape(2, 3), Path("a.npy"))
     >>> guarded[1].tolist(), guarded.shape
     ([3, 4, 5], (2, 3))
     """
@@ -161,7 +161,7 @@ class Guarded:
         self.ndim = len(self.shape)
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
-        with told(self.path):
+        with as_file_error(self.path):
             return np.asarray(self.source[index])
 
 

@@ -26,7 +26,7 @@ def watched(observer: BlockObserver | None, watch: Watch) -> BlockObserver:
     Examples
     --------
     >>> import torch
-    >>> from napari_anyir.inference.inside.watching import watched
+    >>> from napari_anyir.inference.inside.progress_observer import watched
     >>> from napari_anyir.model import build_model
     >>> from napari_anyir.progress import Watch
     >>> watch = Watch(15)

@@ -21,7 +21,7 @@ Tell = Callable[..., None]
 """``tell(event, **values)``."""
 
 
-class Telling(Callback):
+class EventCallback(Callback):
     """Tell progress, and the held-out crops at the start and at an early end.
 
     Parameters

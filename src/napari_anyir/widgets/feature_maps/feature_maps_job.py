@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_anyir.widgets.feature_maps.map_names import block_in_words, map_in_words
 from napari_anyir.widgets.kit.problems import load_torch
 from napari_anyir.widgets.layers import image_layers
 from napari_anyir.widgets.layers.comparison import symmetric_limits
-from napari_anyir.widgets.layers.marks import INSIDE
+from napari_anyir.widgets.layers.layer_origins import INSIDE
 from napari_anyir.widgets.layers.shown_plane import Intensity, ShownPlane, volume_intensity
-from napari_anyir.widgets.look_inside.map_names import block_in_words, map_in_words
 
 if TYPE_CHECKING:
     from napari_anyir.inference import FeatureMap
@@ -57,7 +57,7 @@ class Looked:
 
 
 @dataclass(frozen=True)
-class LookJob:
+class FeatureMapsJob:
     """Everything that a look needs, and nothing of napari.
 
     Parameters
@@ -210,12 +210,12 @@ class MapLayer:
     key: tuple[str, str, str]
 
 
-def map_layers(job: LookJob, looked: Looked) -> list[MapLayer]:
+def map_layers(job: FeatureMapsJob, looked: Looked) -> list[MapLayer]:
     """Make layers of the maps, each lying over what it was computed from.
 
     Parameters
     ----------
-    job : LookJob
+    job : FeatureMapsJob
         What was asked for.
     looked : Looked
         What came out.

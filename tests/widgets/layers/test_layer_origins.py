@@ -10,8 +10,14 @@ from napari_anyir.widgets.analyses import AnalysesWidget
 from napari_anyir.widgets.compare import CompareWidget
 from napari_anyir.widgets.compare.compare_widget import WIPE
 from napari_anyir.widgets.degrade import DegradeWidget
-from napari_anyir.widgets.layers.marks import DIFFERENCE, INSIDE, PREVIEW, WHAT_IF, is_source
-from napari_anyir.widgets.look_inside import LookInsideWidget
+from napari_anyir.widgets.feature_maps import FeatureMapsWidget
+from napari_anyir.widgets.layers.layer_origins import (
+    DIFFERENCE,
+    INSIDE,
+    PREVIEW,
+    WHAT_IF,
+    is_source,
+)
 from napari_anyir.widgets.restore import RestoreWidget
 from napari_anyir.widgets.what_if import WhatIfWidget
 
@@ -58,7 +64,7 @@ def boxes(widget) -> list:
         (RestoreWidget, set()),
         (CompareWidget, set()),
         (DegradeWidget, set()),
-        (LookInsideWidget, set()),
+        (FeatureMapsWidget, set()),
         (AnalysesWidget, set()),
         (WhatIfWidget, {"trial"}),  # the next trial renews it
     ],

@@ -45,7 +45,7 @@ class Methods:
 
     Examples
     --------
-    >>> from napari_anyir.training.evaluation.working import Methods
+    >>> from napari_anyir.training.evaluation.restorers import Methods
     >>> list(Methods("nano", classical=True).restorers())
     ['output', 'wavelet', 'bilateral']
     """
@@ -76,7 +76,7 @@ class Methods:
         return {OUTPUT: output} | (classical() if self.classical else {})
 
 
-def results_of(
+def restored_by(
     image: Image | Deep, restorers: Mapping[str, Restorer], rounding: str
 ) -> Iterator[Result]:
     """Restore an image by every method.
@@ -105,18 +105,18 @@ def results_of(
             yield method, as_measured(output, rounding), seconds
 
 
-def work_here(restorers: Mapping[str, Restorer], rounding: str) -> Work:
+def restore_here(restorers: Mapping[str, Restorer], rounding: str) -> Work:
     """Restore in this process, one image after the other."""
 
     def work(examples: Iterable[Example]) -> Iterator[tuple[Example, Iterable[Result]]]:
         for example in examples:
-            yield example, results_of(example.degraded, restorers, rounding)
+            yield example, restored_by(example.degraded, restorers, rounding)
 
     return work
 
 
 @contextmanager
-def cluster_work(address: str, methods: Methods, rounding: str) -> Iterator[Work]:
+def restore_on_cluster(address: str, methods: Methods, rounding: str) -> Iterator[Work]:
     """Restore on the workers of a cluster; a few images per worker are on their way at a time.
 
     Parameters
@@ -126,7 +126,7 @@ def cluster_work(address: str, methods: Methods, rounding: str) -> Iterator[Work
     methods : Methods
         What restores.
     rounding : str
-        As for `results_of`.
+        As for `restored_by`.
 
     Raises
     ------
@@ -157,4 +157,4 @@ def _hash_of(model: str) -> str:
 
 def _restore_there(image: Image | Deep, methods: Methods, rounding: str) -> list[Result]:
     with one_at_a_time():
-        return list(results_of(image, methods.restorers(), rounding))
+        return list(restored_by(image, methods.restorers(), rounding))
