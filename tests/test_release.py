@@ -84,6 +84,30 @@ def test_a_copy_without_git_has_a_version(repository: Path, tmp_path: Path) -> N
     assert Version(version_of(tmp_path)) < Version("0.1.0")
 
 
+@pytest.mark.parametrize(("tag", "later"), [(None, False), ("v0.2.0", False), ("v0.2.0", True)])
+def test_an_archive_has_the_version_of_its_tag_or_one_before_the_first(
+    repository: Path, clone: Path, tmp_path_factory: pytest.TempPathFactory, tag: str, later: bool
+) -> None:
+    for name in (".git_archival.txt", ".gitattributes"):
+        if not (repository / name).is_file():
+            pytest.skip(f"{name} is not in the source archive")
+        shutil.copy(repository / name, clone)
+    git(clone, "add", ".")
+    commit(clone, "Let archives tell")
+    if tag:
+        git(clone, "tag", tag)
+    if later:
+        commit(clone, "Go on")
+    archive = tmp_path_factory.mktemp("archive")
+    git(clone, "archive", "--output", str(archive / "a.zip"), "HEAD")
+    shutil.unpack_archive(archive / "a.zip", archive)
+    found = Version(version_of(archive))
+    if tag is None:
+        assert found == Version("0.1.0.dev0")
+    else:
+        assert found == Version("0.2.0") if not later else found > Version("0.2.0")
+
+
 # --- metadata that agree --------------------------------------------------------------------------
 
 
