@@ -4,7 +4,7 @@ Run on a screen of at least 1366 x 768, for instance::
 
     xvfb-run -a -s "-screen 0 1366x768x24" python docs/screenshots.py
 
-Pictures go to docs/images/, or to the folder that ``--folder`` names; ``--only look_inside`` makes
+Pictures go to docs/images/, or to the folder that ``--folder`` names; ``--only feature_maps`` makes
 those of one function alone. The dock of the analyses saves each of its figures as well.
 """
 
@@ -51,8 +51,20 @@ def open_viewer(sample: str) -> napari.Viewer:
     return viewer
 
 
+def open_dock(viewer: napari.Viewer, name: str):
+    """Open a dock as the menu does, which titles it with what the plugin is called there."""
+    from napari._app_model import get_app_model
+    from npe2 import PluginManager
+
+    manifest = PluginManager.instance().get_manifest(PLUGIN)
+    (command,) = (w.command for w in manifest.contributions.widgets if w.display_name == name)
+    get_app_model().commands.execute_command(command).result()
+    dock = viewer.window._wrapped_dock_widgets[f"{name} ({manifest.display_name})"]
+    return dock.inner_widget()
+
+
 def restored(viewer: napari.Viewer, sample: str):
-    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Restore image")
+    widget = open_dock(viewer, "Restore image")
     wait(lambda: not widget.form._probe.running)
     widget.form.layer_box.choose(viewer.layers[sample])
     widget.run()
@@ -80,7 +92,7 @@ def window(folder: Path) -> None:
 
 def preview(folder: Path) -> None:
     viewer = open_viewer("micrograph")
-    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Restore image")
+    widget = open_dock(viewer, "Restore image")
     wait(lambda: not widget.form._probe.running)
     widget.form.layer_box.choose(viewer.layers["micrograph"])
     widget.preview_box.setChecked(True)
@@ -93,7 +105,7 @@ def compare(folder: Path) -> None:
     viewer = open_viewer("noise")
     restored(viewer, "noise")
     viewer.window.remove_dock_widget("all")
-    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Compare layers")
+    widget = open_dock(viewer, "Compare layers")
     wait(lambda: not widget.runner.running)
     widget.set_mode("&Wipe")
     save(viewer, folder, "compare-wipe")
@@ -108,7 +120,7 @@ def compare(folder: Path) -> None:
 
 def degrade(folder: Path) -> None:
     viewer = open_viewer("rain")
-    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Degrade image")
+    widget = open_dock(viewer, "Degrade image")
     wait(lambda: bool(widget._kinds))
     viewer.layers["rain"].visible = False  # it would lie above the result
     viewer.layers["rain (clean)"].visible = True  # results are as visible as their source
@@ -130,7 +142,7 @@ def folder(images: Path) -> None:
             shutil.copy(FOLDER / SAMPLES[key].degraded, raw)
         (raw / "broken.tif").write_bytes(b"no image")
         viewer = open_viewer("haze")
-        _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Restore a folder")
+        widget = open_dock(viewer, "Restore a folder")
         wait(lambda: not widget._probe.running)
         widget.input_field.edit.setText(str(raw))
         widget.output_field.edit.setText(str(Path(place) / "restored"))
@@ -142,7 +154,7 @@ def folder(images: Path) -> None:
 
 def learn(folder: Path) -> None:
     viewer = open_viewer("micrograph")
-    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Learn my noise")
+    widget = open_dock(viewer, "Learn my noise")
     for layer in viewer.layers:
         widget.form.layer_list.tick(layer, layer.name == "micrograph")
     widget.form.model_box.setCurrentText("nano")
@@ -155,9 +167,9 @@ def learn(folder: Path) -> None:
     viewer.close()
 
 
-def look_inside(folder: Path) -> None:
+def feature_maps(folder: Path) -> None:
     viewer = open_viewer("rain")
-    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Look inside (DAB feature maps)")
+    widget = open_dock(viewer, "Look inside (DAB feature maps)")
     wait(lambda: not widget.model_choice._probe.running)
     widget.layer_box.choose(viewer.layers["rain"])
     widget.ushape.choose(["encoder1.0", "latent.1", "decoder1.0"])
@@ -181,7 +193,7 @@ def look_inside(folder: Path) -> None:
 
 def what_if(folder: Path) -> None:
     viewer = open_viewer("noise")
-    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "What if (switch parts off)")
+    widget = open_dock(viewer, "What if (switch parts off)")
     wait(lambda: not widget.model_choice._probe.running)
     widget.layer_box.choose(viewer.layers["noise"])
     for name, box in widget.part_boxes.items():
@@ -205,7 +217,7 @@ def analyses(folder: Path) -> None:
         "contact_sheet": ["encoder1.0", "encoder3.0", "latent.1", "decoder2.0", "decoder1.0"],
     }
     viewer = open_viewer("rain")
-    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Analyses (the paper's figures)")
+    widget = open_dock(viewer, "Analyses (the paper's figures)")
     wait(lambda: not widget.model_choice._probe.running)
     widget.layer_box.choose(viewer.layers["rain"])
     for index, kind in enumerate(KINDS):
@@ -232,7 +244,7 @@ def main() -> None:
             degrade,
             folder,
             learn,
-            look_inside,
+            feature_maps,
             what_if,
             analyses,
         )
