@@ -37,7 +37,7 @@ def test_tiffs_hold_the_maps_and_say_where_they_lie(photo: Path, tmp_path: Path)
     out = tmp_path / "out"
     result = run(photo, "-o", out, "--block", "latent.*", "--reduce", "none", "--no-sheet")
     assert result.exit_code == 0, result.output
-    assert "18 maps of 3 blocks in" in result.output
+    assert "18 maps of 3 blocks of nano in" in result.output
     parts = ["alpha", "beta", "gamma", "attention", "gated", "fused"]
     maps = napari_anyir.feature_maps(PHOTO, "latent.*", parts, model="nano")
     files = {path.name for path in out.glob("*.tif")}

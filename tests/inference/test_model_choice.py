@@ -10,7 +10,7 @@ import napari_anyir
 from napari_anyir.files import read_image, write_image
 from napari_anyir.files.batch import restore_files
 from napari_anyir.files.batch_settings import Settings
-from napari_anyir.inference import restore_with_record
+from napari_anyir.inference import gate_numbers, restore_with_record
 from napari_anyir.inference.model_choice import choose_model
 from napari_anyir.weights import list_models
 
@@ -65,3 +65,26 @@ def test_a_batch_chooses_for_each_file_and_skips_what_is_there(tmp_path):
     assert {status.state for status in again} == {"skipped"}
     expected = napari_anyir.restore(read_image(tmp_path / "in" / "a.tif").array)
     np.testing.assert_array_equal(read_image(tmp_path / "out" / "a.tif").array, expected)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "model"),
+    [
+        ((19, 26, 3), np.uint8, FIRST),
+        ((19, 26), np.uint8, "denoise"),
+        ((2, 19, 26), "u2", "denoise"),
+    ],
+)
+def test_feature_maps_are_of_the_network_that_would_restore(shape, dtype, model):
+    image = np.random.default_rng(0).integers(0, 200, shape).astype(dtype)
+    _, record = restore_with_record(image)
+    where = {"blocks": "latent.0", "index": None if shape[0] == 19 else 1}
+    (found,) = napari_anyir.feature_maps(image, parts="fused", **where).values()
+    assert (found.model, found.chosen) == (record.model, record.chosen)
+    assert found.model == model
+    (named,) = napari_anyir.feature_maps(image, parts="fused", model=model, **where).values()
+    np.testing.assert_array_equal(found.array, named.array)
+    assert (named.model, named.chosen) == (model, None)
+    (number,) = gate_numbers(image, **where)
+    assert (number.model, number.chosen) == (record.model, record.chosen)
+    np.testing.assert_array_equal(number.tau_adj, named.tau_adj)

@@ -25,7 +25,8 @@ def describe(found: FeatureMap) -> dict[str, Any]:
     Returns
     -------
     dict
-        Block, part, scale and offset in image pixels, channels, reduction, tau_adj and lambda.
+        Block, part, scale and offset in image pixels, channels, reduction, tau_adj, lambda, and the
+        model with the reason where the kind of the image chose it.
 
     Examples
     --------
@@ -44,6 +45,8 @@ def describe(found: FeatureMap) -> dict[str, Any]:
         "reduce": found.reduce,
         "tau_adj": [round(float(value), 7) for value in found.tau_adj],
         "lambda": found.lam,
+        "model": found.model,
+        "chosen": found.chosen,
     }
 
 

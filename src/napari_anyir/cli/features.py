@@ -123,7 +123,7 @@ def features(
         maps = feature_maps(
             file.array,
             wanted.blocks or None,
-            wanted.parts or _default_parts(how.model),
+            wanted.parts or _default_parts(how.model, file.array, options["axes"]),
             reduce=reduce,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
             **options,
@@ -134,7 +134,7 @@ def features(
     else:
         shared = {
             "image": image.name,
-            "model": how.model,
+            "model": found[0].model,
             "interventions": [str(c) for c in changes],
         }
         write_zarr(output / "maps.zarr", found, shared)
@@ -144,18 +144,23 @@ def features(
         plane = _plane(file.array, options["axes"], position)
         _draw(output / "sheet.png", maps, plane, reduce or "mean_abs")
     count = len(by_block)
+    model, why = found[0].model, f", because {found[0].chosen}" if found[0].chosen else ""
     typer.echo(
-        f"{len(found)} maps of {count} {'block' if count == 1 else 'blocks'} in {shown(output)}"
+        f"{len(found)} maps of {count} {'block' if count == 1 else 'blocks'} of {model} in "
+        f"{shown(output)}{why}"
     )
 
 
-def _default_parts(model: str) -> list[str]:
-    """Rows of Fig. 15, as far as the network has them."""
+def _default_parts(model: str, array: Any, axes: str | None) -> list[str]:
+    """Rows of Fig. 15, as far as the network that serves the image has them."""
     from napari_anyir.analysis.contact_sheet import ROWS
+    from napari_anyir.inference.arrays.opening import make_layout
     from napari_anyir.inference.inside.network_parts import shown_parts
+    from napari_anyir.inference.model_choice import choose_model
     from napari_anyir.inference.models import get_model
 
-    there = shown_parts(get_model(model).anyir.config)
+    choice = choose_model(model, array.dtype, colour=make_layout(array, axes).colour)
+    there = shown_parts(get_model(choice.model).anyir.config)
     return [part for part in ROWS if part in there]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
@@ -35,9 +36,11 @@ from napari_anyir.inference.inside.collecting import (
 )
 from napari_anyir.inference.inside.interventions import Intervention, make_observer
 from napari_anyir.inference.inside.network_parts import choose_blocks, choose_parts, shown_parts
-from napari_anyir.inference.models import get_model
+from napari_anyir.inference.model_choice import choose_model
+from napari_anyir.inference.models import LoadedModel, get_model
 from napari_anyir.keywords import check_keywords
 from napari_anyir.progress import Cancel, Progress
+from napari_anyir.weights import DEFAULT
 
 if TYPE_CHECKING:
     from napari_anyir.model import AnyIR
@@ -103,7 +106,8 @@ def feature_maps(
     index : int or sequence of int, optional
         Which plane of a stack: one number for each axis that is not Y, X or S, in their order.
     model, device, precision, intensity
-        As for `napari_anyir.restore`; the intensities of a stack are mapped as a whole.
+        As for `napari_anyir.restore`: where no model is named, the kind of the image chooses one,
+        and each map says which and why. The intensities of a stack are mapped as a whole.
     reduce : {"mean_abs", "strongest", "pca"}, optional
         Make a picture of each map as soon as it is there, so that little memory is needed: the mean
         absolute value, the strongest channel, or three principal components as red, green, blue.
@@ -144,7 +148,8 @@ def feature_maps(
     [(8, 15, 21), (24, 15, 21)]
     """
     reduce = check_reduction(reduce)
-    loaded = get_model(model)
+    intensity = check_intensity(intensity)
+    image, layout, loaded, why = _open(image, axes, model)
     network = loaded.anyir
     chosen = choose_blocks(network, blocks)
     if parts is None:
@@ -154,7 +159,7 @@ def feature_maps(
     else:
         shown = choose_parts(network, parts)
     changes = _check_changes(network, interventions)
-    plane = _take_plane(image, axes, index, intensity, loaded.name)
+    plane = _take_plane(image, layout, index, for_model(intensity, loaded.name))
     height, width = plane.shape[-2:]
     kept = maps_bytes(map_shapes(network, height, width, chosen, shown, reduce).values())
     remedy = "name fewer blocks or parts, or give a smaller part of the image"
@@ -164,7 +169,7 @@ def feature_maps(
     _check_memory(network, plane, placement, kept, remedy)
     request = MapRequest(chosen, shown, reduce, changes)
     maps, _ = collect(network, plane, request, placement, progress=progress, cancel=cancel)
-    return maps
+    return {key: replace(found, model=loaded.name, chosen=why) for key, found in maps.items()}
 
 
 @own_state()
@@ -205,21 +210,28 @@ def gate_numbers(
     ['encoder1.0', 'encoder2.0']
     """
     check_keywords("gate_numbers", choices, PassChoices)
-    loaded = get_model(choices.get("model", "default"))
+    intensity = check_intensity(choices.get("intensity", "auto"))
+    model = choices.get("model", DEFAULT)
+    image, layout, loaded, why = _open(image, choices.get("axes"), model)
     network = loaded.anyir
     chosen = choose_blocks(network, blocks)
     changes = _check_changes(network, choices.get("interventions", ()))
-    plane = _take_plane(
-        image,
-        choices.get("axes"),
-        choices.get("index"),
-        choices.get("intensity", "auto"),
-        loaded.name,
-    )
+    plane = _take_plane(image, layout, choices.get("index"), for_model(intensity, loaded.name))
     placement = _place(choices.get("device", "auto"), choices.get("precision", "auto"))
     request = MapRequest(chosen, interventions=changes)
     _, numbers = collect(network, plane, request, placement, progress=progress, cancel=cancel)
-    return numbers
+    return [replace(number, model=loaded.name, chosen=why) for number in numbers]
+
+
+def _open(
+    image: Any, axes: str | None, model: str | Path | AnyIR
+) -> tuple[Any, Layout, LoadedModel, str | None]:
+    """Take an image, and the model that is named or that the kind of the image chooses."""
+    image = as_array(image)
+    check_dtype(image.dtype)
+    layout = make_layout(image, axes)
+    choice = choose_model(model, image.dtype, colour=layout.colour)
+    return image, layout, get_model(choice.model), choice.reason
 
 
 def _check_changes(
@@ -232,24 +244,16 @@ def _check_changes(
 
 
 def _take_plane(
-    image: Any,
-    axes: str | None,
-    index: int | Sequence[int] | None,
-    intensity: Intensity,
-    model: str,
+    image: Any, layout: Layout, index: int | Sequence[int] | None, intensity: Intensity
 ) -> Tensor:
     """Return the plane as (1, 3, H, W) float32 in the network's range."""
-    image = as_array(image)
-    checked = for_model(check_intensity(intensity), model)
-    check_dtype(image.dtype)
-    layout = make_layout(image, axes)
     position = _position(layout, index)
     if not math.prod(layout.shape):
         raise ValueError(
             f"The image has no pixels ({' x '.join(map(str, layout.shape))}); give one of at least "
             "1 x 1."
         )
-    mapping = find_range(image, layout, checked)
+    mapping = find_range(image, layout, intensity)
     plane = to_network(read_plane(image, layout, position), mapping)
     return torch.from_numpy(plane)[None]
 

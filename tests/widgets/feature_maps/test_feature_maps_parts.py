@@ -438,3 +438,13 @@ def test_groups_are_found_by_their_tag_and_updated_in_place() -> None:
     made = next(item for item in map_layers(job, looked) if item.key[1:] == ("latent.2", "fused"))
     assert not update_layer(first, made)
     assert first.metadata[INSIDE]["show"] == MEAN
+
+
+def test_without_a_model_the_kind_of_the_layer_chooses_it() -> None:
+    viewer = ViewerModel()
+    grey = viewer.add_image(np.random.default_rng(0).integers(90, 400, (24, 32), np.uint16))
+    plane = read_shown_plane(grey, viewer.dims)
+    looked = FeatureMapsJob(plane, ("latent.0",), ("fused",), device="cpu")(None, None)
+    assert looked.record["model"] == "denoise"
+    assert looked.record["chosen"] == "the image has one channel"
+    assert looked.maps["latent.0", "fused"].model == "denoise"

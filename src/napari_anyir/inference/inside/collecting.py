@@ -51,6 +51,10 @@ class FeatureMap:
         block has none.
     lam : float, optional
         The block's lambda (Alg. 2): the weight of the spatial branch; None if it has none.
+    model : str
+        Name of the network.
+    chosen : str, optional
+        Why this network, where the kind of the image chose it.
 
     Examples
     --------
@@ -69,6 +73,8 @@ class FeatureMap:
     reduce: Reduction | None
     tau_adj: NDArray[np.float32]
     lam: float | None
+    model: str = ""
+    chosen: str | None = None
 
     @property
     def offset(self) -> float:
@@ -91,6 +97,10 @@ class GateNumbers:
         alpha; it depends on the image. Empty if the block has none.
     lam : float, optional
         Alg. 2: the weight of the spatial branch; it belongs to the weights. None if it has none.
+    model : str
+        Name of the network.
+    chosen : str, optional
+        Why this network, where the kind of the image chose it.
 
     Examples
     --------
@@ -105,6 +115,8 @@ class GateNumbers:
     scale: int
     tau_adj: NDArray[np.float32]
     lam: float | None
+    model: str = ""
+    chosen: str | None = None
 
 
 @dataclass(frozen=True)

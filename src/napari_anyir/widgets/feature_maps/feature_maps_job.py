@@ -14,10 +14,16 @@ from napari_anyir.widgets.kit.problems import load_torch
 from napari_anyir.widgets.layers import image_layers
 from napari_anyir.widgets.layers.comparison import symmetric_limits
 from napari_anyir.widgets.layers.layer_origins import INSIDE
-from napari_anyir.widgets.layers.shown_plane import Intensity, ShownPlane, volume_intensity
+from napari_anyir.widgets.layers.shown_plane import (
+    Intensity,
+    ShownPlane,
+    model_of_plane,
+    volume_intensity,
+)
 
 if TYPE_CHECKING:
     from napari_anyir.inference import FeatureMap
+    from napari_anyir.model import AnyIR
 
 MEAN, STRONGEST, PCA, ONE, ALL = "mean_abs", "strongest", "pca", "one", "all"
 
@@ -124,7 +130,9 @@ class FeatureMapsJob:
             raise ValueError("No block is chosen; click one in the picture.")
         if not self.parts:
             raise ValueError("No part is ticked; tick at least one.")
-        self._check_room()
+        choice = model_of_plane(self.plane, self.model)
+        loaded = get_model(choice.model)
+        self._check_room(loaded.anyir)
         intensity = volume_intensity(self.plane, self.intensity, self.model)
         maps: Mapping[tuple[str, str], FeatureMap] = feature_maps(
             self.plane.pixels(),
@@ -148,12 +156,12 @@ class FeatureMapsJob:
             maps = {key: found for key, found in maps.items() if key not in short}
             if not maps:
                 raise ValueError(f"{notes[0]} Choose a smaller number.")
-        loaded = get_model(self.model)
         record = {
             "package": "napari-anyir",
             "version": __version__,
             "model": loaded.name,
             "sha256": loaded.sha256,
+            "chosen": choice.reason,
             "device": str(resolve_device(self.device)),
             "intensity": intensity if isinstance(intensity, str) else list(intensity),
             "source": self.plane.name,
@@ -161,7 +169,7 @@ class FeatureMapsJob:
         }
         return Looked(maps, intensity, record, tuple(notes), time.perf_counter() - started)
 
-    def _check_room(self) -> None:
+    def _check_room(self, network: AnyIR) -> None:
         """Refuse what would not fit, in the widget's words, before a pixel is read."""
         from napari_anyir.inference.engine.device import (
             PRECISIONS,
@@ -174,9 +182,7 @@ class FeatureMapsJob:
             pass_bytes,
         )
         from napari_anyir.inference.inside.collecting import map_shapes
-        from napari_anyir.inference.models import get_model
 
-        network = get_model(self.model).anyir
         height, width = (self.plane.region.shape[axis] for axis in self.plane.displayed)
         reduce: Any = None if self.show in (ONE, ALL) else self.show
         shapes = map_shapes(network, height, width, self.blocks, self.parts, reduce)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from napari.components import Dims
     from napari.layers import Image
 
+    from napari_anyir.inference.model_choice import ModelChoice
+
 Intensity = str | tuple[float, float]
 
 
@@ -264,11 +266,38 @@ def volume_intensity(
     from napari_anyir.inference.arrays.axes import Layout
     from napari_anyir.inference.arrays.intensity import check_dtype, check_intensity, for_model
     from napari_anyir.inference.arrays.plane_reading import find_range
-    from napari_anyir.inference.model_choice import choose_model
     from napari_anyir.inference.models import get_model
 
     check_dtype(plane.data.dtype)
     layout = Layout(plane.axes, plane.data.shape)
-    choice = choose_model(model, plane.data.dtype, colour=layout.colour)
-    wish = for_model(check_intensity(str(wish)), get_model(choice.model).name)
+    name = get_model(model_of_plane(plane, model).model).name
+    wish = for_model(check_intensity(str(wish)), name)
     return find_range(plane.data, layout, wish).spell()
+
+
+def model_of_plane(plane: ShownPlane, model: str = "default") -> ModelChoice:
+    """Choose the model that serves a plane, unless one is named.
+
+    Parameters
+    ----------
+    plane : ShownPlane
+        The plane.
+    model : str
+        As for `napari_anyir.restore`.
+
+    Returns
+    -------
+    ModelChoice
+        The model, with the reason where the kind of the image chose it.
+
+    Examples
+    --------
+    >>> from napari.components import ViewerModel
+    >>> viewer = ViewerModel()
+    >>> layer = viewer.add_image(np.zeros((3, 4), np.uint16))
+    >>> model_of_plane(read_shown_plane(layer, viewer.dims)).reason
+    'the image has one channel'
+    """
+    from napari_anyir.inference.model_choice import choose_model
+
+    return choose_model(model, plane.data.dtype, colour=plane.axes.endswith("S"))
