@@ -82,6 +82,37 @@ def test_another_suffix_is_refused(analysis: Analysis, tmp_path: Path) -> None:
         analysis.save(tmp_path / "figure.gif")
 
 
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf", ".csv"])
+def test_links_are_replaced_and_not_written_through(suffix: str, tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    path = tmp_path / "out" / f"a{suffix}"
+    path.parent.mkdir()
+    path.symlink_to(precious)
+    assert spectra(IMAGE, IMAGE / 2).save(path) == path
+    assert precious.read_text() == "mine"
+    assert not path.is_symlink()
+    assert path.stat().st_size > 100
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def test_a_figure_that_fails_leaves_the_older_one(tmp_path: Path) -> None:
+    class Broken(Analysis):
+        def figure(self) -> object:
+            raise MemoryError("too large")
+
+        def table(self) -> tuple[tuple[str], object]:
+            return ("a",), (1 / 0 for _ in range(3))
+
+    for suffix in (".png", ".csv"):
+        path = tmp_path / f"a{suffix}"
+        path.write_text("older")
+        with pytest.raises((MemoryError, ZeroDivisionError)):
+            Broken().save(path)
+        assert path.read_text() == "older"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_an_analysis_is_frozen(analysis: Analysis) -> None:
     with pytest.raises(AttributeError):
         analysis.block = "other"  # type: ignore[attr-defined]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_anyir.atomic_writing import atomic_write
 from napari_anyir.inference.inside.collecting import FeatureMap
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Analysis(ABC):
         Parameters
         ----------
         path : str or Path
-            The file; one that is there is overwritten.
+            The file; one that is there is replaced once the new one is whole.
 
         Returns
         -------
@@ -89,7 +90,7 @@ class Analysis(ABC):
         """
         path = Path(path)
         names, rows = self.table()
-        with path.open("w", encoding="utf-8", newline="") as file:
+        with atomic_write(path) as part, part.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(names)
             writer.writerows(rows)
@@ -129,8 +130,8 @@ class Analysis(ABC):
 
         # The same numbers give the same file: no date, no random identifiers.
         dates = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-        with rc_context({"svg.hashsalt": "napari-anyir"}):
-            figure.savefig(path, dpi=dpi, metadata=dates[suffix])
+        with rc_context({"svg.hashsalt": "napari-anyir"}), atomic_write(path) as part:
+            figure.savefig(part, dpi=dpi, metadata=dates[suffix], format=suffix[1:])
         return path
 
 
