@@ -44,6 +44,46 @@ def test_dask_equals_numpy(movie: np.ndarray, micro_file: Path, chunks: Any, dty
     np.testing.assert_array_equal(result, expected)
 
 
+def _delayed(array: np.ndarray) -> da.Array:
+    """One task per plane, as programs that read one file per plane make them."""
+    read = dask.delayed(np.array)
+    planes = [da.from_delayed(read(plane), plane.shape, array.dtype) for plane in array]
+    return da.stack(planes)
+
+
+@pytest.mark.parametrize("tile", ["auto", 32])
+@pytest.mark.parametrize(
+    "derive",
+    [
+        lambda lazy: lazy[1:],
+        lambda lazy: lazy[:, 2:30, 4:],
+        lambda lazy: lazy[::-1, ::-1],
+        lambda lazy: lazy[[2, 0]],
+        lambda lazy: lazy[:, 4:].rechunk((2, 8, -1)),
+        lambda lazy: da.stack([lazy[1], lazy[0]]),
+        lambda lazy: da.concatenate([lazy[:1], lazy[1:]]),
+        lambda lazy: lazy[1:] + lazy[0] // 2,
+        lambda lazy: _delayed(lazy.compute()),
+        lambda lazy: lazy[1:].persist(scheduler="synchronous"),
+        lambda lazy: dask.optimize(lazy[1:])[0],
+    ],
+    ids=[
+        "slice", "crop", "mirrored", "picked", "rechunked", "stack", "concatenation", "sum",
+        "delayed", "persisted", "optimized",
+    ],
+)  # fmt: skip
+def test_arrays_made_of_others(derive: Any, tile: Any, micro_file: Path) -> None:
+    source = np.random.default_rng(0).integers(0, 4000, (3, 40, 36), np.uint16)
+    lazy = derive(da.from_array(source, chunks=(1, 16, 36)))
+    expected = restore(lazy.compute(), axes="ZYX", model=micro_file, tile=tile)
+    found = restore(lazy, axes="ZYX", model=micro_file, tile=tile).compute()
+    np.testing.assert_array_equal(found, expected)
+    colour = da.stack([lazy] * 3, axis=-1)  # whose planes are read once more, whether they are grey
+    expected = restore(colour.compute(), axes="ZYXS", model=micro_file, tile=tile)
+    found = restore(colour, axes="ZYXS", model=micro_file, tile=tile).compute()
+    np.testing.assert_array_equal(found, expected)
+
+
 @pytest.mark.parametrize("intensity", ["dtype", "range", (100, 9000)])
 @pytest.mark.parametrize("strength", [0.0, 0.4, 1.0])
 def test_options_are_heeded(

@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from dask.base import tokenize
 from dask.delayed import delayed
-from dask.graph_manipulation import clone
 
 from napari_anyir import __version__
 from napari_anyir.inference.arrays.axes import Layout
@@ -41,6 +40,7 @@ from napari_anyir.inference.provenance import Provenance
 from napari_anyir.inference.recipe import Recipe
 from napari_anyir.inference.volumes.lazy_tiles import restore_lazily_in_tiles
 from napari_anyir.inference.volumes.plane_tasks import PlaneTask, restore_block
+from napari_anyir.inference.volumes.second_reading import read_again
 from napari_anyir.weights import DEFAULT, find_model, list_models
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def find_range_lazily(image: da.Array, layout: Layout, intensity: Intensity) -> 
         return choose_range(intensity, dtype, Statistics())
     step = sampling_step(layout)
     noise = noise_step(layout) if need == "noise" else 0
-    seen = colours(clone(image, seed="napari-anyir"), layout)
+    seen = colours(read_again(image, "napari-anyir"), layout)
     if noise:
         # Blocks whose noise is measured are not to be cut.
         seen = seen.rechunk({axis: _whole_blocks(seen.chunks[axis]) for axis in (-3, -2)})

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import dask.array as da
 import numpy as np
 from dask.delayed import delayed
-from dask.graph_manipulation import clone
 from numpy.typing import NDArray
 
 from napari_anyir.inference.arrays.axes import Layout
@@ -25,6 +24,7 @@ from napari_anyir.inference.volumes.plane_tasks import (
     prepare_on_worker,
     turn,
 )
+from napari_anyir.inference.volumes.second_reading import read_again
 from napari_anyir.inference.volumes.tiled_planes import TileGrid, TileRunner
 
 Tiles = Sequence[tuple[int, int, NDArray[np.float32]]]
@@ -163,7 +163,7 @@ def restore_lazily_in_tiles(
         Of the shape and type of ``planes``.
     """
     # Chunks are read for this, and again for the tiles: otherwise all of them would be held.
-    again = clone(planes, seed="napari-anyir grey") if layout.colour else None
+    again = read_again(planes, "napari-anyir grey") if layout.colour else None
     restored = []
     for index in layout.indices():
         grey = False if again is None else _is_grey(again[index])
