@@ -18,6 +18,7 @@ from napari_anyir.inference.arrays.intensity import (
     check_dtype,
     check_intensity,
 )
+from napari_anyir.inference.arrays.memory_maps import unmapped
 from napari_anyir.inference.arrays.opening import as_array, make_layout
 from napari_anyir.inference.arrays.pixels import to_network
 from napari_anyir.inference.arrays.plane_reading import find_range
@@ -55,7 +56,7 @@ class NoisySource:
         Parameters
         ----------
         image, axes, intensity
-            As for `napari_anyir.restore`.
+            As for `napari_anyir.restore`. What is open already is returned as it is.
 
         Returns
         -------
@@ -67,6 +68,8 @@ class NoisySource:
         TypeError, ValueError
             As `napari_anyir.restore`; and if the image is empty or its planes are too small.
         """
+        if isinstance(image, NoisySource):
+            return image
         image = as_array(image)
         check_dtype(image.dtype)
         layout = make_layout(image, axes)
@@ -96,7 +99,8 @@ class NoisySource:
         rows = slice(window.top, window.top + window.height)
         index = list(self.layout.index(window.plane, rows))
         index[self.layout.axes.index("X")] = slice(window.left, window.left + window.width)
-        plane = np.asarray(self.image[tuple(index)]).transpose(self.layout.plane_order)
+        values = unmapped(np.asarray(self.image[tuple(index)]))
+        plane = values.transpose(self.layout.plane_order)
         return torch.from_numpy(to_network(plane, self.mapping))
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_anyir.inference.arrays.axes import Layout
+from napari_anyir.inference.arrays.memory_maps import unmapped
 
 __all__ = ["NoData", "Seen", "Written", "check_nodata", "has_sentinels", "is_masked"]
 
@@ -242,7 +243,7 @@ class Seen:
     def read(self, index: Any) -> NDArray[Any]:
         """Read values as they are, with their mask."""
         found = self.source[index]
-        return np.asanyarray(found.compute() if hasattr(found, "compute") else found)
+        return unmapped(np.asanyarray(found.compute() if hasattr(found, "compute") else found))
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
         kept = [axis for axis, part in enumerate(index) if isinstance(part, slice)]

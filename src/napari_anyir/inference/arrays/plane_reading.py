@@ -16,6 +16,7 @@ from napari_anyir.inference.arrays.intensity import (
     choose_range,
     needs,
 )
+from napari_anyir.inference.arrays.memory_maps import unmapped
 from napari_anyir.inference.arrays.nodata import Seen
 from napari_anyir.inference.arrays.noise_level import BLOCK, block_step
 from napari_anyir.inference.arrays.pixels import is_grey
@@ -50,7 +51,7 @@ def read_plane(
     Returns
     -------
     numpy.ndarray (Y, X) or (Y, X, S)
-        A view where the array can give one.
+        A view where the array can give one, and lies in no file.
 
     Examples
     --------
@@ -60,7 +61,8 @@ def read_plane(
     >>> read_plane(np.zeros((3, 5, 7)), Layout("SYX", (3, 5, 7)), ()).shape
     (5, 7, 3)
     """
-    return np.asanyarray(image[layout.index(plane, rows)]).transpose(layout.plane_order)
+    values = unmapped(np.asanyarray(image[layout.index(plane, rows)]))
+    return values.transpose(layout.plane_order)
 
 
 def write_plane(

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_anyir.inference.arrays.axes import Layout
+from napari_anyir.inference.arrays.memory_maps import unmapped
 from napari_anyir.inference.arrays.noise_level import measure_blocks
 
 PERCENTILES = (0.1, 99.9)
@@ -197,6 +198,7 @@ def measure(
     >>> measure(plane, percentiles=False).nan
     1
     """
+    values = unmapped(values)  # of a lazy array these are the blocks as they lie in their file
     whole, selected = values, values[..., -start[0] % step :: step, -start[1] % step :: step, :]
     if isinstance(values, np.ma.MaskedArray):
         values, selected = np.ma.compressed(values), np.ma.compressed(selected)

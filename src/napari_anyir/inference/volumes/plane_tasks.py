@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from napari_anyir.errors import ModelError
 from napari_anyir.inference.arrays.axes import Layout
 from napari_anyir.inference.arrays.intensity import IntensityRange, check_dtype
+from napari_anyir.inference.arrays.memory_maps import unmapped
 from napari_anyir.inference.arrays.statistics import check_finite, not_finite
 from napari_anyir.inference.engine.device import resolve_device
 from napari_anyir.inference.engine.host_state import own_state
@@ -174,7 +175,7 @@ def restore_block(
     ModelError
         If the worker's model is another than the caller's.
     """
-    plane = block.reshape(block.shape[-3 if colour else -2 :])
+    plane = unmapped(block.reshape(block.shape[-3 if colour else -2 :]))
     check_plane(plane, colour)
     restored = np.empty(plane.shape, check_dtype(plane.dtype))
     prepared = prepare_on_worker(task, plane, mapping)
