@@ -88,6 +88,29 @@ def test_a_file_that_cannot_be_read_stops_nothing(tmp_path: Path, stack: Path) -
     assert not (tmp_path / "b.safetensors").exists()
 
 
+def test_an_image_that_nothing_can_be_learned_from_stops_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    write_image(folder / "a-small.png", np.zeros((40, 20), np.uint8))
+    np.save(folder / "b-nan.npy", np.full((40, 40), np.nan))
+    np.save(folder / "c-odd.npy", np.zeros((3, 40, 40), np.uint8))
+    write_image(folder / "d-good.tif", STACK, ImageFile(STACK, "ZYX", "npy"))
+    model = tmp_path / "a.safetensors"
+    result = run(folder, "-o", model, "--steps=2", "--seed=3")
+    assert result.exit_code == 1
+    training = find_model(model).training
+    assert (training["images"], training["axes"]) == (["d-good.tif"], ["ZYX"])
+    told = [line for line in result.stderr.splitlines() if line.startswith("Failed")]
+    assert len(told) == 3
+    for line, name, says in zip(
+        told,
+        ("a-small.png", "b-nan.npy", "c-odd.npy"),
+        ("at least 32 x 32", "NaN", "more than one way"),
+        strict=True,
+    ):
+        assert name in line
+        assert says in line
+
+
 def test_axes_and_intensity_are_taken(tmp_path: Path, stack: Path) -> None:
     model = tmp_path / "mine.safetensors"
     command = [stack, "-o", model, "--steps=1", "--axes=TYX", "--intensity=0,20"]

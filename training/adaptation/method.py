@@ -156,7 +156,8 @@ def adapt(
     ----------
     image : array, or list or tuple of arrays
         A numpy, dask or zarr array as for `napari_anyir.restore`, or several with the same kind of
-        noise; planes of at least 32 x 32 pixels. Only windows of them are read at a time.
+        noise; planes of at least 32 x 32 pixels. Only windows of them are read at a time. A
+        `NoisySource`, which is open already, is taken as it is.
     axes : str or sequence of str, optional
         As for `napari_anyir.restore`; one for all images, or one for each.
     model : str, Path or AnyIR

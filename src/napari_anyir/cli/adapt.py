@@ -14,7 +14,8 @@ from napari_anyir.cli.options import Axes, Events, Inputs, parse_intensity, show
 from napari_anyir.errors import ImageFileError
 
 if TYPE_CHECKING:
-    from napari_anyir.files import ImageFile
+    from napari_anyir.inference.arrays.intensity import Intensity
+    from napari_anyir.training.adaptation.noisy_windows import NoisySource
 
 __all__ = ["Loss", "adapt"]
 
@@ -102,7 +103,8 @@ def adapt(
     not know: the model learns from neighbouring pixels of the images themselves
     (Neighbor2Neighbor, CVPR 2021). Several images must have the same kind of noise. If held-out
     pixels are not predicted better afterwards, the original weights are kept, and it is said so.
-    A file that cannot be read is told at the end and stops nothing; then the exit status is 1.
+    A file that cannot be read or learned from is told at the end and stops nothing; then the exit
+    status is 1.
     """
     value_range = parse_intensity(how.intensity)
     torch_first()
@@ -118,15 +120,14 @@ def adapt(
         check_new_name(output.stem)
     if then.restore is not None:
         make_plan(inputs, then.restore)  # what would stand in the way is said before the work
-    images, failed = _read(inputs)
+    sources, names, failed = _opened(inputs, how.axes, value_range)
     events = then.events
     reporter = Reporter("Adapting", events=events)
     for problem in failed:
         reporter.tell("failed", text=problem)
     with reporter:
         network, record = adapt_with_record(
-            [image.array for image in images],
-            axes=how.axes or [image.axes for image in images],
+            sources,
             model=how.model,
             intensity=value_range,
             minutes=how.minutes,
@@ -138,7 +139,6 @@ def adapt(
             stop=reporter.stop,
             watch=reporter.look if events else None,
         )
-    names = [image.path.name for image in images if image.path is not None]
     card = save_adapted(network, record, output, images=names, overwrite=then.overwrite)
     added = add_model(card.file).name if then.add and record.kept else None
     reporter.tell(
@@ -175,27 +175,36 @@ def adapt(
     )
 
 
-def _read(inputs: Inputs) -> tuple[list[ImageFile], list[str]]:
-    """Images of all inputs, and a sentence for each that cannot be read.
+def _opened(
+    inputs: Inputs, axes: str | None, intensity: Intensity
+) -> tuple[list[NoisySource], list[str], list[str]]:
+    """Images of all inputs, their names, and a sentence for each that cannot be learned from.
 
     Raises
     ------
     ImageFileError
-        If none can be read.
+        If none can be.
     """
     from napari_anyir.files import read_image
+    from napari_anyir.files.door import sentence
     from napari_anyir.files.finding import find_images
+    from napari_anyir.training.adaptation.noisy_windows import NoisySource
 
-    images: list[ImageFile] = []
+    sources: list[NoisySource] = []
+    names: list[str] = []
     failed: list[str] = []
     for found in (image for item in inputs for image in find_images(item)):
         try:
             if found.problem:
                 raise ImageFileError(found.problem, found.path)
-            images.append(read_image(found.path))
+            image = read_image(found.path)
+            sources.append(NoisySource.open(image.array, axes or image.axes, intensity))
+            names.append(found.path.name)
         except (ImageFileError, FileNotFoundError) as error:
             failed.append(str(error))
-    if not images:
+        except (TypeError, ValueError, MemoryError) as error:  # too small, not finite, other axes
+            failed.append(f"'{found.path}': {sentence(error)}")
+    if not sources:
         more = f" (and {len(failed) - 1} more like it)" if len(failed) > 1 else ""
         raise ImageFileError(failed[0] + more)
-    return images, failed
+    return sources, names, failed
