@@ -11,6 +11,7 @@ from PIL import Image
 
 from napari_anyir.errors import ImageFileError
 from napari_anyir.files.packed import check_packed
+from napari_anyir.files.picture_heads import claimed_pixels
 
 __all__ = ["check_segments"]
 
@@ -20,7 +21,8 @@ _PACKED |= {"ZSTD_DEPRECATED": "zstd"}
 # Whole pictures, whose own heads say how large they are, and are believed by their decoders.
 _PICTURES = {
     "JPEG", "ALT_JPEG", "JPEG_LOSSY", "JPEG2000", "JPEG_2000_LOSSY", "APERIO_JP2000_RGB",
-    "APERIO_JP2000_YCBC", "WEBP", "WEBP_DEPRECATED", "PNG",
+    "APERIO_JP2000_YCBC", "WEBP", "WEBP_DEPRECATED", "PNG", "JPEGXL", "JPEGXL_DNG", "JPEGXR",
+    "JPEGXR_NDPI", "LERC",
 }  # fmt: skip
 _FORMATS = ("JPEG", "JPEG2000", "PNG", "WEBP")
 _REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
@@ -92,8 +94,10 @@ def _check_picture(data: bytes, pixels: int) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-                size = math.prod(image.size)
+            size = claimed_pixels(data) or 0
+            if not size:
+                with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+                    size = math.prod(image.size)
         except Image.DecompressionBombError:
             size = 2 * Image.MAX_IMAGE_PIXELS  # type: ignore[operator]
         except Exception:  # noqa: BLE001 - tables alone, or damaged: its decoder says which
