@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 
 from napari_anyir import ImageFileError
 from napari_anyir.files import read_image, write_image
+from napari_anyir.files.picture_heads import claimed_pixels
 
 RANDOM = np.random.default_rng(5)
 PLACES = RANDOM.integers(0, 256, (16, 24), np.uint8)
@@ -120,7 +123,6 @@ def test_palette_that_is_too_short(tmp_path: Path) -> None:
 def test_strips_that_become_more_than_the_page(tmp_path: Path, codec: str, lazy_above: int) -> None:
     """Half a gigabyte of zeros in a strip of 384 bytes."""
     import lzma
-    import zlib
 
     bomb = (zlib if codec == "zlib" else lzma).compress(bytes(2**26))
     tags = {262: [1], 259: [8 if codec == "zlib" else 34925]}
@@ -199,3 +201,120 @@ def test_directories_below_others_and_many_pages(tmp_path: Path) -> None:
                 for step in (2, 4):
                     writer.write(plane[::step, ::step], subfiletype=1, metadata=None)
         assert (both(path) == planes).all()
+
+
+def outcome(path: Path, lazy_above: int) -> tuple[NDArray[np.generic] | None, str]:
+    """Pixels, or the sentence that refuses them."""
+    try:
+        return np.asarray(read_image(path, lazy_above=lazy_above).array), ""
+    except ImageFileError as error:
+        return None, str(error)
+
+
+def packed(values: NDArray[Any], bits: int) -> bytes:
+    """Pack samples without gaps, rows on whole bytes, highest bit first."""
+    rows = []
+    for row in values:
+        text = "".join(f"{int(value):0{bits}b}" for value in row)
+        text += "0" * (-len(text) % 8)
+        rows.append(int(text, 2).to_bytes(len(text) // 8, "big"))
+    return b"".join(rows)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_packed_bits(tmp_path: Path, bits: int, order: str) -> None:
+    """The right values, or the sentence that says what is needed."""
+    values = RANDOM.integers(0, 2**bits, (16, 23)).astype(np.uint16)
+    tags = {258: [bits], 262: [1]}
+    path = tiff(tmp_path / "a.tif", packed(values, bits), size=(23, 16), tags=tags, order=order)
+    for lazy_above in (0, 2**28):
+        found, said = outcome(path, lazy_above)
+        if found is not None:
+            np.testing.assert_array_equal(found, values)
+            continue
+        assert not _codecs()
+        assert f"its samples of {bits} bits, packed without gaps, need one more package" in said
+
+
+@pytest.mark.parametrize(("bits", "kind"), [(24, 1), (20, 1), (12, 2), (24, 2)])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_packed_bits_that_nobody_reads_alike(
+    tmp_path: Path, bits: int, kind: int, order: str
+) -> None:
+    values = RANDOM.integers(0, 2**bits, (16, 24))
+    tags = {258: [bits], 262: [1], 339: [kind]}
+    path = tiff(tmp_path / "a.tif", packed(values, bits), tags=tags, order=order)
+    for lazy_above in (0, 2**28):
+        _, said = outcome(path, lazy_above)
+        form = "uint" if kind == 1 else "int"
+        assert f"its samples, {form} of {bits} bits, are not read, or not alike by all pro" in said
+
+
+def _codecs() -> bool:
+    try:
+        import imagecodecs  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def predicted(values: NDArray[Any]) -> bytes:
+    """Rows as the floating-point predictor leaves them: bytes by their weight, and differences."""
+    rows = values.astype(values.dtype.newbyteorder(">")).view(np.uint8)
+    planes = rows.reshape(len(values), -1, values.itemsize).transpose(0, 2, 1)
+    flat = planes.reshape(len(values), -1)
+    return np.diff(flat, axis=1, prepend=np.uint8(0)).astype(np.uint8).tobytes()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_floating_point_predictor(tmp_path: Path, dtype: str) -> None:
+    values = RANDOM.normal(size=(16, 24)).astype(dtype)
+    tags = {258: [values.itemsize * 8], 262: [1], 339: [3], 317: [3], 259: [8]}
+    path = tiff(tmp_path / "a.tif", zlib.compress(predicted(values)), tags=tags)
+    for lazy_above in (0, 2**28):
+        found, said = outcome(path, lazy_above)
+        if found is not None:
+            np.testing.assert_array_equal(found, values)
+            continue
+        assert not _codecs()
+        assert "its predictor (FLOATINGPOINT) needs one more package" in said
+
+
+@pytest.mark.parametrize("codec", ["jpegxl", "jpegxr", "lerc"])
+@pytest.mark.parametrize("size", [(16, 24), (300, 2000), (1000, 10)])
+def test_heads_of_young_codecs(codec: str, size: tuple[int, int]) -> None:
+    imagecodecs = pytest.importorskip("imagecodecs")
+    values = RANDOM.integers(0, 255, size, np.uint8)
+    data = bytes(getattr(imagecodecs, f"{codec}_encode")(values))
+    assert claimed_pixels(data) == values.size
+    if codec == "jpegxl":
+        boxed = bytes(imagecodecs.jpegxl_encode(values, usecontainer=True))
+        assert claimed_pixels(boxed) == values.size
+    for cut in range(20):
+        claimed_pixels(data[:cut])  # raises nothing
+
+
+HEADS = {
+    # Gigabytes, for which each decoder would make room.
+    "jpegxl": (50002, b"\xff\x0a" + (6 | (2**30 - 1) << 3 | 1 << 33).to_bytes(12, "little")),
+    "jpegxr": (
+        34934,
+        b"II\xbc\x01" + struct.pack("<IH", 8, 2)
+        + struct.pack("<HHII", 0xBC80, 4, 1, 100_000) + struct.pack("<HHII", 0xBC81, 4, 1, 100_000),
+    ),
+    "lerc": (34887, b"Lerc2 " + struct.pack("<iI3I", 4, 0, 100_000, 100_000, 1) + bytes(40)),
+    "lerc of old": (34887, b"CntZImage " + struct.pack("<iiII", 11, 8, 90_000, 90_000)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", HEADS)
+@pytest.mark.parametrize("lazy_above", [0, 2**28])
+def test_pictures_that_claim_more_than_their_page(
+    tmp_path: Path, kind: str, lazy_above: int
+) -> None:
+    """They are refused before a decoder makes room, whether or not there is one."""
+    compression, head = HEADS[kind]
+    path = tiff(tmp_path / "a.tif", head + bytes(200), tags={259: [compression], 262: [1]})
+    with pytest.raises(ImageFileError, match=r"a piece of it claims [\d,]{13,} pixels"):
+        np.asarray(read_image(path, lazy_above=lazy_above).array)

@@ -32,6 +32,8 @@ from napari_anyir.files.tiff_sets import OmeSet, find_set, is_tiff_name
 __all__ = ["read_tiff"]
 
 _LETTERS = "TZCYXS"
+# Kinds of TIFF whose axes are told elsewhere, or nowhere; those of all others only tifffile knows.
+_USUAL = ("generic", "uniform", "shaped", "ome", "imagej")
 # How the log tells that pages which should be there are not.
 _DAMAGE = ("page offset", "reshape", "corrupted")
 
@@ -41,9 +43,9 @@ def read_tiff(path: Path, *, lazy_above: int) -> ImageFile:
 
     Pixels are those that viewers show: upright, black is zero, palettes looked up (except in
     ImageJ's files, where they colour intensities), YCbCr as RGB, colours not multiplied by alpha
-    and last. Samples that are no colours are channels. Axes come from OME-XML, ImageJ or
+    and last. Samples that are no colours are channels. Axes come from OME-XML, ImageJ, NDTiff or
     tifffile's own description; pages that say nothing are Z, T or C, whichever is free. Pyramids:
-    the full size is read. A file of an OME-TIFF set gives the whole set.
+    the full size is read. A file of an OME-TIFF or NDTiff set gives the whole set.
 
     Parameters
     ----------
@@ -102,7 +104,7 @@ def read_tiff(path: Path, *, lazy_above: int) -> ImageFile:
             )
             if not is_lazy(array):
                 array = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
-            image = _describe(path, tif, page, axes, array, samples)
+            image = _describe(path, tif, series, axes, array, samples)
             return replace(
                 image, seen=seen, notes=notes + more, nodata=nodata_of(page, samples, array.dtype)
             )
@@ -115,7 +117,7 @@ def _files_of(path: Path, together: OmeSet | None) -> tuple[Path, ...]:
 def _check_set(together: OmeSet) -> None:
     if missing := together.missing:
         raise ImageFileError(
-            f"it is a part of an OME-TIFF set of {len(together.files)} files of which "
+            f"it is a part of a set of {len(together.files)} files of which "
             f"{len(missing)} {'is' if len(missing) == 1 else 'are'} missing, such as "
             f"'{missing[0].name}'; put all files of the set into one folder"
         )
@@ -152,7 +154,20 @@ def _only_series(tif: Any) -> tuple[Any, tuple[str, ...]]:
             "of the image into one folder"
         )
     check_colours(first.keyframe)
+    _check_bits(first.keyframe)
     return first, tuple(notes)
+
+
+def _check_bits(page: Any) -> None:
+    """Refuse samples that no type holds, and packed ones on whose bytes programs do not agree."""
+    bits, dtype = page.bitspersample, page.dtype
+    packed = dtype is not None and dtype.kind in "iu" and bits > 16 and bits not in (32, 64)
+    if dtype is None or packed:
+        form = str(getattr(page.sampleformat, "name", page.sampleformat)).lower()
+        raise ImageFileError(
+            f"its samples, {form} of {bits} bits, are not read, or not alike by all programs; save "
+            "them with 8, 16 or 32 bits"
+        )
 
 
 def _called(series: Any) -> str:
@@ -208,9 +223,10 @@ def _lazy(path: Path, series: Any, axes: str, omexml: str | None) -> Any:
 
 
 def _describe(
-    path: Path, tif: Any, page: Any, axes: str, array: Any, samples: Samples
+    path: Path, tif: Any, series: Any, axes: str, array: Any, samples: Samples
 ) -> ImageFile:
     """Collect the metadata in the form in which `write_tiff` passes it on."""
+    page = series.keyframe
     kind = "ome" if tif.is_ome else "imagej" if tif.is_imagej else "plain"
     imagej = dict(tif.imagej_metadata or {}) if kind == "imagej" else {}
     ome = ome_to_write(tif.ome_metadata, axes) if kind == "ome" else {}
@@ -228,7 +244,8 @@ def _describe(
         "extratags": tags_to_write(page),
     }
     if kind == "plain":
-        keep["shaped"] = tif.is_shaped
+        named = series.kind not in _USUAL and len(series.shape) > len(page.shape)
+        keep["shaped"] = tif.is_shaped or named
         shaped = dict((tif.shaped_metadata or ({},))[0]) if tif.is_shaped else {}
         keep["described"] = {k: v for k, v in shaped.items() if k not in ("shape", "axes")}
     keep |= common_metadata(path, page, kind, ome)

@@ -27,8 +27,8 @@ __all__ = ["Pages", "complaints", "read_page", "read_series"]
 class _Collector(logging.Handler):
     """Keep what one thread logs."""
 
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
         self.thread = threading.get_ident()
         self.messages: list[str] = []
 
@@ -38,10 +38,15 @@ class _Collector(logging.Handler):
 
 
 @contextmanager
-def complaints() -> Iterator[list[str]]:
+def complaints(level: int = logging.ERROR) -> Iterator[list[str]]:
     """Collect the errors that tifffile logs where it does not raise.
 
     A file cut off behind its first page is opened as a file of one page, and only the log says so.
+
+    Parameters
+    ----------
+    level : int
+        The least that is collected.
 
     Yields
     ------
@@ -55,7 +60,7 @@ def complaints() -> Iterator[list[str]]:
     >>> len(heard)
     1
     """
-    collector = _Collector()
+    collector = _Collector(level)
     logger = logging.getLogger("tifffile")
     logger.addHandler(collector)
     try:
@@ -168,7 +173,7 @@ def _as_tifffile_reads(page: Any) -> NDArray[Any]:
             raise
         if (array := _with_pillow(page)) is None:
             raise ImageFileError(
-                f"its compression ({_name(page.keyframe.compression)}) needs one more package; "
+                f"{_what_needs_it(page.keyframe, error)} one more package; "
                 "pip install 'napari-anyir[codecs]'"
             ) from error
         return array
@@ -181,6 +186,15 @@ def _lacks_codec(error: Exception) -> bool:
     """Whether a codec is missing, or one that only a younger Python has."""
     text = str(error)
     return isinstance(error, ImportError) or "imagecodecs" in text or "not supported" in text
+
+
+def _what_needs_it(frame: Any, error: Exception) -> str:
+    """What of a page it is that cannot be undone."""
+    if "PREDICTOR" in str(error):
+        return f"its predictor ({_name(frame.predictor)}) needs"
+    if frame.compression == 1:
+        return f"its samples of {frame.bitspersample} bits, packed without gaps, need"
+    return f"its compression ({_name(frame.compression)}) needs"
 
 
 def _name(number: Any) -> str:

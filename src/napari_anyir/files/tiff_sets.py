@@ -1,7 +1,10 @@
-"""Images that lie in several OME-TIFF files, which together are one."""
+"""Images that lie in several TIFF files, which together are one: OME-TIFF and NDTiff."""
 
 from __future__ import annotations
 
+import logging
+import math
+import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +18,10 @@ from napari_anyir.files.tiff_pages import complaints
 
 __all__ = ["OmeSet", "find_set", "is_tiff_name", "others_of_sets"]
 
+_INDEX = "NDTiff.index"
+_NDTIFF = 483729  # what stands behind the head of each of its files
+_SPARSE, _FEW = 100, 10_000  # so many more planes than there are may an index claim
+
 
 @dataclass(frozen=True)
 class OmeSet:
@@ -24,7 +31,7 @@ class OmeSet:
     ----------
     master : Path
         The file whose OME-XML describes the whole; a member, or a ``.companion.ome`` without
-        pixels.
+        pixels. Of an NDTiff, which ``NDTiff.index`` describes, its first file.
     files : tuple of Path
         The files with pixels, in order, there or not.
 
@@ -72,6 +79,9 @@ def find_set(path: Path) -> OmeSet | None:
     >>> find_set(path) is None
     True
     """
+    if (names := _ndtiff_names(path)) is not None:
+        files = tuple(_beside(path, name) for name in names)
+        return OmeSet(files[0], files) if files and files != (path,) else None
     try:
         text = _comment(path)
     except Exception:  # noqa: BLE001 - damaged files are told of by their reader
@@ -163,8 +173,43 @@ def others_of_sets(paths: Iterable[Path]) -> dict[Path, Path]:
 
 def _beside(path: Path, name: str) -> Path:
     if Path(name).name != name or name in ("", ".", ".."):
-        raise ImageFileError(f"its OME-XML names '{name}' outside of its folder")
+        raise ImageFileError(f"its description names '{name}' outside of its folder")
     return path.with_name(name)
+
+
+def _ndtiff_names(path: Path) -> list[str] | None:
+    """Names of the files of an NDTiff; None if a file is none, or its index cannot be read."""
+    index = path.with_name(_INDEX)
+    try:
+        if not index.is_file():
+            return None
+        with path.open("rb") as file:
+            head = file.read(12)
+        order = {b"II": "<", b"MM": ">"}[head[:2]]
+        if struct.unpack(f"{order}I", head[8:]) != (_NDTIFF,):
+            return None
+        with complaints(logging.WARNING) as heard:
+            entries = list(tifffile.read_ndtiff_index(index))
+    except Exception:  # noqa: BLE001 - damaged files are told of by their reader
+        return None
+    if heard or not entries:  # tifffile would take what stands before the damage
+        raise ImageFileError(f"the index of its set, '{_INDEX}', is damaged or cut off")
+    places: dict[str, set[Any]] = {}
+    for entry in entries:
+        for axis, place in entry[0].items():
+            places.setdefault(axis, set()).add(place)
+    # As many planes are listed as lie between the first and the last along each axis.
+    count = math.prod(_extent(found) for found in places.values())
+    if count > _SPARSE * len(entries) + _FEW:
+        raise ImageFileError(
+            f"its index lists {len(entries):,} planes as a part of {count:,}; it is damaged"
+        )
+    return list(dict.fromkeys(entry[1] for entry in entries))
+
+
+def _extent(places: set[Any]) -> int:
+    numbers = [place for place in places if isinstance(place, int)]
+    return max(numbers) - min(numbers) + 1 if numbers else len(places)
 
 
 def _description(path: Path) -> str | bytes | None:

@@ -107,6 +107,8 @@ def _options(
         if (keep and not keep.get("shaped")) or (not keep and description):
             described = _ascii_or_bytes(description) if description else None
             options |= {"description": described, "metadata": None}
+        elif description:
+            metadata.setdefault("Description", description)
     options.setdefault("metadata", metadata)
     options |= _resolution(like, keep)
     if profile := like.metadata.get("icc_profile"):
