@@ -16,12 +16,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from napari_anyir.files import read_image, write_image
 
+KILLED = (".png", ".tif", ".npy", ".ome.zarr")
 BATCH = (sys.executable, "-m", "napari_anyir", "restore", "--model", "nano", "--device", "cpu")
 
 
@@ -60,25 +62,34 @@ def sentence(text: str) -> str:
 
 
 def kills(place: Path, suffix: str, count: int) -> list[str]:
-    """Kill a batch at any moment, then run it to its end."""
+    """Kill a batch, half of the times in the midst of writing a file, then run it to its end."""
     n = suffix[1:].replace(".", "-")
     source, target = made(place / f"in-{n}", suffix), place / f"out-{n}"
     started = time.monotonic()
     start(source, "-o", target).communicate()
     whole = time.monotonic() - started
-    caught = lost = 0
+    caught = written = lost = 0
     for number in range(count):
         shutil.rmtree(target, ignore_errors=True)
         process = start(source, "-o", target)
-        time.sleep(random.Random(number).uniform(0.3, 1.0) * whole)
+        if number % 2:
+            time.sleep(random.Random(number).uniform(0.3, 1.0) * whole)
+        else:  # at a temporary name, once so many results are there
+            while process.poll() is None:
+                parts = list(target.glob(".anyir-*-*")) if target.is_dir() else []
+                if parts and len(list(target.glob(f"[0-9]{suffix}"))) >= number // 2 % 5:
+                    break
+                time.sleep(0.0005)
         caught += process.poll() is None
         process.kill()
         process.communicate()
+        written += bool(list(target.glob(".anyir-*-*")))
         lost += len(broken(target))
         start(source, "-o", target).communicate()
         left = [path for path in target.iterdir() if path.name.startswith(".")]
         lost += len(broken(target)) + len(left) + (len(list(target.iterdir())) != 7)
-    return [f"kill -9, {suffix}", f"{caught} of {count}", f"{lost} lost", ""]
+    row = f"{caught} of {count}, {written} in the midst of a file"
+    return [f"kill -9, {suffix}", row, f"{lost} lost", ""]
 
 
 def full_disk(place: Path, suffix: str) -> list[str]:
@@ -210,33 +221,36 @@ def two_processes(place: Path) -> list[str]:
     return ["two processes", f"exit {codes}", f"{lost} lost", sentence("".join(said))]
 
 
-def little_memory(place: Path) -> list[str]:
-    """Give a batch less memory than its largest picture takes."""
-    source = made(place / "memory-in", ".png", 2)
+def little_memory(place: Path, megabytes: int) -> list[str]:
+    """Give a batch less memory than its largest picture takes, or less than it takes to start."""
+    source, target = made(place / f"memory-in-{megabytes}", ".png", 2), place / f"m-{megabytes}"
     write_image(source / "9.tif", np.zeros((12000, 12000), np.uint16))
-    prefix = ("bash", "-c", 'ulimit -v 3000000; exec "$@"', "limited")
-    process = start(source, "-o", place / "memory", prefix=prefix)
+    prefix = ("bash", "-c", f'ulimit -v {megabytes}000; exec "$@"', "limited")
+    process = start(source, "-o", target, prefix=prefix)
     _, said = process.communicate()
-    lost = len(broken(place / "memory")) + 2 - len(list((place / "memory").glob("*.png")))
-    return ["little memory", f"exit {process.returncode}", f"{lost} lost", sentence(said)]
+    done = len(list(target.glob("*.png")))
+    lost = len(broken(target)) + len(list(target.glob(".*")))
+    name = f"{megabytes / 1000:g} GB of memory"
+    return [name, f"exit {process.returncode}, {done} of 2", f"{lost} lost", sentence(said)]
 
 
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--kills", type=int, default=20)
-    count = options.parse_args().kills
+    options.add_argument("--only", default="", help="part of the names of the faults to be tried")
+    chosen = options.parse_args()
+    kinds = (".png", ".tif", ".ome.tif", ".npy", ".jpg", ".ome.zarr")
     failed = 0
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
-        work = [lambda s=s: kills(place, s, count) for s in (".png", ".tif", ".ome.zarr")]
-        kinds = (".png", ".tif", ".ome.tif", ".npy", ".jpg", ".ome.zarr")
-        work += [lambda s=s: full_disk(place, s) for s in kinds]
-        work += [lambda s=s: cut_while_read(place, s) for s in (".npy", ".tif")]
-        rest = (cut_source, read_only, vanished, file_as_output, two_processes)
-        rest += (little_memory, odd_entries)
-        work += [lambda f=f: f(place) for f in rest]
+        work = {f"kill {s}": partial(kills, place, s, chosen.kills) for s in KILLED}
+        work |= {f"full disk {s}": partial(full_disk, place, s) for s in kinds}
+        work |= {f"cut while read {s}": partial(cut_while_read, place, s) for s in (".npy", ".tif")}
+        rest = (cut_source, read_only, vanished, file_as_output, two_processes, odd_entries)
+        work |= {one.__name__: partial(one, place) for one in rest}
+        work |= {f"memory {m}": partial(little_memory, place, m) for m in (6000, 3000, 2000, 600)}
         print("| fault | in flight, or exit | lost | said |\n|---|---|---|---|")
-        for one in work:
+        for one in (run for name, run in work.items() if chosen.only in name):
             row = one()
             failed += "TRACEBACK" in row[3]
             failed += row[2] not in ("0 lost", "")
