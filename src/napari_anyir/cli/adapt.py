@@ -186,7 +186,7 @@ def _opened(
         If none can be.
     """
     from napari_anyir.files import read_image
-    from napari_anyir.files.door import sentence
+    from napari_anyir.files.file_errors import sentence
     from napari_anyir.files.finding import find_images
     from napari_anyir.training.adaptation.noisy_windows import NoisySource
 

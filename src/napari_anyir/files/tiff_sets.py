@@ -79,8 +79,8 @@ def find_set(path: Path) -> OmeSet | None:
     >>> find_set(path) is None
     True
     """
-    if (names := _ndtiff_names(path)) is not None:
-        files = tuple(_beside(path, name) for name in names)
+    if (listed := _ndtiff_names(path)) is not None:
+        files = tuple(_beside(path, name) for name in listed)
         return OmeSet(files[0], files) if files and files != (path,) else None
     try:
         text = _comment(path)

@@ -64,13 +64,16 @@ def unmapped(values: NDArray[Any]) -> NDArray[Any]:
 
 def _map_of(values: Any) -> tuple[mmap.mmap | None, str, int]:
     """The map in which an array lies, the name of its file, and where in this it begins."""
-    name, offset = "", 0
-    while values is not None and not isinstance(values, mmap.mmap):
-        if isinstance(values, np.memmap) and isinstance(values.base, mmap.mmap):
-            name = str(values.filename or "")
-            offset = values.offset - values.offset % mmap.ALLOCATIONGRANULARITY
-        values = values.obj if isinstance(values, memoryview) else getattr(values, "base", None)
-    return values, name, offset
+    name, offset, owner = "", 0, values
+    while owner is not None:
+        if isinstance(owner, mmap.mmap):
+            return owner, name, offset
+        below: Any = owner.obj if isinstance(owner, memoryview) else getattr(owner, "base", None)
+        if isinstance(owner, np.memmap) and isinstance(below, mmap.mmap):
+            name = str(owner.filename or "")
+            offset = int(owner.offset) - int(owner.offset) % mmap.ALLOCATIONGRANULARITY
+        owner = below
+    return None, name, offset
 
 
 def _first_byte(owner: mmap.mmap) -> int:

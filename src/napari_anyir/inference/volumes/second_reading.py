@@ -53,7 +53,7 @@ def read_again(image: da.Array, seed: str) -> da.Array:
     return renamed
 
 
-class _Layer(MaterializedLayer):  # type: ignore[misc]
+class _Layer(MaterializedLayer):
     """Tasks that are renamed with all they refer to.
 
     Since dask has classes for tasks, its own layers rename the tasks and not what these refer to,
