@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from napari_anyir.errors import ImageFileError
+from napari_anyir.files.formats import PICTURES
 
 __all__ = ["check_blocks", "check_claim", "check_pages", "check_picture"]
 
@@ -17,7 +18,10 @@ _MOST_BLOCKS = 10**7  # a graph of more is not built in minutes
 # At most so many bytes come out of one: two bits of deflate hold 258, a code of LZW 4096, ...
 _RATIOS = {"NONE": 1, "PACKBITS": 64, "LZW": 4096, "ADOBE_DEFLATE": 1100, "DEFLATE": 1100}
 _LARGEST_RATIO = 100_000
-_PICTURES = {"PNG": 1100, "BMP": 300, "DIB": 300, "GIF": 4096, "JPEG": 5000, "MPO": 5000}
+# A GIF is read under any picture's name, and Pillow calls a JPEG of several images MPO.
+_PICTURES = {"GIF": 4096.0, "MPO": 5000.0} | {
+    n: r for held in PICTURES.values() for n, r in held.pillow.items()
+}
 
 
 def check_claim(claimed: int, held: int, ratio: float = math.inf) -> None:

@@ -15,11 +15,12 @@ import numpy as np
 from napari_anyir.errors import ImageFileError
 from napari_anyir.files.exif import block_of, shortened
 from napari_anyir.files.file_errors import reason
+from napari_anyir.files.formats import TABLE
 from napari_anyir.files.image_file import METRES, ImageFile
 
-__all__ = ["fit", "listed"]
+__all__ = ["KINDS", "fit", "listed"]
 
-_NAMES = {
+KINDS = {
     "resolution": "resolution",
     "icc_profile": "colour profile",
     "exif": "EXIF",
@@ -28,21 +29,8 @@ _NAMES = {
     "png": "gamma",
     "nodata": "nodata value",
 }
-_HELD = {
-    "npy": set[str](),
-    "bmp": {"resolution"},
-    "webp": {"icc_profile", "exif", "xmp"},
-    "jpeg": {"resolution", "icc_profile", "exif", "xmp", "text"},
-    "png": {"resolution", "icc_profile", "exif", "xmp", "text", "png"},
-    "tiff": {"resolution", "icc_profile", "exif", "xmp", "text", "nodata"},
-    "zarr": {"resolution", "icc_profile", "exif", "xmp", "text", "nodata"},
-}
-_CALLED = {"npy": ".npy", "bmp": "BMP", "webp": "WebP", "jpeg": "JPEG", "png": "PNG"}
-_CALLED |= {"tiff": "TIFF", "zarr": "OME-Zarr"}
-_TEXTS = {
-    "jpeg": {"Comment", "Description"},
-    "tiff": {"Comment", "Description", "Title", "Author", "Copyright"},
-}
+"""Kinds of metadata, and what users are told they are."""
+
 _JPEG_SEGMENT = 65533  # bytes of a marker, less its own length
 _TEXT_TAGS = {"Description": 270, "Author": 315, "Copyright": 33432}
 _MOST_PLANES = 4096
@@ -83,7 +71,7 @@ def fit(
     ('.npy does not hold its colour profile',)
     """
     shape, dtype = tuple(shape), np.dtype(dtype)
-    if kind in ("png", "jpeg", "bmp", "webp"):
+    if TABLE[kind].picture is not None:
         from napari_anyir.files.pictures import check_picture, without_unused
 
         shape, unused = without_unused(shape, like)
@@ -145,7 +133,7 @@ def _without_profile_of_other_colours(
 
 def _what_is_held(kind: str, like: ImageFile, notes: list[str]) -> ImageFile:
     """Leave out what the format has no place for."""
-    there = {name for name in _NAMES if like.metadata.get(name)}
+    there = {name for name in KINDS if like.metadata.get(name)}
     if like.nodata is not None:
         there.add("nodata")
     if _has_resolution(like):
@@ -155,25 +143,27 @@ def _what_is_held(kind: str, like: ImageFile, notes: list[str]) -> ImageFile:
     usual = gamma is None or abs(int.from_bytes(gamma, "big") - 45455) < 500
     if usual or like.metadata.get("icc_profile"):
         there.discard("png")
-    lost = [name for name in _NAMES if name in there - _HELD[kind]]
+    held = TABLE[kind].keeps
+    lost = [name for name in KINDS if name in there - held]
     if lost:
-        names = [_NAMES[name] for name in lost]
+        names = [KINDS[name] for name in lost]
         listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-        notes.append(f"{_CALLED[kind]} does not hold its {listed}")
-    like = _without(like, *(name for name in _NAMES if name not in _HELD[kind]))
-    if "resolution" not in _HELD[kind]:
+        notes.append(f"{TABLE[kind].title} does not hold its {listed}")
+    like = _without(like, *(name for name in KINDS if name not in held))
+    if "resolution" not in held:
         like = _without_resolution(like)
-    if "nodata" not in _HELD[kind]:
+    if "nodata" not in held:
         like = replace(like, nodata=None)
     texts = like.metadata.get("text") or {}
-    if kind in _TEXTS and like.format != kind:
-        others = set(texts) - _TEXTS[kind] - {"Software"}
+    room = TABLE[kind].texts
+    if room is not None and like.format != kind:
+        others = set(texts) - room - {"Software"}
         if like.metadata.get("exif"):
             others -= {"Author", "Copyright"}
         if others:
             named = ", ".join(sorted(others)[:5])
-            notes.append(f"{_CALLED[kind]} does not hold its texts {named}")
-        like = _with(like, text={n: text for n, text in texts.items() if n in _TEXTS[kind]})
+            notes.append(f"{TABLE[kind].title} does not hold its texts {named}")
+        like = _with(like, text={n: text for n, text in texts.items() if n in room})
     return like
 
 
@@ -183,13 +173,13 @@ def _without_resolution(like: ImageFile) -> ImageFile:
 
 def _of_bounded_size(kind: str, like: ImageFile, notes: list[str]) -> ImageFile:
     """Shorten what is too long for the places that a format has for it."""
-    if kind in ("jpeg", "png", "bmp") and _has_resolution(like):
+    picture = TABLE[kind].picture
+    if picture is not None and _has_resolution(like):
         from napari_anyir.files.pictures import dots_per_inch
 
-        most = 65535.0 if kind == "jpeg" else 5e7
         dpi = dots_per_inch(like) or (1.0, 1.0)
-        if not all(0.5 <= value <= most for value in dpi):
-            notes.append(f"{_CALLED[kind]} does not hold a resolution of {dpi[0]:.3g} dpi")
+        if not all(0.5 <= value <= picture.densest for value in dpi):
+            notes.append(f"{TABLE[kind].title} does not hold a resolution of {dpi[0]:.3g} dpi")
             like = replace(like, scale={}, units={})
     if kind != "jpeg":
         return like
@@ -216,7 +206,7 @@ def _what_can_be_written(
     kind: str, like: ImageFile, shape: tuple[int, ...], dtype: np.dtype[Any], notes: list[str]
 ) -> ImageFile:
     """Write a tiny image with all the metadata; leave out what makes that fail."""
-    if kind in ("npy", "zarr"):
+    if not TABLE[kind].tried:
         return like
     small = _small(shape, like.axes)
     if np.prod(small, dtype=float) > _MOST_PLANES * 36:
@@ -232,12 +222,13 @@ def _what_can_be_written(
     if not fails(like):
         return like
     parts = _parts(like)
-    bare = replace(_without(like, *_NAMES, "described", "extratags"), scale={}, units={})
+    bare = replace(_without(like, *KINDS, "described", "extratags"), scale={}, units={})
     try:
         _write_nothing(kind, bare, small, dtype)
     except Exception as error:  # better now than after the work
         raise ImageFileError(
-            f"{_CALLED[kind]} cannot hold it ({reason(error, 'written')}); write .npy or .ome.zarr"
+            f"{TABLE[kind].title} cannot hold it ({reason(error, 'written')}); write .npy or "
+            ".ome.zarr"
         ) from error
     for name, put in parts.items():
         if not fails(put(bare)):
@@ -260,7 +251,7 @@ def _parts(like: ImageFile) -> dict[str, Callable[[ImageFile], ImageFile]]:
     parts["resolution"] = lambda bare: replace(bare, scale=like.scale, units=like.units)
     for key in ("resolution", "icc_profile", "exif", "xmp", "text", "png", "described"):
         if like.metadata.get(key):
-            parts[{"described": "description", **_NAMES}[key] + " " * (key == "resolution")] = put(
+            parts[{"described": "description", **KINDS}[key] + " " * (key == "resolution")] = put(
                 key, like.metadata[key]
             )
     for tag in like.metadata.get("extratags") or ():
@@ -279,15 +270,9 @@ def _small(shape: tuple[int, ...], axes: str | None) -> tuple[int, ...]:
 def _write_nothing(
     kind: str, like: ImageFile, shape: tuple[int, ...], dtype: np.dtype[Any]
 ) -> None:
-    array = np.zeros(shape, dtype)
-    if kind == "tiff":
-        from napari_anyir.files.tiff_writing import write_tiff
-
-        write_tiff(io.BytesIO(), array, _without(like, "exif"))
-        return
-    from napari_anyir.files.pictures import write_picture
-
-    write_picture(io.BytesIO(), array, like, kind=kind)
+    if kind == "tiff":  # its EXIF is added to the file that is there
+        like = _without(like, "exif")
+    TABLE[kind].write(io.BytesIO(), np.zeros(shape, dtype), like, software="", name="")
 
 
 def listed(notes: Iterable[str]) -> str:

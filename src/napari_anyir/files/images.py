@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from napari_anyir.atomic_writing import atomic_write
 from napari_anyir.errors import ImageFileError
 from napari_anyir.files.file_errors import as_file_error, is_regular, is_there
 from napari_anyir.files.fitting import fit, listed
-from napari_anyir.files.formats import format_of
+from napari_anyir.files.formats import TABLE, format_of
 from napari_anyir.files.image_file import ImageFile
 from napari_anyir.files.run_lock import temporary_of
 from napari_anyir.places import expanded
@@ -67,38 +66,20 @@ def read_image(path: str | Path, *, lazy_above: int = LAZY_ABOVE) -> ImageFile:
     kind = format_of(path)
     with as_file_error(path):
         _check_place(path, kind)
-        return _numbers(_read(path, kind, lazy_above))
+        return _numbers(TABLE[kind].read(path, lazy_above=lazy_above))
 
 
 def _check_place(path: Path, kind: str) -> None:
     """Refuse what cannot hold an image of its kind before anything is opened."""
     if path.is_symlink() and not path.exists():
         raise ImageFileError("it is a link to something that is not there")
-    if path.is_dir() != (kind == "zarr"):
+    if path.is_dir() != TABLE[kind].folder:
         what = "a folder" if path.is_dir() else "a file"
         raise ImageFileError(f"it is {what}, unlike what its name says")
     if not is_regular(path):
         raise ImageFileError("it is a pipe, a socket or a device, and no file")
     if path.is_file() and path.stat().st_size == 0:
         raise ImageFileError("the file is empty (0 bytes)")
-
-
-def _read(path: Path, kind: str, lazy_above: int) -> ImageFile:
-    if kind == "npy":
-        from napari_anyir.files.numpy_file import read_npy
-
-        return read_npy(path, lazy_above=lazy_above)
-    if kind == "tiff":
-        from napari_anyir.files.tiff import read_tiff
-
-        return read_tiff(path, lazy_above=lazy_above)
-    if kind == "zarr":
-        from napari_anyir.files.ome_zarr import read_ome_zarr
-
-        return read_ome_zarr(path, lazy_above=lazy_above)
-    from napari_anyir.files.pictures import read_picture
-
-    return read_picture(path, kind)
 
 
 def _numbers(image: ImageFile) -> ImageFile:
@@ -180,24 +161,5 @@ def write_image(
             _log.warning("'%s': %s", path, listed(notes))
     part = temporary_of(path, run)
     with as_file_error(path, "written"), atomic_write(path, temporary=part, before=before):
-        _write(part, kind, array, like, software, path.name)
+        TABLE[kind].write(part, array, like, software=software, name=path.name)
     return path
-
-
-def _write(part: Path, kind: str, array: Any, like: ImageFile, software: str, name: str) -> None:
-    if kind == "npy":
-        from napari_anyir.files.numpy_file import write_npy
-
-        write_npy(part, array, like)
-    elif kind == "tiff":
-        from napari_anyir.files.tiff_writing import write_tiff
-
-        write_tiff(part, array, like, software=software)
-    elif kind == "zarr":
-        from napari_anyir.files.ome_zarr import write_ome_zarr
-
-        write_ome_zarr(part, array, like, name=re.sub(r"(\.ome)?\.zarr$", "", name, flags=re.I))
-    else:
-        from napari_anyir.files.pictures import write_picture
-
-        write_picture(part, array, like, kind=kind)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ __all__ = ["read_ome_zarr", "write_ome_zarr"]
 _CHUNK = 1024
 _BLOCK = 2048  # side of the blocks that are restored at a time, when a plane is larger
 _SMALLEST = 256  # a pyramid ends when both sides are at most this
+_SUFFIX = re.compile(r"(\.ome)?\.zarr$", re.I)
 # NGFF 0.4 asks for nested folders, one per axis.
 _SLASHES = {"chunk_key_encoding": {"name": "v2", "separator": "/"}}
 _OWN = "napari-anyir"
@@ -227,7 +229,8 @@ def write_ome_zarr(path: Path, array: Any, like: ImageFile, *, name: str = "") -
     like : ImageFile
         Source of axes, scale, units, translation and channel descriptions.
     name : str
-        Name of the image, unless it had one; default: that of the folder.
+        Name of the folder that it will be, of which the image takes its name unless it had one;
+        default: that of ``path``.
 
     Raises
     ------
@@ -263,7 +266,7 @@ def write_ome_zarr(path: Path, array: Any, like: ImageFile, *, name: str = "") -
         datasets.append(_dataset(str(len(datasets)), axes, factors, like))
         _write_level(group.create_array, half, name=datasets[-1]["path"], **names)
     multiscale: dict[str, Any] = {
-        "name": keep.get("name") or name or path.name.partition(".")[0],
+        "name": keep.get("name") or _SUFFIX.sub("", name) or path.name.partition(".")[0],
         "axes": [_axis(letter, like) for letter in axes],
         "datasets": datasets,
         "type": "mean",

@@ -1,4 +1,4 @@
-"""Read and write PNG, JPEG, BMP and WebP."""
+"""Read and write pictures of one plane: PNG, JPEG, BMP, WebP, and others that Pillow knows."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError, WebPImagePlugin
+from PIL import (
+    Image,
+    UnidentifiedImageError,
+    WebPImagePlugin,  # noqa: F401 - which is not among those that Pillow looks at first
+)
 from PIL.PngImagePlugin import PngInfo
 
 from napari_anyir.errors import ImageFileError
 from napari_anyir.files.claims import check_picture as check_claims
 from napari_anyir.files.deep_png import is_deep_colour, read_deep_colour, write_deep_colour
+from napari_anyir.files.formats import PICTURES, TABLE
 from napari_anyir.files.image_file import METRES, ImageFile
 from napari_anyir.files.lazy_arrays import is_lazy
 from napari_anyir.files.png_chunks import check_chunks, head_of, meanings_of
@@ -26,18 +31,11 @@ __all__ = ["check_picture", "dots_per_inch", "read_picture", "without_unused", "
 
 _ORIENTATION = 0x0112
 # By content, not by name; never by plugins that start other programs, such as that for EPS.
-_READ = ("PNG", "JPEG", "BMP", "DIB", "GIF", WebPImagePlugin.WebPImageFile.format)
-_SAVE: dict[str, dict[str, Any]] = {
-    "png": {"compress_level": 4},
-    # Nothing more should be lost than the format must lose: fine quantisation, no subsampling.
-    "jpeg": {"quality": 95, "subsampling": 0},
-    "bmp": {},
-    "webp": {"lossless": True, "exact": True},
-}
+_READ = ("GIF", *(name for form in PICTURES.values() for name in form.pillow))
 
 
 def read_picture(path: Path, kind: str) -> ImageFile:
-    """Read a PNG, JPEG, BMP or WebP.
+    """Read a picture of one plane.
 
     A rotation that the camera noted (EXIF orientation) is applied, so pixels stand upright and the
     result carries no such note. Palettes become RGB (or RGBA), black and white becomes grey.
@@ -205,7 +203,7 @@ def _texts(image: Image.Image) -> dict[str, str]:
 
 
 def write_picture(path: Path | BinaryIO, array: Any, like: ImageFile, *, kind: str) -> None:
-    """Write a PNG, JPEG, BMP or WebP.
+    """Write a picture of one plane.
 
     JPEG is written at quality 95 without colour subsampling, WebP without loss.
 
@@ -219,7 +217,7 @@ def write_picture(path: Path | BinaryIO, array: Any, like: ImageFile, *, kind: s
         Its colour profile, resolution, EXIF, XMP and texts are kept where the format can hold
         them; see `napari_anyir.files.fitting`.
     kind : str
-        One of the four.
+        A format with limits in `napari_anyir.files.formats.TABLE`.
 
     Raises
     ------
@@ -239,6 +237,7 @@ def write_picture(path: Path | BinaryIO, array: Any, like: ImageFile, *, kind: s
         array = array.compute(scheduler="synchronous")
     array = array[..., :3] if without_unused(array.shape, like)[1] else array
     check_picture(array.shape, array.dtype, kind)
+    held = PICTURES[kind]
     keep = like.metadata
     info: dict[str, Any] = {
         name: keep[name] for name in ("icc_profile", "exif", "xmp") if keep.get(name)
@@ -258,7 +257,7 @@ def write_picture(path: Path | BinaryIO, array: Any, like: ImageFile, *, kind: s
         info["comment"] = comment.encode()
     # Through memory: Pillow takes a write that a full disk cut short for a whole one.
     stream = io.BytesIO()
-    Image.fromarray(array).save(stream, format=kind.upper(), **_SAVE[kind], **info)
+    Image.fromarray(array).save(stream, format=next(iter(held.pillow)), **held.save, **info)
     with path.open("wb") if isinstance(path, Path) else contextlib.nullcontext(path) as file:
         file.write(stream.getbuffer())
 
@@ -348,7 +347,7 @@ def check_picture(shape: tuple[int, ...], dtype: Any, kind: str) -> None:
     dtype : numpy.dtype
         Of the array.
     kind : str
-        ``"png"``, ``"jpeg"``, ``"bmp"`` or ``"webp"``.
+        A format with limits in `napari_anyir.files.formats.TABLE`.
 
     Raises
     ------
@@ -362,20 +361,17 @@ def check_picture(shape: tuple[int, ...], dtype: Any, kind: str) -> None:
     ...
     napari_anyir.errors.ImageFileError: JPEG cannot hold an array of shape (5, 3, 4); write ...
     """
-    name = {"png": "PNG", "jpeg": "JPEG", "bmp": "BMP", "webp": "WebP"}[kind]
-    colours = (3,) if kind == "jpeg" else (3, 4)
-    if len(shape) != 2 and not (len(shape) == 3 and shape[-1] in colours):
+    name, held = TABLE[kind].title, PICTURES[kind]
+    if len(shape) != 2 and not (len(shape) == 3 and shape[-1] in held.samples):
         raise ImageFileError(
             f"{name} cannot hold an array of shape {shape}; write .tif or .ome.zarr"
         )
     if 0 in shape:
         raise ImageFileError(f"{name} cannot hold an image without pixels; write .tif or .npy")
-    longest = {"jpeg": 65500, "webp": 16383, "bmp": 2**31 - 1, "png": 2**31 - 1}[kind]
-    if max(shape[:2]) > longest:
+    if max(shape[:2]) > held.longest:
         raise ImageFileError(
-            f"{name} holds sides of {longest} pixels at most, not {max(shape[:2])}; write .tif"
+            f"{name} holds sides of {held.longest} pixels at most, not {max(shape[:2])}; write .tif"
         )
-    depths = (np.uint8, np.uint16) if kind == "png" else (np.uint8,)
-    if dtype not in depths:
-        held = "8 or 16 bits" if kind == "png" else "8 bits"
-        raise ImageFileError(f"{name} holds {held}, not {dtype}; write .tif or .ome.zarr")
+    if dtype not in [np.dtype(f"uint{bits}") for bits in held.bits]:
+        bits = " or ".join(map(str, held.bits))
+        raise ImageFileError(f"{name} holds {bits} bits, not {dtype}; write .tif or .ome.zarr")
