@@ -27,6 +27,7 @@ def test_report_of_an_empty_folder_says_not_run(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "pictures" / "samples.png").is_file()
 
 
+@pytest.mark.slow
 def test_measurements_are_live(tmp_path: Path) -> None:
     folder = tmp_path / "data" / "CBSD68"
     folder.mkdir(parents=True)

@@ -236,6 +236,7 @@ def test_closing_leaves_whole_files_only(tmp_path: Path) -> None:
     assert not [name for name in files_in(tmp_path / "out") if "anyir-" in name]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX's")
 def test_killed_and_started_again(tmp_path: Path) -> None:
     raw, out = tmp_path / "raw", tmp_path / "out"
@@ -337,6 +338,7 @@ def test_reading_and_writing_go_on_beside_the_work(
     assert threads == {"read": {"anyir-read_0"}, "write": {"anyir-write_0"}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.tif", "a.npy", "a.ome.zarr"])
 def test_large_files_are_restored_block_by_block(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str

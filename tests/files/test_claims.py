@@ -171,6 +171,7 @@ def test_large_and_sparse_zarrs_are_read(tmp_path: Path) -> None:
     assert int(read_image(path).array.max()) == 5
 
 
+@pytest.mark.slow
 def test_an_empty_picture_is_no_attack(tmp_path: Path) -> None:
     for name, size in (("a.png", 9000), ("a.tif", 9000), ("a.bmp", 500), ("a.webp", 4000)):
         array = np.zeros((size, size), np.uint8)

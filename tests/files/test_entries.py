@@ -129,6 +129,7 @@ def test_a_result_whose_name_would_be_too_long_is_told_before_the_work(folder: P
     assert last["z"].state == "done"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "darwin", reason="names are UTF-8 there")
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".npy", ".ome.zarr"])
 def test_names_that_are_not_utf_8(folder: Path, suffix: str) -> None:

@@ -252,6 +252,7 @@ def test_bad_files_of_every_kind_stop_nothing(tmp_path):
             assert str(folder / name) in status.message
 
 
+@pytest.mark.slow
 def test_lazy_damage_is_that_files_error_in_a_batch(tmp_path):
     """A page that is cut short is found while blocks are computed, and stops nothing."""
     stack = np.random.default_rng(0).integers(0, 4000, (4, 64, 64), np.uint16)

@@ -81,6 +81,7 @@ def test_space_is_reserved(tmp_path: Path) -> None:
         assert path.stat().st_blocks * 512 >= 10**6
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="a small disk needs rights to mount it"
 )

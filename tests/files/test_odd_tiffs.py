@@ -118,6 +118,7 @@ def test_palette_that_is_too_short(tmp_path: Path) -> None:
             np.asarray(read_image(path, lazy_above=lazy_above).array)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", ["zlib", "lzma"])
 @pytest.mark.parametrize("lazy_above", [0, 2**28])
 def test_strips_that_become_more_than_the_page(tmp_path: Path, codec: str, lazy_above: int) -> None:

@@ -145,6 +145,7 @@ assert ends["refused"] > count // 10, ends
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind",
     ["2b lz4", "2b blosclz", "2b zstd", "2b zlib", "2 zstd", "2 lz4", "3b zstd", "3s lz4"],
