@@ -28,12 +28,11 @@ from napari_anyir.inference.recipe import Recipe, check_watching
 from napari_anyir.keywords import check_keywords
 from napari_anyir.model import AnyIR
 from napari_anyir.progress import Cancel, Progress
+from napari_anyir.training.adaptation.held_out_errors import HeldOutError, LearningState
 from napari_anyir.training.adaptation.neighbours import Loss
 from napari_anyir.training.adaptation.noisy_windows import NoisySource
 from napari_anyir.training.adaptation.self_supervised import (
     AdaptationRecipe,
-    HeldOutError,
-    Look,
     SelfSupervised,
 )
 
@@ -232,7 +231,7 @@ def adapt_with_record(
     progress: Progress | None = None,
     cancel: Cancel | None = None,
     stop: Cancel | None = None,
-    watch: Callable[[Look], None] | None = None,
+    watch: Callable[[LearningState], None] | None = None,
     **choices: Unpack[AdaptationChoices],
 ) -> tuple[AnyIR, AdaptationRecord]:
     """Adapt a model and say what came of it.
@@ -244,8 +243,8 @@ def adapt_with_record(
     stop : object, optional
         Anything with ``is_set()``: ends as if time were over, with the best weights so far.
     watch : callable, optional
-        Called as ``watch(look)`` with a `Look` before the first step and after every look at the
-        held-out pixels.
+        Called as ``watch(state)`` with a `LearningState` before the first step and after every look
+        at the held-out pixels.
     **choices
         The keywords of `adapt` axes, model, intensity, minutes, steps, seed and device; and
         ``recipe``, an `AdaptationRecipe` with other settings of the training, the loss among them.

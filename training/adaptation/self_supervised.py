@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from napari_anyir.errors import Cancelled
 from napari_anyir.model import AnyIR
 from napari_anyir.progress import Cancel, Progress
+from napari_anyir.training.adaptation.held_out_errors import HeldOutError, LearningState
 from napari_anyir.training.adaptation.neighbours import (
     SHARE,
     Loss,
@@ -103,70 +104,6 @@ class AdaptationRecipe:
     def rate(self, step: int) -> float:
         """Learning rate of a step, counted from 0."""
         return self.learning_rate * min(1.0, (step + 1) / max(self.warm_up, 1))
-
-
-@dataclass(frozen=True)
-class HeldOutError:
-    """How an error on held-out pixels changed; the noise's own variance is in both numbers.
-
-    Parameters
-    ----------
-    before, after : float
-        Mean squared error in the network's range; the mean of its size with ``loss="l1"``.
-    standard_error : float
-        Of the difference.
-
-    Examples
-    --------
-    >>> from napari_anyir.training.adaptation.self_supervised import HeldOutError
-    >>> HeldOutError(0.05, 0.04, 0.001).fell(2.0), HeldOutError(0.05, 0.04, 0.01).fell(2.0)
-    (True, False)
-    """
-
-    before: float
-    after: float
-    standard_error: float
-
-    def fell(self, confidence: float) -> bool:
-        """Whether it fell by more than so many standard errors."""
-        return self.before - self.after > confidence * self.standard_error
-
-    def __str__(self) -> str:
-        """Say it in numbers."""
-        return f"{self.before:.6f} to {self.after:.6f} (± {self.standard_error:.6f})"
-
-
-@dataclass(frozen=True)
-class Look:
-    """What a look at the held-out pixels found, for whoever watches.
-
-    Parameters
-    ----------
-    step : int
-        Steps taken; 0 for the original weights.
-    loss : float
-        Mean of the training loss since the last look; not a number at the first.
-    unseen, beside : HeldOutError
-        The two held-out errors, as for `SelfSupervised`, but of this step.
-    best : bool
-        Whether no earlier look had a smaller sum of the two.
-    preview : callable
-        ``preview()`` gives a piece of the first image as it is and as it would be restored now:
-        two arrays (H, W, 3) of uint8.
-
-    Examples
-    --------
-    >>> error = HeldOutError(0.002, 0.002, 0.00001)
-    >>> Look(0, float("nan"), error, error, True, lambda: None).best
-    True
-    """
-
-    step: int
-    loss: float
-    unseen: HeldOutError
-    beside: HeldOutError
-    best: bool
-    preview: Callable[[], tuple[NDArray[np.uint8], NDArray[np.uint8]]] = field(repr=False)
 
 
 class SelfSupervised:
@@ -270,7 +207,7 @@ class SelfSupervised:
         progress: Progress | None = None,
         cancel: Cancel | None = None,
         stop: Cancel | None = None,
-        watch: Callable[[Look], None] | None = None,
+        watch: Callable[[LearningState], None] | None = None,
     ) -> None:
         """Train until the steps or the time are over, or nothing improves any more.
 
@@ -302,7 +239,7 @@ class SelfSupervised:
                 progress(total, total)
             return
         if watch is not None:
-            watch(Look(0, math.nan, self.unseen, self.beside, True, self.preview))
+            watch(LearningState(0, math.nan, self.unseen, self.beside, True, self.preview))
         look = self._look_seconds  # time must be left for a last one
         while True:
             if cancel is not None and cancel.is_set():
@@ -393,7 +330,7 @@ class SelfSupervised:
         before, after = cut.permute(0, 2, 3, 1).to("cpu", torch.uint8).numpy()
         return before, after
 
-    def _check(self) -> Look:
+    def _check(self) -> LearningState:
         """Look at the held-out pixels, and remember the weights if they are the best so far."""
         errors = self._held_out_errors()
         unseen, beside = (
@@ -411,4 +348,4 @@ class SelfSupervised:
             self.unseen, self.beside = unseen, beside
         loss = float(torch.stack(self._losses).mean()) if self._losses else math.nan
         self._losses = []
-        return Look(self.step, loss, unseen, beside, best, self.preview)
+        return LearningState(self.step, loss, unseen, beside, best, self.preview)

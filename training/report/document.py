@@ -15,7 +15,8 @@ from napari_anyir.training.evaluation.mean_table import MeanTable, mean_table
 from napari_anyir.training.evaluation.visual_comparison import draw_views, find_views
 from napari_anyir.training.report.figures import draw_psnr, draw_quality, draw_samples
 from napari_anyir.training.report.measured_results import MeasuredResults, label_of
-from napari_anyir.training.report.report_tables import NOT_RUN, ReportTable, report_tables
+from napari_anyir.training.report.report_tables import NOT_RUN, report_tables
+from napari_anyir.training.report.table_layout import ReportTable
 from napari_anyir.training.writing import replace_file, write_text
 
 PAGE, TEXT = "report.html", "report.md"

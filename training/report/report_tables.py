@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from napari_anyir.model import VARIANTS
 from napari_anyir.training.evaluation.comparability import is_ablation, setting_note, size_note
@@ -28,149 +25,20 @@ from napari_anyir.training.report.measured_results import (
     rows_of_sets,
     set_cells,
 )
+from napari_anyir.training.report.table_layout import (
+    DIGITS,
+    ReportRow,
+    ReportTable,
+    format_value,
+    head_of,
+    is_number,
+)
 
 NOT_RUN = "not run"
 
 Row = dict[str, Printed]
 
-DIGITS = {"psnr": 2, "ssim": 3, "parameters": 2, "flops": 2, "memory": 0, "seconds": 1}
-"""Digits of a column, by the last word of its name."""
-
 OURS = ("AnyIR-T", "AnyIR-S", "AnyIR")
-
-
-@dataclass(frozen=True)
-class ReportRow:
-    """One line of a table.
-
-    Parameters
-    ----------
-    kind : {"paper", "ours", "difference"}
-        Whose numbers these are.
-    cells : tuple of str
-        As printed.
-    """
-
-    kind: str
-    cells: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class ReportTable:
-    """A table of the report.
-
-    Parameters
-    ----------
-    number : int
-        The paper's number.
-    title : str
-        What it shows.
-    columns : tuple of str
-        Heads; the first names the row.
-    rows : tuple of ReportRow
-        The paper's, each followed by ours and the difference.
-    notes : tuple of str
-        What belongs beside the numbers.
-
-    Examples
-    --------
-    >>> from napari_anyir.training.report.report_tables import ReportRow, ReportTable
-    >>> row = ReportRow("ours", ("nano", "31.20"))
-    >>> print(ReportTable(4, "Snow", ("method", "PSNR"), (row,), ()).markdown())
-    ## Tab. 4: Snow
-    <BLANKLINE>
-    | method | PSNR |
-    |---|---|
-    | **nano** | **31.20** |
-    <BLANKLINE>
-    """
-
-    number: int
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[ReportRow, ...]
-    notes: tuple[str, ...]
-
-    def markdown(self) -> str:
-        """Return the table as Markdown; ours in bold, differences in italics."""
-        marks = {"paper": "", "ours": "**", "difference": "*"}
-        heads = self.paired(self.columns, head=True)
-        lines = [f"## Tab. {self.number}: {self.title}", "", _line(heads)]
-        lines.append("|" + "---|" * len(heads))
-        for row in self.rows:
-            mark, cells = marks[row.kind], self.paired(row.cells)
-            lines.append(_line([f"{mark}{cell}{mark}" if cell else "" for cell in cells]))
-        return "\n".join([*lines, "", *(f"{note}\n" for note in self.notes)])
-
-    def paired(self, cells: Sequence[str], *, head: bool = False) -> list[str]:
-        """Set PSNR and SSIM of a set into one cell, so that wide tables need no scrolling.
-
-        Parameters
-        ----------
-        cells : sequence of str
-            One for each of the columns.
-        head : bool
-            Whether these are the heads.
-
-        Returns
-        -------
-        list of str
-            Cells such as ``"31.70 / 0.982"``.
-
-        Examples
-        --------
-        >>> from napari_anyir.training.report.report_tables import ReportTable
-        >>> table = ReportTable(1, "", ("method", "CSD PSNR", "CSD SSIM"), (), ())
-        >>> table.paired(table.columns, head=True), table.paired(("nano", "30.1", "0.91"))
-        (['method', 'CSD PSNR / SSIM'], ['nano', '30.1 / 0.91'])
-        """
-        shown: list[str] = []
-        skip = False
-        for at, (column, cell) in enumerate(zip(self.columns, cells, strict=True)):
-            if skip:
-                skip = False
-                continue
-            name = column.removesuffix(" PSNR")
-            skip = name != column and self.columns[at + 1 : at + 2] == (f"{name} SSIM",)
-            if not skip:
-                shown.append(cell)
-            elif head:
-                shown.append(f"{column} / SSIM")
-            else:
-                both = list(dict.fromkeys((cell, cells[at + 1])))
-                shown.append(both[0] if len(both) == 1 else " / ".join(one or "-" for one in both))
-        return shown
-
-    def csv(self) -> str:
-        """Return the table as CSV, with a column that says whose numbers a line has."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(("whose", *self.columns))
-        writer.writerows((row.kind, *row.cells) for row in self.rows)
-        return text.getvalue()
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def _head(column: str) -> str:
-    """Name of a column as printed: 'SOTS outdoor psnr' becomes 'SOTS outdoor PSNR'."""
-    units = {"parameters": "parameters (M)", "flops": "multiply-adds (G)", "memory": "memory (MB)"}
-    units["flops deviation"] = "± (G)"
-    words = column.replace(" psnr", " PSNR").replace(" ssim", " SSIM")
-    return units.get(column, words)
-
-
-def _format(value: Printed, column: str) -> str:
-    if value is None:
-        return "-"
-    metric = column.rsplit(" ", 1)[-1]
-    return f"{value:.{DIGITS[metric]}f}" if metric in ("psnr", "ssim") else str(value)
-
-
-def _is_number(column: str) -> bool:
-    return column.rsplit(" ", 1)[-1] in DIGITS
 
 
 def build_table(table: PaperTable, ours: Callable[[Row], list[Ours]]) -> ReportTable:
@@ -191,13 +59,13 @@ def build_table(table: PaperTable, ours: Callable[[Row], list[Ours]]) -> ReportT
     rows = []
     for printed in table.rows:
         row: Row = dict(zip(table.columns, printed, strict=True))
-        shown = tuple(_format(v, c) for c, v in row.items())
+        shown = tuple(format_value(v, c) for c, v in row.items())
         rows.append(ReportRow("paper", shown))
         for one in ours(row):
             cells, differences = [f"ours: {one.label}"], ["difference"]
             for column in table.columns[1:]:
                 found, paper = one.cells.get(column), row[column]
-                if not _is_number(column):
+                if not is_number(column):
                     cells.append("")
                     differences.append("")
                 elif found is None:
@@ -211,7 +79,7 @@ def build_table(table: PaperTable, ours: Callable[[Row], list[Ours]]) -> ReportT
             rows.append(ReportRow("ours", tuple(cells)))
             if any(cell not in ("", "-") for cell in differences[1:]):
                 rows.append(ReportRow("difference", tuple(differences)))
-    heads = tuple(_head(column) for column in table.columns)
+    heads = tuple(head_of(column) for column in table.columns)
     return ReportTable(table.number, table.title, heads, tuple(rows), ())
 
 

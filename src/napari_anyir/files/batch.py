@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Unpack
 
 from napari_anyir import __version__
-from napari_anyir.errors import Cancelled, ImageFileError
+from napari_anyir.errors import Cancelled
+from napari_anyir.files.batch_items import BatchItem, ResultFiles, input_facts, try_settings
 from napari_anyir.files.batch_settings import FileStatus, Settings
 from napari_anyir.files.deferred_array import DeferredArray
 from napari_anyir.files.file_errors import as_file_error, is_there, reason, sentence
@@ -25,8 +23,8 @@ from napari_anyir.files.formats import format_of
 from napari_anyir.files.image_file import ImageFile, can_be
 from napari_anyir.files.images import read_image, write_image
 from napari_anyir.files.lazy_arrays import is_lazy
-from napari_anyir.files.plan import BatchPlan, FileJob, make_plan
-from napari_anyir.files.run_lock import RunLock, remove_stale, size_and_time, writable
+from napari_anyir.files.plan import BatchPlan, make_plan
+from napari_anyir.files.run_lock import RunLock, remove_stale, writable
 from napari_anyir.files.run_log import RunLog
 from napari_anyir.keywords import check_keywords
 from napari_anyir.places import expanded
@@ -37,22 +35,6 @@ if TYPE_CHECKING:
     from napari_anyir.inference.models import LoadedModel
 
 __all__ = ["restore_files"]
-
-
-class ResultFiles(TypedDict, total=False):
-    """Names and formats of results, whether they may replace other files, and who makes them.
-
-    Examples
-    --------
-    >>> files: ResultFiles = {"suffix": "_restored"}
-    >>> files
-    {'suffix': '_restored'}
-    """
-
-    suffix: str
-    extension: str | None
-    overwrite: bool
-    cluster: str | None
 
 
 def restore_files(
@@ -141,7 +123,7 @@ def restore_files(
         problem, made_from = job.problem, dict(made_with)
         if not problem:
             try:
-                made_from |= _input_facts(job)
+                made_from |= input_facts(job)
             except Exception as error:  # noqa: BLE001 - one bad entry stops nothing
                 problem = f"'{job.source}' cannot be read: {reason(error)}."
         if problem:
@@ -166,56 +148,12 @@ def restore_files(
 
 
 @dataclass(frozen=True)
-class BatchItem:
-    """A job, its first status, and what its line in the log must say.
-
-    Examples
-    --------
-    >>> job = FileJob(Path("raw/a.png"), Path("out/a.png"), "a.png")
-    >>> status = FileStatus(0, 1, job.name, job.source, job.target, "queued")
-    >>> BatchItem(job, status, {}).status.state
-    'queued'
-    """
-
-    job: FileJob
-    status: FileStatus
-    made_from: dict[str, Any]
-
-
-@dataclass(frozen=True)
 class _Making:
     """How a result was made: the record, once it is there, notes for the log, and by what."""
 
     record: Callable[[], Provenance | None]
     notes: str
     software: str
-
-
-def try_settings(settings: Settings) -> list[Provenance]:
-    """Refuse settings that would fail for every file; return how they are understood.
-
-    They are tried on images of nothing, a photograph and a micrograph: no rule has to be written
-    down twice.
-
-    Examples
-    --------
-    >>> photograph, micrograph = try_settings(Settings(model="nano"))
-    >>> photograph.model, micrograph.model
-    ('nano', 'nano')
-    """
-    from napari_anyir.inference import restore_with_record
-
-    nothings = (np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint16))
-    arguments = {**settings.arguments(), "axes": None}
-    return [restore_with_record(nothing, **arguments)[1] for nothing in nothings]
-
-
-def _input_facts(job: FileJob) -> dict[str, Any]:
-    if job.source.is_symlink() and not job.source.exists():
-        raise ImageFileError("it is a link to something that is not there")
-    sizes, times = zip(*map(size_and_time, (job.source, *job.parts)), strict=True)
-    source = os.path.realpath(job.source)  # which bears links to themselves
-    return {"input": source, "input_size": sum(sizes), "input_time": max(times)}
 
 
 class Batch:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from napari_anyir.errors import Cancelled
-from napari_anyir.files.batch import Batch, BatchItem, try_settings
+from napari_anyir.files.batch import Batch
+from napari_anyir.files.batch_items import BatchItem, try_settings
 from napari_anyir.files.batch_settings import FileStatus, Settings
 from napari_anyir.files.file_errors import sentence
 from napari_anyir.files.images import read_image

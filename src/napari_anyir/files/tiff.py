@@ -21,11 +21,11 @@ from napari_anyir.files.tiff_metadata import (
     common_metadata,
     imagej_to_write,
     nodata_of,
-    ome_to_write,
     read_scale,
     resolution_of,
     tags_to_write,
 )
+from napari_anyir.files.tiff_ome import ome_to_write
 from napari_anyir.files.tiff_pages import Pages, complaints, read_series
 from napari_anyir.files.tiff_sets import OmeSet, find_set, is_tiff_name
 

@@ -14,7 +14,7 @@ from napari_anyir.files.file_pixels import FilePixels, reserve
 from napari_anyir.files.image_file import ImageFile
 from napari_anyir.files.lazy_arrays import is_lazy, store
 from napari_anyir.files.tiff_colours import Samples, to_be_stored
-from napari_anyir.files.tiff_metadata import ome_from_scale
+from napari_anyir.files.tiff_ome import ome_from_scale
 
 __all__ = ["write_tiff"]
 

@@ -3,11 +3,10 @@
 Nothing here imports torch before a model is loaded, so that lists and cards are at hand at once.
 """
 
+from napari_anyir.weights.adding import add_model, check_new_name
 from napari_anyir.weights.card import ModelCard
 from napari_anyir.weights.registry import (
     DEFAULT,
-    add_model,
-    check_new_name,
     find_model,
     list_models,
     load_model,

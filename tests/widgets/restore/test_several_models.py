@@ -20,8 +20,8 @@ from napari_anyir.widgets.restore import RestoreWidget
 @pytest.fixture
 def models(nano, tmp_path, monkeypatch) -> list[str]:
     """Add a second model, with random weights."""
+    from napari_anyir.weights import add_model
     from napari_anyir.weights.loading import save_network
-    from napari_anyir.weights.registry import add_model
 
     monkeypatch.setenv("NAPARI_ANYIR_MODELS", str(tmp_path / "models"))
     save_network(nano, tmp_path / "random.safetensors")
