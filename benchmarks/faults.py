@@ -248,7 +248,7 @@ def main() -> int:
         work |= {f"cut while read {s}": partial(cut_while_read, place, s) for s in (".npy", ".tif")}
         rest = (cut_source, read_only, vanished, file_as_output, two_processes, odd_entries)
         work |= {one.__name__: partial(one, place) for one in rest}
-        work |= {f"memory {m}": partial(little_memory, place, m) for m in (6000, 3000, 2000, 600)}
+        work |= {f"memory {m}": partial(little_memory, place, m) for m in (3000, 2000, 600)}
         print("| fault | in flight, or exit | lost | said |\n|---|---|---|---|")
         for one in (run for name, run in work.items() if chosen.only in name):
             row = one()

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["Cancelled", "ImageFileError", "ModelError"]
+__all__ = ["Cancelled", "ImageFileError", "ModelError", "memory_sentence"]
+
+# How numpy and torch begin, or say, that they got no memory; our own sentences are others.
+_NO_MEMORY = ("Unable to allocate", "DefaultCPUAllocator", "not enough memory", "out of memory")
 
 
 class ImageFileError(ValueError):
@@ -67,3 +70,35 @@ class Cancelled(Exception):
     >>> issubclass(Cancelled, ValueError)
     False
     """
+
+
+def memory_sentence(error: BaseException) -> str | None:
+    """Say that the memory did not suffice, and what to do.
+
+    Parameters
+    ----------
+    error : BaseException
+        What was raised.
+
+    Returns
+    -------
+    str or None
+        One sentence; None if it is another error, or one that says so itself.
+
+    Examples
+    --------
+    >>> from napari_anyir.errors import memory_sentence
+    >>> memory_sentence(MemoryError())
+    'The memory does not suffice; close other programs, or give a smaller image or tile.'
+    >>> memory_sentence(ValueError("The scale is 0.")) is None
+    True
+    """
+    text = str(error).strip().split("\n")[0].rstrip(".")
+    if not isinstance(error, MemoryError | RuntimeError):
+        return None
+    if any(sign in text for sign in _NO_MEMORY):
+        text = f" ({text[:120]})"
+    elif text or not isinstance(error, MemoryError):
+        return None
+    remedy = "close other programs, or give a smaller image or tile"
+    return f"The memory does not suffice{text}; {remedy}."

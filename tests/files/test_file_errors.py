@@ -14,6 +14,7 @@ import zlib
 import numpy as np
 import pytest
 import tifffile
+import torch
 
 from napari_anyir import Cancelled, ImageFileError, ModelError
 from napari_anyir.files import Settings, read_image, restore_files, write_image
@@ -109,6 +110,26 @@ def test_every_error_becomes_the_sentence_of_its_file(tmp_path, error):
     again = pickle.loads(pickle.dumps(caught.value))  # between dask's processes
     assert (str(again), again.path) == (str(caught.value), path)
     assert sentence(error)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: np.empty(2**60, np.uint8),
+        lambda: torch.empty(2**60, dtype=torch.uint8),
+        lambda: bytearray(2**62),
+    ],
+    ids=["numpy", "torch", "python"],
+)
+def test_no_memory_is_a_sentence_with_its_remedy(ask):
+    with pytest.raises((MemoryError, RuntimeError)) as caught:
+        ask()
+    said = sentence(caught.value)
+    assert said.startswith("The memory does not suffice")
+    assert said.endswith("; close other programs, or give a smaller image or tile.")
+    assert len(said.splitlines()) == 1
+    own = MemoryError("The memory does not suffice for a tile of 32 x 32 pixels; close programs.")
+    assert sentence(own) == str(own)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from napari_anyir.cli import (
     train,
 )
 from napari_anyir.cli.option_groups import flat
-from napari_anyir.errors import Cancelled, ModelError
+from napari_anyir.errors import Cancelled, ModelError, memory_sentence
 
 __all__ = ["app", "main"]
 
@@ -46,7 +46,8 @@ class _Commands(TyperGroup):
         except BrokenPipeError:  # the reader of our output, such as `head`, has gone
             raise
         except _TOLD as error:
-            lines = str(error).strip().splitlines() or [f"{type(error).__name__}."]
+            told = memory_sentence(error) or str(error).strip()
+            lines = told.splitlines() or [f"{type(error).__name__}."]
             typer.echo(f"Error: {lines[0]}", err=True)
             raise typer.Exit(1) from error
         except (KeyboardInterrupt, Cancelled) as error:

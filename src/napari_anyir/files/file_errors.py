@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_anyir.errors import Cancelled, ImageFileError, ModelError
+from napari_anyir.errors import Cancelled, ImageFileError, ModelError, memory_sentence
 
 __all__ = ["GuardedArray", "as_file_error", "is_regular", "is_there", "reason", "sentence"]
 
@@ -121,6 +121,8 @@ def sentence(error: BaseException) -> str:
     >>> sentence(ValueError("The scale is 0.")), sentence(KeyError("x"))
     ('The scale is 0.', "KeyError: 'x'")
     """
+    if (told := memory_sentence(error)) is not None:
+        return told
     text = _first_line(error)
     plain = (ValueError, TypeError, OSError, ModelError, MemoryError, Cancelled)
     if text and isinstance(error, plain) and not isinstance(error, UnicodeError):
