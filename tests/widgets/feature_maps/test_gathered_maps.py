@@ -81,6 +81,16 @@ def test_parts_and_the_image_keep_their_place(widget, viewer, finish) -> None:
     assert {layer.name for layer in viewer.layers if is_inside(layer)} == set(single)
 
 
+def test_a_group_that_was_removed_does_not_come_back(widget, viewer, finish) -> None:
+    look(widget, finish)
+    widget.table.remove(widget.table._keys[0])
+    widget.gather_box.setChecked(not widget.gather_box.isChecked())
+    finish(widget.runner)
+    assert {layer.metadata[INSIDE]["block"] for layer in viewer.layers if is_inside(layer)} == {
+        "latent.0"
+    }
+
+
 def test_all_channels_of_all_parts_get_one_slider(widget, viewer, finish) -> None:
     widget.show_box.setCurrentIndex(list(SHOWS).index(ALL))
     first, _ = look(widget, finish)

@@ -93,7 +93,7 @@ class FeatureMapsForm(JobDock):
         label = QLabel("&Show")
         label.setBuddy(self.show_box)
         more.addRow(label, show)
-        self.setMinimumWidth(340)  # napari cuts the title of a narrower dock
+        self.setMinimumWidth(352)  # napari cuts the title of a narrower dock
         layout = QVBoxLayout(self)
         layout.setSpacing(5)
         layout.addLayout(form)

@@ -112,8 +112,10 @@ class FeatureMapsWidget(FeatureMapsForm):
     def _gather_again(self) -> None:
         """Look again, since the maps that are there are of the other kind."""
         last = self._last
-        if last is not None and self._layer_of(last) is not None and not self.runner.running:
-            self._look(last)
+        if last is None or self._layer_of(last) is None or self.runner.running:
+            return
+        if blocks := self._kept_blocks(last):
+            self._look(replace(last, blocks=blocks))
 
     def cancel(self) -> None:
         """Stop at the next part; layers that are there stay."""
@@ -145,8 +147,7 @@ class FeatureMapsWidget(FeatureMapsForm):
             self._again = True
             self.runner.stop()
             return
-        shown = [key_of(item) for item in self._viewer.layers if is_inside(item)]
-        blocks = tuple(b for b in last.blocks if (last.plane.tag, b) in {k[:2] for k in shown})
+        blocks = self._kept_blocks(last)
         if not blocks:  # all its groups were removed: there is nothing to keep up to date
             self._last = None
             return
@@ -157,6 +158,11 @@ class FeatureMapsWidget(FeatureMapsForm):
             return
         if not plane.same(last.plane) or self._volume is None:
             self._look(replace(last, plane=plane, blocks=blocks, intensity="auto"))
+
+    def _kept_blocks(self, job: FeatureMapsJob) -> tuple[str, ...]:
+        """Blocks of a job whose groups nobody has removed."""
+        there = {key_of(item)[:2] for item in self._viewer.layers if is_inside(item)}
+        return tuple(block for block in job.blocks if (job.plane.tag, block) in there)
 
     def _layer_of(self, job: FeatureMapsJob) -> Any:
         tag = job.plane.tag
