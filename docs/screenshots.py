@@ -182,7 +182,8 @@ def feature_maps(folder: Path) -> None:
     widget.table.remove(widget.table._keys[1])
     for name, box in widget.part_boxes.items():
         box.setChecked(name in ("alpha", "attention", "gated", "fused"))
-    widget.gather_box.setChecked(False)  # a cell for each map
+    widget.gather_box.setChecked(False)  # a cell for each map; those that are there are made anew
+    wait(lambda: not widget.runner.running)
     widget.ushape.choose(["encoder1.0", "decoder1.0"])
     widget.run()
     wait(lambda: not widget.runner.running)
