@@ -62,10 +62,10 @@ def expected(kind: str, viewer: ViewerModel) -> analysis.base.Analysis:
     """Return what the function gives for the shown plane, written as a user would."""
     noisy, clean = (viewer.layers[name].data[1] for name in ("photo", "photo (clean)"))
     make = getattr(analysis, kind)
+    model = napari_anyir.list_models()[0].name  # which the dock begins with
     if kind == "spectra":
-        # The dock looks into the first model for everything, as feature_maps does by default.
-        return make(noisy, napari_anyir.restore(noisy, model=napari_anyir.list_models()[0].name))
-    maps = napari_anyir.feature_maps(noisy, "decoder1.0", "*")
+        return make(noisy, napari_anyir.restore(noisy, model=model))
+    maps = napari_anyir.feature_maps(noisy, "decoder1.0", "*", model=model)
     if kind == "error_map":
         return make(noisy, clean, maps)
     return make(maps)
