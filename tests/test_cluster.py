@@ -22,7 +22,7 @@ from napari_anyir.files import Settings, read_image, restore_files, write_image
 from napari_anyir.files.run_log import LOG_NAME
 from napari_anyir.inference.cluster import agree, connect
 from napari_anyir.model import AnyIR, AnyIRConfig
-from napari_anyir.training.evaluation.evaluate import Options, evaluate
+from napari_anyir.training.evaluation.evaluate import EvaluationOptions, evaluate
 from napari_anyir.training.model_files import write_model
 
 distributed = pytest.importorskip("distributed")
@@ -139,7 +139,7 @@ def test_an_evaluation_on_a_cluster_is_that_of_this_process(
             tmp_path / "data",
             str(model),
             tmp_path / name,
-            options=Options(device="cpu", classical=True, cluster=cluster, images=True),
+            options=EvaluationOptions(device="cpu", classical=True, cluster=cluster, images=True),
         )[0]
         for name, cluster in (("here", None), ("there", address))
     ]
