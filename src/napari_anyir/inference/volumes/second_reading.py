@@ -65,7 +65,8 @@ class _Layer(MaterializedLayer):
     ) -> tuple[MaterializedLayer, bool]:
         tasks, older = {}, {}
         for key, task in self.items():
-            if key in keys and hasattr(task, "substitute"):
+            # What workers of a cluster hold already has no dependencies, and dask names it rightly.
+            if key in keys and hasattr(task, "dependencies"):
                 referred = {*task.dependencies, key} & keys
                 names = {old: clone_key(old, seed) for old in referred}
                 tasks[names[key]] = task.substitute(names, key=names[key])
