@@ -45,7 +45,7 @@ def test_the_shares_for_noise_alone_hold_nothing_else():
 
 def test_a_batch_is_degraded_and_its_kinds_are_told():
     clean = torch.rand(24, 3, 32, 32, generator=seeded())
-    choose = RandomDegradation(grey=0.0)
+    choose = RandomDegradation(grey=0.0, pale=0.0)
     degraded, target, kind = choose(clean, seeded(1))
     assert degraded.shape == target.shape == clean.shape
     assert kind.dtype == torch.int64
@@ -67,13 +67,13 @@ def test_a_batch_is_degraded_and_its_kinds_are_told():
 def test_some_clean_images_are_dark_and_stay_so():
     clean = torch.rand(200, 3, 8, 8, generator=seeded())
     dusk = Clean(exposure=(0.25, 1.0))
-    choose = RandomDegradation({"clean": 1.0}, parameters={"clean": dusk}, grey=0.0)
+    choose = RandomDegradation({"clean": 1.0}, parameters={"clean": dusk}, grey=0.0, pale=0.0)
     degraded, target, _ = choose(clean, seeded(1))
     assert torch.equal(degraded, target)
     light = to_linear(target).mean((1, 2, 3)) / to_linear(clean).mean((1, 2, 3))
     assert 0.24 < light.min() < 0.3
     assert 0.95 < light.max() < 1.01
-    plain = RandomDegradation({"clean": 1.0}, parameters={"clean": Clean()}, grey=0.0)
+    plain = RandomDegradation({"clean": 1.0}, parameters={"clean": Clean()}, grey=0.0, pale=0.0)
     assert torch.equal(plain(clean, seeded(1))[1], clean)
 
 
@@ -81,7 +81,7 @@ def test_some_clean_images_are_pale_and_stay_so():
     """Snow, paper and petals are no haze: light parts end in white, dark ones stay dark."""
     clean = torch.linspace(0, 1, 256).view(1, 1, 16, 16).repeat(200, 3, 1, 1)
     degraded, target, _ = RandomDegradation(
-        {"clean": 1.0}, parameters={"clean": Clean(exposure=(1.0, 4.0))}, grey=0.0
+        {"clean": 1.0}, parameters={"clean": Clean(exposure=(1.0, 4.0))}, grey=0.0, pale=0.0
     )(clean, seeded(1))
     assert torch.equal(degraded, target)
     white = (target == 1).float().mean((1, 2, 3))
@@ -168,3 +168,16 @@ def test_wrong_shares_are_refused(shares, words):
 def test_parameters_of_a_kind_without_a_share_are_refused():
     with pytest.raises(ValueError, match="'rain' has parameters but no share"):
         RandomDegradation({"noise": 1.0}, parameters={"rain": GaussianNoise()})
+
+
+def test_some_images_are_pale_whatever_is_done_to_them():
+    clean = torch.full((400, 3, 4, 4), 0.6)
+    target = RandomDegradation({"noise": 1.0}, grey=0.0)(clean, seeded(1))[1]
+    assert (target > 0.61).all(dim=3).all(dim=2).all(dim=1).float().mean() == pytest.approx(
+        0.2, abs=0.06
+    )
+    assert torch.equal(
+        RandomDegradation({"noise": 1.0}, grey=0.0, pale=0.0)(clean, seeded(1))[1], clean
+    )
+    with pytest.raises(ValueError, match="pale must be a share of 0 to 1, not 2"):
+        RandomDegradation(pale=2)

@@ -73,6 +73,10 @@ DARK_CLEAN = Clean(exposure=(0.01, 4.0), veil=(0.0, 0.5), noise=(0.0, 1.0), scen
 GREY_SHARE = 0.12
 """Share of images that are made grey, and degraded equally in three channels."""
 
+PALE_SHARE = 0.2
+"""Share of images that are exposed longer first, up to two stops, whatever is done to them then: a
+noisy white page is no haze either."""
+
 
 class RandomDegradation:
     """Give each image of a batch a kind drawn at random.
@@ -88,6 +92,8 @@ class RandomDegradation:
     grey : float
         Share of images that become grey first, stored as RGB: their degradation is equal in the
         three channels, so that a network learns to keep them grey.
+    pale : float
+        Share of images that are exposed longer first, so that their light parts end in white.
 
     Raises
     ------
@@ -109,6 +115,7 @@ class RandomDegradation:
         *,
         parameters: Mapping[str, Degradation] | None = None,
         grey: float = GREY_SHARE,
+        pale: float = PALE_SHARE,
     ) -> None:
         shares = dict(TRAINING_SHARES if shares is None else shares)
         parameters = dict(parameters or {})
@@ -119,13 +126,14 @@ class RandomDegradation:
                 raise ValueError(f"{kind!r} has parameters but no share: add it to the shares.")
         if not shares or min(shares.values()) < 0 or sum(shares.values()) <= 0:
             raise ValueError("shares must be weights of at least 0, and one of them positive.")
-        if not 0 <= grey <= 1:
-            raise ValueError(f"grey must be a share of 0 to 1, not {grey!r}.")
+        for name, share in (("grey", grey), ("pale", pale)):
+            if not 0 <= share <= 1:
+                raise ValueError(f"{name} must be a share of 0 to 1, not {share!r}.")
         chosen = {**TRAINING_PARAMETERS}
         if not any(shares.get(kind, 0.0) > 0 for kind in ("darkness", "haze", "mixture")):
             chosen["clean"] = DARK_CLEAN
         chosen.update(parameters)
-        self.grey = float(grey)
+        self.grey, self.pale = float(grey), float(pale)
         self.kinds: tuple[str, ...] = tuple(shares)
         self.weights = torch.tensor([float(shares[kind]) for kind in self.kinds])
         self.degradations = [chosen.get(kind) or KINDS[kind]() for kind in self.kinds]
@@ -156,6 +164,10 @@ class RandomDegradation:
         drawn_grey = torch.rand(clean.shape[0], generator=generator, device=clean.device)
         grey = (drawn_grey < self.grey).view(-1, 1, 1, 1)
         clean = torch.where(grey, luminance(clean), clean)
+        if self.pale > 0:
+            drawn_pale = torch.rand(clean.shape[0], generator=generator, device=clean.device)
+            longer = Clean(exposure=(1.0, 4.0)).target(clean, generator)
+            clean = torch.where((drawn_pale < self.pale).view(-1, 1, 1, 1), longer, clean)
         degraded, target = clean.clone(), clean.clone()
         drawn = kind_index.tolist()
         for index in sorted(set(drawn)):
