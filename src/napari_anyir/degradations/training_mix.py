@@ -51,12 +51,21 @@ blur and darkness, 5 % mixtures and JPEG, 17 % clean."""
 TRAINING_PARAMETERS: dict[str, Degradation] = {
     # Rounding, as truncation would teach a network to brighten by half a grey level.
     "noise": GaussianNoise(sigma=(0.0, 55.0), storage="round"),
+    # Wide-field images of FMD lie at 0.7 pixels of correlation: well inside what is learnt.
     "micrograph": MicrographNoise(
-        scene="random", peak=(0.15, 1.0), offset=(0.0, 0.1), storage="mixed"
+        scene="random",
+        peak=(0.15, 1.0),
+        offset=(0.0, 0.1),
+        correlation=(0.1, 1.0),
+        storage="mixed",
     ),
     # As `intensity="photons"` shows a micrograph to a network.
     "stabilised_noise": StabilisedNoise(
-        scene="random", power=(0.4, 1.5), peak=(0.3, 1.0), offset=(0.0, 0.4)
+        scene="random",
+        power=(0.4, 1.5),
+        peak=(0.3, 1.0),
+        offset=(0.0, 0.4),
+        correlation=(0.1, 1.0),
     ),
     # Two stops of images that are meant to be dark, most of LOL-v1 being darker than that, and two
     # of pale ones, which would else be taken for haze.
