@@ -157,7 +157,6 @@ def learn(folder: Path) -> None:
     widget = open_dock(viewer, "Learn my noise")
     for layer in viewer.layers:
         widget.form.layer_list.tick(layer, layer.name == "micrograph")
-    widget.form.model_box.setCurrentText("nano")
     widget.form.minutes_box.setValue(4.0)
     widget.run()
     wait(lambda: len(widget._curves._loss.points) >= 5 or not widget.runner.running, 900.0)

@@ -82,6 +82,9 @@ DARK_CLEAN = Clean(exposure=(0.01, 4.0), veil=(0.0, 0.5), noise=(0.0, 1.0), scen
 GREY_SHARE = 0.12
 """Share of images that are made grey, and degraded equally in three channels."""
 
+PALE = Clean(exposure=(1.0, 4.0))
+"""What is left of a photograph that was exposed longer: its light parts end in white."""
+
 PALE_SHARE = 0.2
 """Share of images that are exposed longer first, up to two stops, whatever is done to them then: a
 noisy white page is no haze either."""
@@ -175,8 +178,8 @@ class RandomDegradation:
         clean = torch.where(grey, luminance(clean), clean)
         if self.pale > 0:
             drawn_pale = torch.rand(clean.shape[0], generator=generator, device=clean.device)
-            longer = Clean(exposure=(1.0, 4.0)).target(clean, generator)
-            clean = torch.where((drawn_pale < self.pale).view(-1, 1, 1, 1), longer, clean)
+            rows = (drawn_pale < self.pale).nonzero().flatten()
+            clean = clean.index_copy(0, rows, PALE.target(clean[rows], generator))
         degraded, target = clean.clone(), clean.clone()
         drawn = kind_index.tolist()
         for index in sorted(set(drawn)):
