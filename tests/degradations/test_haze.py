@@ -79,3 +79,11 @@ def test_a_large_scale_makes_a_crop_nearly_even():
     fine = synthetic_depth(clean, torch.full((1, 1, 1, 1), 8.0), 0 * ONE, seeded(4))
     assert coarse.std() < 0.02
     assert fine.std() > 3 * coarse.std()
+
+
+def test_what_is_nearest_has_a_veil_of_its_own():
+    black = torch.zeros(1, 3, 64, 64)
+    veil = Haze(beta=1.0, airlight=1.0, tint=0.0, nearest=0.5)(black, seeded())
+    assert veil.min() >= 1 - math.exp(-0.5) - 1e-5
+    even = Haze(beta=1.0, airlight=1.0, tint=0.0, nearest=1.0)(black, seeded())
+    torch.testing.assert_close(even, torch.full_like(even, 1 - math.exp(-1.0)))

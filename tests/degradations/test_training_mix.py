@@ -45,7 +45,7 @@ def test_the_shares_for_noise_alone_hold_nothing_else():
 
 def test_a_batch_is_degraded_and_its_kinds_are_told():
     clean = torch.rand(24, 3, 32, 32, generator=seeded())
-    choose = RandomDegradation(grey=0.0, pale=0.0)
+    choose = RandomDegradation(grey=0.0, pale=0.0, dim=0.0)
     degraded, target, kind = choose(clean, seeded(1))
     assert degraded.shape == target.shape == clean.shape
     assert kind.dtype == torch.int64
@@ -181,3 +181,26 @@ def test_some_images_are_pale_whatever_is_done_to_them():
     )
     with pytest.raises(ValueError, match="pale must be a share of 0 to 1, not 2"):
         RandomDegradation(pale=2)
+
+
+def test_haze_lies_over_dim_scenes_too_and_over_all_of_them():
+    clean = torch.rand(200, 3, 16, 16, generator=seeded())
+    clean[:, :, :4] = 0.0
+    choose = RandomDegradation({"haze": 1.0}, grey=0.0, pale=0.0)
+    degraded, target, _ = choose(clean, seeded(1))
+    dimmed = (target - clean).abs().amax((1, 2, 3)) > 0.5 / 255
+    assert dimmed.float().mean() == pytest.approx(0.4, abs=0.1)
+    assert (target <= clean + 0.5 / 255 + 1e-6).all()
+    # Black is nowhere left: that is how haze is known from a clean photograph.
+    assert degraded.amin((1, 2, 3)).min() > 0.02
+    undimmed = RandomDegradation({"haze": 1.0}, grey=0.0, pale=0.0, dim=0.0)
+    assert torch.equal(undimmed(clean, seeded(1))[1], clean)
+    with pytest.raises(ValueError, match="dim must be a share of 0 to 1, not 2"):
+        RandomDegradation(dim=2)
+
+
+def test_a_clean_image_with_a_veil_is_clear_somewhere():
+    black = torch.zeros(50, 3, 64, 64)
+    veiled = Clean(veil=0.3).target(black, seeded(2))
+    assert veiled.amin((1, 2, 3)).max() < 0.005
+    assert veiled.amax((1, 2, 3)).min() > 0.14  # airlight of at least 0.5 behind 0.3

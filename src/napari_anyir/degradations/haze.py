@@ -39,6 +39,8 @@ class Haze(Degradation):
         Strength of the depth steps at outlines, 0 is smooth depth only.
     scale : float or (float, float)
         Width of the depth's features, in pixels.
+    nearest : float or (float, float)
+        Least depth: with 0 what is near may be clear, with more the veil lies over everything.
 
     Examples
     --------
@@ -86,11 +88,20 @@ class Haze(Degradation):
         source="chosen: objects and slopes of a photograph of 400 to 700 pixels",
         log=True,
     )
+    nearest: Range = parameter(
+        (0.0, 0.4),
+        lowest=0.0,
+        highest=1.0,
+        unit="share of the farthest depth",
+        source="RESIDE: near parts of rooms let 0.57 to 0.90 through; outdoors they may be clear",
+    )
 
     def _apply(self, clean: Tensor, generator: torch.Generator) -> Tensor:
         scale = self._draw("scale", clean, generator)
         structure = self._draw("structure", clean, generator)
         depth = synthetic_depth(clean, scale, structure, generator)
+        nearest = self._draw("nearest", clean, generator)
+        depth = nearest + (1.0 - nearest) * depth
         transmission = torch.exp(-self._draw("beta", clean, generator) * depth)
         colour = self._draw("tint", clean, generator) * uniform(-1.0, 1.0, clean, generator, 3)
         airlight = (self._draw("airlight", clean, generator) + colour).clamp(0.0, 1.0)

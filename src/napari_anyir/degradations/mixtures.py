@@ -108,9 +108,10 @@ class Clean(Degradation):
         if self.veil == 0.0:
             return seen
         veil = self._draw("veil", clean, generator)
-        depth = torch.sigmoid(
-            smooth_field(clean, uniform(40.0, 300.0, clean, generator), generator)
-        )
+        field = smooth_field(clean, uniform(40.0, 300.0, clean, generator), generator)
+        lowest, highest = field.amin((2, 3), keepdim=True), field.amax((2, 3), keepdim=True)
+        # What is near is clear: a veil over everything is haze, and never shown as clean.
+        depth = ((field - lowest) / (highest - lowest).clamp_min(1e-6)).square()
         airlight = uniform(0.5, 1.0, clean, generator)
         opacity = (veil * depth).to(clean.dtype)
         return seen + opacity * (airlight.to(clean.dtype) - seen)

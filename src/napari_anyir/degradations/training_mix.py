@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from napari_anyir.degradations._base import Degradation, check_images, luminance
+from napari_anyir.degradations.haze import Haze
 from napari_anyir.degradations.jpeg import Jpeg
 from napari_anyir.degradations.micrograph import MicrographNoise, StabilisedNoise
 from napari_anyir.degradations.mixtures import Clean
@@ -72,6 +73,8 @@ TRAINING_PARAMETERS: dict[str, Degradation] = {
     "clean": Clean(
         exposure=(0.25, 4.0), veil=(0.0, 0.3), noise=(0.0, 1.0), scene="random", photographs=0.7
     ),
+    # A veil that clears up somewhere is what distance does to clean photographs as well.
+    "haze": Haze(beta=(0.5, 2.8), nearest=(0.1, 0.6)),
     "jpeg": Jpeg(quality=(30.0, 95.0)),
 }
 """Kinds that training uses otherwise than by default."""
@@ -88,6 +91,12 @@ PALE = Clean(exposure=(1.0, 4.0))
 PALE_SHARE = 0.2
 """Share of images that are exposed longer first, up to two stops, whatever is done to them then: a
 noisy white page is no haze either."""
+
+DIM = Clean(exposure=(0.1, 1.0))
+"""What is seen behind some of the haze: rooms are darker than landscapes."""
+
+DIM_SHARE = 0.4
+"""Share of the hazy images whose scene is exposed shorter first, by up to three stops."""
 
 
 class RandomDegradation:
@@ -106,6 +115,8 @@ class RandomDegradation:
         three channels, so that a network learns to keep them grey.
     pale : float
         Share of images that are exposed longer first, so that their light parts end in white.
+    dim : float
+        Share of hazy images whose scene is exposed shorter first.
 
     Raises
     ------
@@ -128,6 +139,7 @@ class RandomDegradation:
         parameters: Mapping[str, Degradation] | None = None,
         grey: float = GREY_SHARE,
         pale: float = PALE_SHARE,
+        dim: float = DIM_SHARE,
     ) -> None:
         shares = dict(TRAINING_SHARES if shares is None else shares)
         parameters = dict(parameters or {})
@@ -138,14 +150,14 @@ class RandomDegradation:
                 raise ValueError(f"{kind!r} has parameters but no share: add it to the shares.")
         if not shares or min(shares.values()) < 0 or sum(shares.values()) <= 0:
             raise ValueError("shares must be weights of at least 0, and one of them positive.")
-        for name, share in (("grey", grey), ("pale", pale)):
+        for name, share in (("grey", grey), ("pale", pale), ("dim", dim)):
             if not 0 <= share <= 1:
                 raise ValueError(f"{name} must be a share of 0 to 1, not {share!r}.")
         chosen = {**TRAINING_PARAMETERS}
         if not any(shares.get(kind, 0.0) > 0 for kind in ("darkness", "haze", "mixture")):
             chosen["clean"] = DARK_CLEAN
         chosen.update(parameters)
-        self.grey, self.pale = float(grey), float(pale)
+        self.grey, self.pale, self.dim = float(grey), float(pale), float(dim)
         self.kinds: tuple[str, ...] = tuple(shares)
         self.weights = torch.tensor([float(shares[kind]) for kind in self.kinds])
         self.degradations = [chosen.get(kind) or KINDS[kind]() for kind in self.kinds]
@@ -184,7 +196,11 @@ class RandomDegradation:
         drawn = kind_index.tolist()
         for index in sorted(set(drawn)):
             rows = torch.tensor([i for i, k in enumerate(drawn) if k == index], device=clean.device)
-            wanted = self.degradations[index].target(clean[rows], generator)
+            seen = clean[rows]
+            if self.kinds[index] == "haze" and self.dim > 0:
+                dim = torch.rand(len(rows), generator=generator, device=clean.device) < self.dim
+                seen = torch.where(dim.view(-1, 1, 1, 1), DIM.target(seen, generator), seen)
+            wanted = self.degradations[index].target(seen, generator)
             target[rows] = wanted
             degraded[rows] = self.degradations[index](wanted, generator)
         # One channel of the degraded image on all three, so that noise keeps its strength.
