@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from napari_anyir.errors import Cancelled
+from napari_anyir.inference.arrays.array_layout import make_layout
 from napari_anyir.inference.arrays.intensity import Intensity, check_dtype, check_intensity
-from napari_anyir.inference.arrays.opening import make_layout
 from napari_anyir.inference.arrays.pixels import from_network, to_network
 from napari_anyir.inference.arrays.plane_reading import find_range, read_plane, write_plane
 from napari_anyir.keywords import check_keywords

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_anyir.inference.arrays.array_layout import as_array, make_layout
 from napari_anyir.inference.arrays.axes import Layout
 from napari_anyir.inference.arrays.intensity import (
     Intensity,
@@ -19,7 +20,6 @@ from napari_anyir.inference.arrays.intensity import (
     check_intensity,
 )
 from napari_anyir.inference.arrays.memory_maps import unmapped
-from napari_anyir.inference.arrays.opening import as_array, make_layout
 from napari_anyir.inference.arrays.pixels import to_network
 from napari_anyir.inference.arrays.plane_reading import find_range
 from napari_anyir.training.adaptation.neighbours import held_out

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_anyir.files import read_image
+from napari_anyir.inference.arrays.array_layout import make_layout
 from napari_anyir.inference.arrays.axes import Layout
 from napari_anyir.inference.arrays.intensity import Intensity, IntensityRange
-from napari_anyir.inference.arrays.opening import make_layout
 from napari_anyir.inference.arrays.pixels import to_network
 from napari_anyir.inference.arrays.plane_reading import find_range, read_plane
 

@@ -98,7 +98,7 @@ def write_figures(image: Path, output: Path, options: FigureOptions | None = Non
     from napari_anyir.analysis.paper_figures import FIGURES, needed_parts, paper_figures
     from napari_anyir.atomic_writing import atomic_write
     from napari_anyir.files import read_image
-    from napari_anyir.inference.arrays.opening import make_layout
+    from napari_anyir.inference.arrays.array_layout import make_layout
     from napari_anyir.inference.arrays.plane_reading import read_plane
 
     options = options or FigureOptions()

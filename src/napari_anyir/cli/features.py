@@ -154,7 +154,7 @@ def features(
 def _default_parts(model: str, array: Any, axes: str | None) -> list[str]:
     """Rows of Fig. 15, as far as the network that serves the image has them."""
     from napari_anyir.analysis.contact_sheet import ROWS
-    from napari_anyir.inference.arrays.opening import make_layout
+    from napari_anyir.inference.arrays.array_layout import make_layout
     from napari_anyir.inference.inside.network_parts import shown_parts
     from napari_anyir.inference.model_choice import choose_model
     from napari_anyir.inference.models import get_model
@@ -166,7 +166,7 @@ def _default_parts(model: str, array: Any, axes: str | None) -> list[str]:
 
 def _plane(array: Any, axes: str | None, position: tuple[int, ...] | None) -> Any:
     """Return the plane that the maps are of."""
-    from napari_anyir.inference.arrays.opening import make_layout
+    from napari_anyir.inference.arrays.array_layout import make_layout
     from napari_anyir.inference.arrays.plane_reading import read_plane
 
     layout = make_layout(array, axes)

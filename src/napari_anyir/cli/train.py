@@ -221,7 +221,7 @@ def train(
 def _fine_tune(settings: Any, start: str, overrides: Any) -> tuple[Any, Any]:
     """Take over a model's network, which may be another size than the recipe's."""
     from napari_anyir.weights import load_model
-    from napari_anyir.weights.opening import only_anyir
+    from napari_anyir.weights.networks import only_anyir
 
     network = only_anyir(load_model(start), start)
     asked = any(text.split("=")[0].split(".")[0] == "network" for text in overrides)

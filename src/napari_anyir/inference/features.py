@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_anyir.inference.arrays.array_layout import as_array, make_layout
 from napari_anyir.inference.arrays.axes import Layout
 from napari_anyir.inference.arrays.intensity import (
     Intensity,
@@ -19,7 +20,6 @@ from napari_anyir.inference.arrays.intensity import (
     check_intensity,
     for_model,
 )
-from napari_anyir.inference.arrays.opening import as_array, make_layout
 from napari_anyir.inference.arrays.pixels import to_network
 from napari_anyir.inference.arrays.plane_reading import find_range, read_plane
 from napari_anyir.inference.engine.device import PRECISIONS, resolve_device, resolve_precision

@@ -10,7 +10,7 @@ import numpy as np
 from napari_anyir.weights import DEFAULT, find_model, list_models
 
 if TYPE_CHECKING:  # forms ask for the choice before torch is there
-    from napari_anyir.weights.opening import Network
+    from napari_anyir.weights.networks import Network
 
 NOISE_ONLY = "denoise"
 """The model that takes noise off and nothing else: brightness, colour and contrast stay."""

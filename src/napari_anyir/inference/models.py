@@ -14,7 +14,7 @@ import torch
 from napari_anyir.model import AnyIR
 from napari_anyir.weights import find_model, load_model, verify_model
 from napari_anyir.weights.foreign import ForeignNetwork
-from napari_anyir.weights.opening import Network, only_anyir
+from napari_anyir.weights.networks import Network, only_anyir
 
 KEPT = 2
 """Networks kept: the one in use and the one before it."""

@@ -17,7 +17,7 @@ from napari_anyir.inference.engine.run_plan import LEAST_TILE
 from napari_anyir.inference.inside.interventions import Intervention
 
 if TYPE_CHECKING:
-    from napari_anyir.weights.opening import Network
+    from napari_anyir.weights.networks import Network
 
 
 class Choices(TypedDict, total=False):

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from napari_anyir import __version__
+from napari_anyir.inference.arrays.array_layout import as_array, make_layout
 from napari_anyir.inference.arrays.intensity import (
     Intensity,
     IntensityRange,
@@ -29,7 +30,6 @@ from napari_anyir.inference.arrays.nodata import (
     Written,
     is_masked,
 )
-from napari_anyir.inference.arrays.opening import as_array, make_layout
 from napari_anyir.inference.arrays.photons import photons_of
 from napari_anyir.inference.arrays.plane_reading import find_range
 from napari_anyir.inference.engine import execution
@@ -42,7 +42,7 @@ from napari_anyir.inference.volumes.volume import restore_volume
 from napari_anyir.progress import Cancel, Progress
 
 if TYPE_CHECKING:
-    from napari_anyir.weights.opening import Network
+    from napari_anyir.weights.networks import Network
 
 
 def restore(

@@ -22,7 +22,7 @@ from napari_anyir.weights.registry import (
 )
 
 if TYPE_CHECKING:
-    from napari_anyir.weights.opening import Network
+    from napari_anyir.weights.networks import Network
 
 _PART = r"[\w.=+-]+"  # "epoch=78-step=342702" is how Lightning names a file
 
@@ -97,7 +97,7 @@ def add_model(
     ['mine']
     >>> del os.environ["NAPARI_ANYIR_MODELS"]
     """
-    from napari_anyir.weights.opening import copy_network
+    from napari_anyir.weights.networks import copy_network
 
     path = expanded(path)
     if not path.is_file():

@@ -23,7 +23,7 @@ from napari_anyir.weights.exporting import (
     export_torchscript,
     facts_of,
 )
-from napari_anyir.weights.opening import Network
+from napari_anyir.weights.networks import Network
 
 SIZES = ((64, 65), (513, 72))
 """Heights and widths at which a package is compared, besides its own test."""

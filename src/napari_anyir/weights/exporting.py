@@ -19,7 +19,7 @@ from napari_anyir.errors import ModelError
 from napari_anyir.places import part_beside
 from napari_anyir.weights.card import ModelCard
 from napari_anyir.weights.foreign import ForeignNetwork
-from napari_anyir.weights.opening import Network
+from napari_anyir.weights.networks import Network
 from napari_anyir.weights.registry import find_model, load_model
 
 INSTALL = "pip install 'napari-anyir[export]'"

@@ -17,7 +17,7 @@ from napari_anyir.weights.card import ModelCard
 if TYPE_CHECKING:
     import torch
 
-    from napari_anyir.weights.opening import Network
+    from napari_anyir.weights.networks import Network
 
 DEFAULT = "default"
 """Stands for the best bundled model: the first name of `PREFERENCE` that is there."""
@@ -275,7 +275,7 @@ def load_model(name_or_path: str | Path = DEFAULT, device: str | torch.device = 
     >>> napari_anyir.load_model("nano").training
     False
     """
-    from napari_anyir.weights.opening import open_network
+    from napari_anyir.weights.networks import open_network
 
     card = find_model(name_or_path)
     verify_model(card)

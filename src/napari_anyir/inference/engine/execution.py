@@ -25,7 +25,7 @@ from napari_anyir.model import AnyIR
 from napari_anyir.model.network import BlockObserver
 from napari_anyir.progress import Cancel, Progress, Watch
 from napari_anyir.weights.foreign import ForeignNetwork
-from napari_anyir.weights.opening import Network
+from napari_anyir.weights.networks import Network
 
 __all__ = ["Cancel", "Placement", "Progress", "RunRecord", "run"]
 

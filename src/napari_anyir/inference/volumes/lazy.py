@@ -44,7 +44,7 @@ from napari_anyir.inference.volumes.second_reading import read_again
 from napari_anyir.weights import DEFAULT, find_model, list_models
 
 if TYPE_CHECKING:
-    from napari_anyir.weights.opening import Network
+    from napari_anyir.weights.networks import Network
 
 _MERGED = 16
 """Statistics put together by one task: histograms of 16 bits weigh half a megabyte each."""

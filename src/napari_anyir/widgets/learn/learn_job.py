@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_anyir.errors import Cancelled, ModelError
-from napari_anyir.inference.arrays.opening import make_layout
+from napari_anyir.inference.arrays.array_layout import make_layout
 from napari_anyir.inference.model_choice import choose_model
 from napari_anyir.job_events import read_event
 from napari_anyir.weights import DEFAULT

@@ -47,7 +47,7 @@ def open_network(card: ModelCard) -> Network:
     Examples
     --------
     >>> from napari_anyir.weights import find_model
-    >>> from napari_anyir.weights.opening import open_network
+    >>> from napari_anyir.weights.networks import open_network
     >>> type(open_network(find_model("nano"))).__name__
     'AnyIR'
     """
