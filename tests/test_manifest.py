@@ -126,6 +126,7 @@ def test_reading_the_manifest_imports_nothing_heavy(run_python) -> None:
     assert run_python(code) == "[]"
 
 
+@pytest.mark.slow
 @pytest.mark.qt
 def test_opening_a_widget_imports_no_torch(run_python) -> None:
     code = (

@@ -71,6 +71,7 @@ def test_import_loads_nothing_heavy(statement: str) -> None:
     assert not modules_loaded_by(statement) & heavy
 
 
+@pytest.mark.slow
 def test_restore_needs_neither_qt_nor_napari() -> None:
     loaded = modules_loaded_by("import napari_anyir; napari_anyir.restore; napari_anyir.load_model")
     assert "torch" in loaded

@@ -53,6 +53,7 @@ def analysis(request: pytest.FixtureRequest, make_maps: Callable) -> Analysis:
     return ANALYSES[request.param](make_maps(PARTS))
 
 
+@pytest.mark.slow
 def test_figures_and_tables_are_saved(analysis: Analysis, tmp_path: Path) -> None:
     for suffix, start in ((".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF")):
         path = analysis.save(tmp_path / f"figure{suffix}", dpi=40)
@@ -72,6 +73,7 @@ def test_pictures_are_not_empty(analysis: Analysis, tmp_path: Path) -> None:
     assert 0.005 < (pixels < 250).any(axis=2).mean() < 0.95
 
 
+@pytest.mark.slow
 def test_the_same_numbers_give_the_same_file(analysis: Analysis, tmp_path: Path) -> None:
     first, second = (analysis.save(tmp_path / f"{name}.svg").read_bytes() for name in "ab")
     assert first == second
@@ -118,6 +120,7 @@ def test_an_analysis_is_frozen(analysis: Analysis) -> None:
         analysis.block = "other"  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_no_pyplot_and_no_backend_is_touched() -> None:
     code = (
         "import sys, numpy as np\n"

@@ -56,6 +56,7 @@ def test_model_and_restored_files_are_those_of_the_library(tmp_path: Path, stack
     assert card.training["steps"] == 4
 
 
+@pytest.mark.slow
 def test_several_files_make_one_model_and_the_same_again(tmp_path: Path, stack: Path) -> None:
     np.save(tmp_path / "other.npy", RNG.random((40, 33)).astype(np.float32))
     found = []

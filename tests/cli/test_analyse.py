@@ -19,6 +19,7 @@ def run(*arguments: object) -> Any:
     return CliRunner().invoke(app, ["analyse", *map(str, arguments), "--model", "nano"])
 
 
+@pytest.mark.slow
 def test_figures_and_their_numbers_are_written(tmp_path: Path) -> None:
     clean = FOLDER / RAIN.clean
     result = run(FOLDER / RAIN.degraded, "-o", tmp_path, "--reference", clean, "--figure", 9,

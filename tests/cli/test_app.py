@@ -48,6 +48,7 @@ def test_help_and_lists_load_nothing_heavy(arguments: list[str]) -> None:
     assert not heavy & set(json.loads(run.stdout.splitlines()[-1]))
 
 
+@pytest.mark.slow
 def test_restore_in_a_process(tmp_path: Path) -> None:
     image = np.random.default_rng(0).integers(0, 255, (20, 24, 3), np.uint8)
     write_image(tmp_path / "a.png", image)
@@ -136,6 +137,7 @@ def test_wrong_usage_is_status_2(arguments: list[str]) -> None:
     assert "Traceback" not in result.output
 
 
+@pytest.mark.slow
 def test_bad_input_in_a_process_shows_no_traceback(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("no image")
     run = anyir("restore", "text.png", "-o", "out", "--model", "nano", cwd=tmp_path)

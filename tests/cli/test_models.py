@@ -98,6 +98,7 @@ def test_other_peoples_networks_restore_from_the_shell(
     assert (expected != pixels).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("form", "ending", "needs"),
     [
@@ -144,6 +145,7 @@ def test_add_takes_lightnings_file_names(tmp_path: Path) -> None:
     assert "Added 'my-best-2'" in run("add", spaced).stdout
 
 
+@pytest.mark.slow
 def test_add_asks_for_switches_that_nobody_can_see(tmp_path: Path) -> None:
     source = tmp_path / "bare.pth"
     torch.save(dict(load_model("nano").state_dict()), source)

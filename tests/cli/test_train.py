@@ -52,6 +52,7 @@ def test_one_command_trains_resumes_and_leaves_a_model(tmp_path: Path, photos: P
     assert "holds a run already" in result.stderr
 
 
+@pytest.mark.slow
 def test_fine_tuning_takes_over_the_models_network(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     for folder in ("input", "target"):

@@ -142,7 +142,7 @@ def test_blocks_that_no_memory_holds(tmp_path: Path) -> None:
         ({"id": "lz4"}, struct.pack("<I", 2**31 - 1) + bytes(20)),
         (None, bytes(2**22)),
     ],
-    ids=lambda value: str(value)[:40],
+    ids=lambda value: str(value["id"]) if isinstance(value, dict) else "chunk",
 )
 def test_chunks_that_decode_to_too_much(
     tmp_path: Path, compressor: dict[str, object] | None, chunk: bytes

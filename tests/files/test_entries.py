@@ -152,6 +152,7 @@ def test_names_that_are_not_utf_8(folder: Path, suffix: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_names_that_look_like_markup(folder: Path) -> None:
     """In a terminal, where the progress bar shows them."""
     (folder / "x[").mkdir()

@@ -232,7 +232,6 @@ def _zarr(folder, attributes=None, array=None, chunk=None):
         {"array": {"dtype": "|O", "filters": [{"id": "vlen-utf8"}]}},
         {"array": {"compressor": {"id": "nothing-like-it"}}},
     ],
-    ids=str,
 )
 def test_broken_ome_zarr(tmp_path, broken):
     refusal(_zarr(tmp_path, **broken))

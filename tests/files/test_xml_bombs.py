@@ -71,6 +71,7 @@ def test_entities_are_not_expanded(tmp_path: Path, kind: str, where: str, lazy_a
         assert len(f"{image.metadata}") < 10**6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     ["<a>" * 100_000 + "</a>" * 100_000, "<a b='c'/>" * 300_000, "<a " + "b" * 10**7],

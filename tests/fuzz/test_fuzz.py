@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no alarms there")
 def test_mutated_files_are_read_or_refused_in_one_sentence() -> None:
     for needed in ("zarr", "yaml", "pydantic"):

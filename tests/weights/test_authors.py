@@ -223,6 +223,7 @@ def test_their_layout_has_the_published_counts(size: str) -> None:
     assert sum(learnt) == SIZES[size][3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "name"),
     [

@@ -54,6 +54,7 @@ def test_onnx_runs_in_its_runtime_at_any_size(smallest: Path, tmp_path: Path) ->
     assert np.abs(found[0].transpose(1, 2, 0) - ours).max() < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fields",
     [
@@ -133,6 +134,7 @@ def test_formats_are_named(smallest: Path, tmp_path: Path) -> None:
         export_model(smallest, "keras", tmp_path / "a.h5")
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_named(smallest: Path, run_python: Any, tmp_path: Path) -> None:
     said = run_python(
         "import sys; sys.modules['onnxruntime'] = None\n"

@@ -189,6 +189,7 @@ def test_unknown_tensors_say_what_to_install(foreign: Any, tmp_path: Path) -> No
         load_model(tmp_path / "unknown.pth")
 
 
+@pytest.mark.slow
 def test_without_spandrel_its_extra_is_named(tmp_path: Path, run_python: Any) -> None:
     torch.save({"a.weight": torch.zeros(2, 2)}, tmp_path / "unknown.pth")
     code = (

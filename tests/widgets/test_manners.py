@@ -328,6 +328,7 @@ def test_the_preferences_name_everything_that_is_remembered(qtbot, viewer, finis
         assert names == set(offered[section]["properties"])
 
 
+@pytest.mark.slow
 def test_no_widget_loads_the_compiler_of_torch(run_python) -> None:
     code = """
 import sys

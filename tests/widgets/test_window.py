@@ -103,6 +103,7 @@ def test_closing_the_window_stops_the_run(window, qtbot, finish) -> None:
     qtbot.waitUntil(lambda: not worker.is_running, timeout=10_000)
 
 
+@pytest.mark.slow
 def test_comparisons_and_axes_survive_new_layers(window, qtbot, finish) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (5, 32, 40)).astype(np.uint8)
     window.add_image(noise, name="a")

@@ -72,6 +72,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "stack.npy"
 
 
+@pytest.mark.slow
 @MAPPED
 def test_a_file_that_shrinks_is_one_sentence(path: Path) -> None:
     pytest.importorskip("dask")

@@ -103,6 +103,7 @@ def test_a_container_has_no_more_than_its_limit(
     assert memory_estimate._free_on_linux() == 5_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="a limit of Unix, counted on Linux")
 def test_a_limit_of_the_shell_counts(run_python: Callable[[str], str]) -> None:
     told = run_python(

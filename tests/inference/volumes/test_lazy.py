@@ -51,6 +51,7 @@ def _delayed(array: np.ndarray) -> da.Array:
     return da.stack(planes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tile", ["auto", 32])
 @pytest.mark.parametrize(
     "derive",

@@ -514,6 +514,7 @@ def test_wrong_types_are_refused(options: dict[str, Any]) -> None:
 # --- saving ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_saved_model_is_a_model_with_a_card(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

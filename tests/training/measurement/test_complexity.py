@@ -87,6 +87,7 @@ def test_peak_memory_of_known_layers():
     )
 
 
+@pytest.mark.slow
 def test_peak_memory_is_that_of_a_real_pass():
     network = AnyIR(AnyIRConfig(dim=8, blocks=(1, 1, 1, 1), refinement=1)).eval()
     peak = peak_training_bytes(network, 16)

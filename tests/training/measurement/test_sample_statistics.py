@@ -56,6 +56,7 @@ def test_pixel_statistics_of_known_noise(photo):
     assert found["haze"].deviation_degraded < found["haze"].deviation_clean
 
 
+@pytest.mark.slow
 def test_statistics_are_written(photo, tmp_path):
     values = measure_samples(tmp_path / "results", photo.parent)
     stored = json.loads((tmp_path / "results" / "samples.json").read_text())

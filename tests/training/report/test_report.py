@@ -185,6 +185,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
 
+@pytest.mark.slow
 def test_the_report_on_disk(tmp_path):
     run = evaluated(tmp_path / "results", "3deg", VARIANTS["tiny"], name="<mine>")
     strip = run.folder / "strips" / "Rain100L" / "0.png"
@@ -271,6 +272,7 @@ def test_bars_begin_where_differences_are_seen():
     assert floor < 26 < 31.46 < end
 
 
+@pytest.mark.slow
 def test_figures_and_the_chart_of_quality_are_in_the_report(tmp_path):
     evaluated(tmp_path / "results", "3deg", VARIANTS["tiny"])
     folder = tmp_path / "results" / "figures" / "rain-nano"

@@ -136,6 +136,7 @@ def test_activations_computed_again_give_the_same_gradients() -> None:
         assert torch.equal(plain(image), again(image))
 
 
+@pytest.mark.slow
 def test_a_run_in_little_memory_says_so_and_ends_as_one_in_much(
     photos: Path,
     tmp_path: Path,
@@ -159,6 +160,7 @@ def test_a_run_in_little_memory_says_so_and_ends_as_one_in_much(
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.slow
 def test_a_lack_of_memory_within_a_step_splits_it_further(
     photos: Path,
     tmp_path: Path,

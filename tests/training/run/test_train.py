@@ -124,6 +124,7 @@ def test_twenty_steps_equal_ten_and_a_resumed_ten(photos, tmp_path, monkeypatch,
     assert whole.position.seen == resumed.position.seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", [SMALL, SMALL | {"stem": 2}], ids=["full", "half size"])
 def test_a_step_in_parts_is_the_step_of_all_crops(photos, tmp_path, network, assert_same_steps):
     """The mean of the parts' gradients is the gradient of the mean, so the weights are the same."""
@@ -156,6 +157,7 @@ def test_a_batch_that_has_no_equal_parts_is_refused(photos):
         config(photos, accumulate=3)
 
 
+@pytest.mark.slow
 def test_loss_falls_and_curves_pictures_and_cards_are_left(photos, tmp_path):
     said = []
     settings = config(
@@ -186,6 +188,7 @@ def test_loss_falls_and_curves_pictures_and_cards_are_left(photos, tmp_path):
     assert not list((tmp_path / "run").rglob("*.part"))
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_the_old_checkpoint_and_the_run_goes_on(photos, tmp_path, monkeypatch):
     save, attempts, said = torch.save, [], []
 
@@ -205,6 +208,7 @@ def test_a_full_disk_keeps_the_old_checkpoint_and_the_run_goes_on(photos, tmp_pa
     assert not list((tmp_path / "run").glob("*.part"))
 
 
+@pytest.mark.slow
 def test_a_disk_that_stays_full_ends_the_run_in_a_sentence(photos, tmp_path, monkeypatch):
     save = torch.save
 
@@ -220,6 +224,7 @@ def test_a_disk_that_stays_full_ends_the_run_in_a_sentence(photos, tmp_path, mon
     assert saving.read_state(tmp_path / "run" / "state.ckpt")["position"]["step"] == 2
 
 
+@pytest.mark.slow
 def test_half_precision_weights_go_on_elsewhere(photos, tmp_path, monkeypatch):
     settings = config(photos)
     save_at(monkeypatch, 8)
@@ -240,6 +245,7 @@ def test_half_precision_weights_go_on_elsewhere(photos, tmp_path, monkeypatch):
     assert any("half-precision weights, with a fresh optimiser" in line for line in said)
 
 
+@pytest.mark.slow
 def test_tinys_half_precision_weights_can_be_committed(tmp_path):
     trained = RestorationModule(read_config("bundled-tiny"), _Nothing())
     saving.save_results(trained, tmp_path, "none")
@@ -323,6 +329,7 @@ def test_steps_without_finite_gradient_are_counted_and_change_nothing(
     assert card["training"]["steps_without_finite_gradient"] == 1
 
 
+@pytest.mark.slow
 def test_fine_tuning_begins_with_the_weights_and_a_fresh_optimiser(photos, tmp_path, nano):
     before = {k: v.clone() for k, v in nano.state_dict().items()}
     settings = config(
@@ -418,6 +425,7 @@ def test_bfloat16_that_only_costs_time_is_told(photos, tmp_path, monkeypatch, bf
     assert any(sentence in line for line in said) is told
 
 
+@pytest.mark.slow
 def test_a_run_by_the_clock_ends_with_it(photos, tmp_path):
     settings = config(photos, steps=None, minutes=0.02)
     trained = run(settings, tmp_path / "run")
@@ -439,7 +447,8 @@ def compiled_with(backend, monkeypatch):
     return graphs
 
 
-@pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
 def test_compiled_networks_train_alike(photos, tmp_path, monkeypatch, backend):
     """Blocks of one width are one graph; inductor takes a minute where g++ has a processor."""
     if backend == "inductor" and not (os.environ.get("ANYIR_TEST_INDUCTOR") and which("g++")):

@@ -316,6 +316,7 @@ print(clock.seconds, flush=True)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="Windows stops no process")
 def test_a_process_that_is_stopped_spends_no_time() -> None:
     with subprocess.Popen(

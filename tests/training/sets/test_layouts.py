@@ -100,6 +100,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     return tree
 
 
+@pytest.mark.slow
 def test_made_up_trees_have_142431_and_162646_items(tree: Folder) -> None:
     three, five = find_protocol("3deg"), find_protocol("5deg")
     start = time.process_time()
@@ -124,6 +125,7 @@ def test_balanced_tree_has_127272_items_of_which_36400_hazy(tree: Folder) -> Non
     assert sum(counts.values()) == 127_272
 
 
+@pytest.mark.slow
 def test_check_is_content_with_the_whole_tree(tree: Folder) -> None:
     findings = check(tree, [find_protocol("5deg")])
     trained = [f for f in findings if f.split == "train"]

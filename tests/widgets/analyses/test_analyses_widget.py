@@ -81,6 +81,7 @@ def test_every_analysis_is_offered() -> None:
     assert set(KINDS) == functions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [name for name in KINDS if name != "contact_sheet"])
 def test_an_analysis_is_that_of_the_shown_plane(widget, viewer, finish, kind) -> None:
     if kind == "t_sne":
@@ -117,6 +118,7 @@ def test_a_sheet_of_several_blocks(widget, viewer, finish) -> None:
     assert set(sheet.images) == {"input", "restored"}
 
 
+@pytest.mark.slow
 def test_saving(widget, viewer, finish, tmp_path, monkeypatch) -> None:
     assert not widget.save_button.isEnabled()
     widget.run_button.click()

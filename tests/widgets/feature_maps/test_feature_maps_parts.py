@@ -289,6 +289,7 @@ def test_of_several_scales_the_finest_is_seen() -> None:
     np.testing.assert_allclose(plane.overlay(8, 3.5)["translate"], (1.75, 1.75))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["feature_maps", "what_if", "analyses"])
 def test_importing_a_dock_imports_no_torch(run_python, name: str) -> None:
     code = (

@@ -121,6 +121,7 @@ def test_the_job_ends_with_its_widget(qtbot) -> None:
     assert job.done < job.count
 
 
+@pytest.mark.slow
 def test_a_job_outlives_its_application_without_a_crash(run_python) -> None:
     # The job reports without pause, so that some report is under way when all is deleted.
     code = """

@@ -252,6 +252,7 @@ def test_a_model_is_learned_and_appears_in_every_list(qtbot, widget, viewer) -> 
     assert card.training["adapted_from"] == "nano"
 
 
+@pytest.mark.slow
 def test_what_the_command_refuses_is_one_sentence(qtbot, widget, viewer) -> None:
     viewer.layers.clear()
     viewer.add_image(np.zeros((16, 16), np.uint8), name="small")
@@ -261,6 +262,7 @@ def test_what_the_command_refuses_is_one_sentence(qtbot, widget, viewer) -> None
     assert widget.learned is None
 
 
+@pytest.mark.slow
 def test_a_closed_dock_ends_the_process_and_adds_nothing(qtbot, widget) -> None:
     widget.form.minutes_box.setValue(60.0)
     widget.run()

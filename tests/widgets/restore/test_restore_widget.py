@@ -247,6 +247,7 @@ def test_a_lazy_layer_is_not_computed(widget, viewer, finish) -> None:
     assert len(set(read)) < 5  # the shown plane and its thumbnail, not all fifty
 
 
+@pytest.mark.slow
 def test_fifty_runs_and_removals_leave_nothing(widget, viewer, noise, finish, qtbot) -> None:
     """The numbers of a long run are in the documentation; here, that every array is freed."""
     viewer.add_image(noise.integers(0, 255, (16, 16), np.uint8))
