@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import napari_anyir
 from napari_anyir.cli import app
-from napari_anyir.files import ImageFile, batch, read_image, write_image
+from napari_anyir.files import ImageFile, batch_run, read_image, write_image
 
 OPTIONS: dict[str, Any] = {"model": "nano", "device": "cpu"}
 
@@ -61,7 +61,7 @@ def test_shell(
     if name.endswith("zarr"):
         pytest.importorskip("zarr")
     if lazily:  # as it is done with large files
-        monkeypatch.setattr(batch, "read_image", partial(read_image, lazy_above=0))
+        monkeypatch.setattr(batch_run, "read_image", partial(read_image, lazy_above=0))
     write_image(tmp_path / name, movie, ImageFile(movie, "TCYX", "npy"))
     # .npy has no axes of its own; the others are read as they were written
     axes = ["--axes=TCYX"] if name.endswith("npy") else []

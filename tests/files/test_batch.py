@@ -21,7 +21,7 @@ from napari_anyir.files import (
     FileStatus,
     ImageFile,
     Settings,
-    batch,
+    batch_run,
     read_image,
     restore_files,
     write_image,
@@ -296,7 +296,7 @@ def test_at_most_two_images_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         photo(tmp_path / "raw" / f"{number}.png")
     alive: set[int] = set()
     most = 0
-    real = batch.read_image
+    real = batch_run.read_image
 
     class Counted(np.ndarray):
         def __del__(self) -> None:
@@ -310,7 +310,7 @@ def test_at_most_two_images_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         most = max(most, len(alive))
         return ImageFile(array, image.axes, image.format, source, metadata=image.metadata)
 
-    monkeypatch.setattr(batch, "read_image", counting)
+    monkeypatch.setattr(batch_run, "read_image", counting)
     assert states(run([tmp_path / "raw"], tmp_path / "out")) == {"done": 8}
     assert most <= 3  # restored, being freed, read ahead
     assert len(alive) <= 1
@@ -322,7 +322,7 @@ def test_reading_and_writing_go_on_beside_the_work(
     for number in range(3):
         photo(tmp_path / "raw" / f"{number}.png")
     threads: dict[str, set[str]] = {"read": set(), "write": set()}
-    read, write = batch.read_image, batch.write_image
+    read, write = batch_run.read_image, batch_run.write_image
 
     def reading(*args: Any, **options: Any) -> ImageFile:
         threads["read"].add(threading.current_thread().name)
@@ -332,8 +332,8 @@ def test_reading_and_writing_go_on_beside_the_work(
         threads["write"].add(threading.current_thread().name)
         return write(*args, **options)
 
-    monkeypatch.setattr(batch, "read_image", reading)
-    monkeypatch.setattr(batch, "write_image", writing)
+    monkeypatch.setattr(batch_run, "read_image", reading)
+    monkeypatch.setattr(batch_run, "write_image", writing)
     run([tmp_path / "raw"], tmp_path / "out")
     assert threads == {"read": {"anyir-read_0"}, "write": {"anyir-write_0"}}
 
@@ -349,7 +349,7 @@ def test_large_files_are_restored_block_by_block(
     image = ImageFile(array, "ZYX", "npy", scale={"Z": 2.0, "Y": 1.0, "X": 1.0})
     write_image(tmp_path / name, array, image)
     expected = napari_anyir.restore(array, axes="ZYX", model="nano", device="cpu")
-    monkeypatch.setattr(batch, "read_image", functools.partial(read_image, lazy_above=0))
+    monkeypatch.setattr(batch_run, "read_image", functools.partial(read_image, lazy_above=0))
     told: list[float] = []
     statuses = run([tmp_path / name], tmp_path / "out", progress=lambda done, _: told.append(done))
     assert states(statuses) == {"done": 1}, statuses[-1].message

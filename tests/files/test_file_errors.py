@@ -287,7 +287,8 @@ def test_lazy_damage_is_that_files_error_in_a_batch(tmp_path):
     write_image(folder / "b.png", GREY)
     code = (
         "import sys, napari_anyir.files.images as images, napari_anyir.files.batch as batch\n"
-        "batch.read_image = lambda path: images.read_image(path, lazy_above=0)\n"
+        "import napari_anyir.files.batch_run as batch_run\n"
+        "batch_run.read_image = lambda path: images.read_image(path, lazy_above=0)\n"
         "run = batch.restore_files([sys.argv[1]], sys.argv[2],\n"
         "    settings=batch.Settings(model='nano'))\n"
         "for status in run: print(status.name, status.state, status.message)\n"

@@ -13,8 +13,9 @@ import torch
 
 from napari_anyir import ModelError, restore
 from napari_anyir.model import AnyIRConfig, build_model
-from napari_anyir.weights import add_model, exporting, load_model
-from napari_anyir.weights.exporting import compare, export_model, export_torchscript
+from napari_anyir.weights import add_model, graph_files, load_model
+from napari_anyir.weights.exporting import export_model
+from napari_anyir.weights.graph_files import compare, export_torchscript
 from napari_anyir.weights.loading import save_network
 
 SMALLEST = AnyIRConfig(dim=8, blocks=(1, 1, 1, 1), refinement=1, heads=(1, 1, 2, 4))
@@ -99,9 +100,9 @@ def test_what_differs_is_not_written(
     smallest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a.pt").write_text("what was there before")
-    original = exporting.Exported.forward
+    original = graph_files.Exported.forward
     monkeypatch.setattr(
-        exporting.Exported, "forward", lambda self, x: original(self, x) + 2e-4 * x.mean()
+        graph_files.Exported, "forward", lambda self, x: original(self, x) + 2e-4 * x.mean()
     )
     with pytest.raises(ModelError, match="differs from ours by"):
         export_model(smallest, "torchscript", tmp_path / "a.pt")

@@ -214,7 +214,8 @@ def export(
     """Write a model for other programs, after running the file and comparing it with ours."""
     torch_first()
     from napari_anyir.weights import find_model
-    from napari_anyir.weights.exporting import FORMATS, TOLERANCE, export_model
+    from napari_anyir.weights.exporting import FORMATS, export_model
+    from napari_anyir.weights.graph_files import TOLERANCE
 
     ending = FORMATS[form.value]
     path = output or Path(f"{find_model(name).name}{ending}")

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from napari_anyir.errors import Cancelled
-from napari_anyir.files.batch import Batch
 from napari_anyir.files.batch_items import BatchItem, try_settings
+from napari_anyir.files.batch_run import Batch
 from napari_anyir.files.batch_settings import FileStatus, Settings
 from napari_anyir.files.file_errors import sentence
 from napari_anyir.files.images import read_image
@@ -44,7 +44,7 @@ class ClusterBatch(Batch):
     address : str
         Of the scheduler.
     plan, log, settings, progress, cancel
-        As for `napari_anyir.files.batch.Batch`.
+        As for `napari_anyir.files.batch_run.Batch`.
     """
 
     def __init__(

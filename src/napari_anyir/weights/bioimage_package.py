@@ -12,7 +12,7 @@ from torch import Tensor
 
 from napari_anyir.errors import ModelError
 from napari_anyir.weights.card import ANYIR, ModelCard
-from napari_anyir.weights.exporting import (
+from napari_anyir.weights.graph_files import (
     INPUT,
     INSTALL,
     OPSET,

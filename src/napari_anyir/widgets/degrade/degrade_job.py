@@ -12,7 +12,7 @@ from napari_anyir.widgets.kit.problems import load_torch
 from napari_anyir.widgets.layers import image_layers, regions
 from napari_anyir.widgets.layers.contrast import slider_range
 from napari_anyir.widgets.layers.layer_order import manner
-from napari_anyir.widgets.restore.restore_job import check_layer_axes, placement
+from napari_anyir.widgets.restore.restore_job import check_layer_axes
 
 if TYPE_CHECKING:
     from napari.components import Dims
@@ -206,7 +206,7 @@ def plan_degradation(
         choice.seed,
         choice.strength,
         layer.name,
-        {**placement(layer, letters, region), **manner(layer)},
+        {**regions.placement(layer, letters, region), **manner(layer)},
         None if layer.rgb else slider_range(layer),
     )
 

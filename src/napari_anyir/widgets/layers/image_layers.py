@@ -16,8 +16,6 @@ from napari_anyir.widgets.layers.foreign_arrays import as_engine_array
 if TYPE_CHECKING:
     from napari.layers import Image
 
-    from napari_anyir.widgets.layers.regions import Region
-
 
 def pixels(layer: Image) -> Any:
     """Full-resolution array of a layer.
@@ -273,30 +271,6 @@ def appearance(layer: Image, *, rgb: bool) -> dict[str, Any]:
         values["contrast_limits"] = (low, high) if high > low else (low, low + 1.0)
         values["colormap"] = layer.colormap
     return values
-
-
-def placement(layer: Image, axes: str, region: Region) -> dict[str, Any]:
-    """Say where a result lies and how it looks: where its source lies, and as its source does.
-
-    Parameters
-    ----------
-    layer : napari.layers.Image
-        The source.
-    axes : str
-        Letters of its array.
-    region : Region
-        What is restored of it.
-
-    Returns
-    -------
-    dict
-        Keyword arguments of a layer.
-    """
-    samples = "S" in axes
-    return {
-        **appearance(layer, rgb=samples),
-        **spatial_metadata(layer, origin=region.start, drop_last=samples and not layer.rgb),
-    }
 
 
 def unique_name(name: str, taken: Collection[str]) -> str:

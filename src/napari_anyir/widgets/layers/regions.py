@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_anyir.widgets.layers.image_layers import pixels
+from napari_anyir.widgets.layers.image_layers import appearance, pixels, spatial_metadata
 
 if TYPE_CHECKING:
     from napari.components import Dims
@@ -318,3 +318,27 @@ def _within(plane: Region, low: np.ndarray, high: np.ndarray, name: str) -> Regi
         if start[axis] >= stop[axis]:
             raise ValueError(f"No pixel of {name!r} lies in there; move the view or the rectangle.")
     return Region(tuple(start), tuple(stop), plane.displayed)
+
+
+def placement(layer: Image, axes: str, region: Region) -> dict[str, Any]:
+    """Say where a result lies and how it looks: where its source lies, and as its source does.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        The source.
+    axes : str
+        Letters of its array.
+    region : Region
+        What is restored of it.
+
+    Returns
+    -------
+    dict
+        Keyword arguments of a layer.
+    """
+    samples = "S" in axes
+    return {
+        **appearance(layer, rgb=samples),
+        **spatial_metadata(layer, origin=region.start, drop_last=samples and not layer.rgb),
+    }

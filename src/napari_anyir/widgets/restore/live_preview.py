@@ -12,7 +12,7 @@ from napari_anyir.widgets.kit.qt import Signal
 from napari_anyir.widgets.kit.worker import Runner
 from napari_anyir.widgets.layers.blending import blend
 from napari_anyir.widgets.layers.layer_origins import PREVIEW
-from napari_anyir.widgets.layers.regions import limit
+from napari_anyir.widgets.layers.regions import limit, placement
 from napari_anyir.widgets.layers.viewer import camera
 from napari_anyir.widgets.restore.estimate import learn_from
 from napari_anyir.widgets.restore.restore_job import (
@@ -20,7 +20,6 @@ from napari_anyir.widgets.restore.restore_job import (
     RECTANGLE,
     Restored,
     RestoreJob,
-    placement,
     plan,
 )
 

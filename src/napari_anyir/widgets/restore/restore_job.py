@@ -19,7 +19,7 @@ from napari_anyir.widgets.kit.problems import load_torch
 from napari_anyir.widgets.layers import image_layers, regions
 from napari_anyir.widgets.layers.blending import blend
 from napari_anyir.widgets.layers.contrast import slider_range, span
-from napari_anyir.widgets.layers.image_layers import check_layer_axes, describe, placement
+from napari_anyir.widgets.layers.image_layers import check_layer_axes, describe
 from napari_anyir.widgets.layers.layer_order import manner
 from napari_anyir.widgets.layers.lazy_results import fill_cache
 from napari_anyir.widgets.layers.levels import Change, measure_change
@@ -40,7 +40,6 @@ __all__ = [
     "Restored",
     "check_layer_axes",
     "describe",
-    "placement",
     "plan",
     "result_layer",
 ]
@@ -324,7 +323,7 @@ def plan(
         region=region,
         settings=settings or RestoreChoices(),
         source=layer.name,
-        placement={**placement(layer, letters, region), **manner(layer)},
+        placement={**regions.placement(layer, letters, region), **manner(layer)},
         compute=compute,
         shown=_drawn(layer, dims) if what == ALL else None,
         slider=None if layer.rgb else slider_range(layer),
