@@ -46,7 +46,7 @@ PHOTOGRAPHS: dict[str, tuple[str, tuple[slice, slice], str, dict[str, Any]]] = {
         "hist_budgie-0027.jpg",
         (slice(None), slice(None)),
         "haze",
-        {"beta": 1.4, "airlight": 0.9, "seed": 6},
+        {"beta": 1.4, "airlight": 0.9, "nearest": 0.0, "seed": 6},
     ),
     "blur": (
         "hist_budgie-0010.jpg",

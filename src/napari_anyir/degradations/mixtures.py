@@ -164,7 +164,7 @@ class Mixture(Degradation):
         exposure=(0.03, 0.4), tone=(1.0, 2.0), photons=(2e2, 1e4), read=(0.0, 2.0)
     )
     # CDD-11: beta 1 to 2 on depth of at most 0.7, airlight 0.6 to 0.9, no tint.
-    haze: Degradation = Haze(beta=(0.5, 2.0), airlight=(0.6, 0.9), tint=(0.0, 0.02))
+    haze: Degradation = Haze(beta=(0.5, 2.0), airlight=(0.6, 0.9), tint=(0.0, 0.02), nearest=0.0)
     rain: Degradation = Rain()
     snow: Degradation = Snow(veil=0.0)
 
