@@ -231,7 +231,7 @@ def test_a_model_is_learned_and_appears_in_every_list(qtbot, widget, viewer) -> 
     widget.run()
     assert not widget.form.isEnabled()
     curve = widget._curves._unseen.points
-    qtbot.waitUntil(lambda: len(curve) >= 3 or not widget.runner.running, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: len(curve) >= 4 or not widget.runner.running, timeout=TIMEOUT)
     assert widget.runner.running, widget.status_label.text()
     assert not widget.preview.before.pixmap().isNull()
     widget.cancel()
