@@ -23,7 +23,7 @@ help:
 	@echo "make demo    restore the bundled samples into demo-output/"
 	@echo "make test    run the tests"
 	@echo "make quick   run those of them that are not marked as slow, on all cores"
-	@echo "make coverage  run these and tell which lines and branches they reach; rooms keep their floors"
+	@echo "make coverage  run all tests and tell which lines and branches they reach; rooms keep their floors"
 	@echo "make check   run the linter, the formatter, the type checker and the contracts between rooms"
 	@echo "make docs    build the site into docs/_build/html"
 	@echo "make clean   remove $(VENV), demo-output/ and the built site"

@@ -188,21 +188,26 @@ class RandomDegradation:
         drawn_grey = torch.rand(clean.shape[0], generator=generator, device=clean.device)
         grey = (drawn_grey < self.grey).view(-1, 1, 1, 1)
         clean = torch.where(grey, luminance(clean), clean)
-        if self.pale > 0:
-            drawn_pale = torch.rand(clean.shape[0], generator=generator, device=clean.device)
-            rows = (drawn_pale < self.pale).nonzero().flatten()
-            clean = clean.index_copy(0, rows, PALE.target(clean[rows], generator))
+        clean = _expose_some(clean, PALE, self.pale, generator)
         degraded, target = clean.clone(), clean.clone()
         drawn = kind_index.tolist()
         for index in sorted(set(drawn)):
             rows = torch.tensor([i for i, k in enumerate(drawn) if k == index], device=clean.device)
             seen = clean[rows]
-            if self.kinds[index] == "haze" and self.dim > 0:
-                dim = torch.rand(len(rows), generator=generator, device=clean.device) < self.dim
-                seen = torch.where(dim.view(-1, 1, 1, 1), DIM.target(seen, generator), seen)
+            if self.kinds[index] == "haze":
+                seen = _expose_some(seen, DIM, self.dim, generator)
             wanted = self.degradations[index].target(seen, generator)
             target[rows] = wanted
             degraded[rows] = self.degradations[index](wanted, generator)
         # One channel of the degraded image on all three, so that noise keeps its strength.
         degraded = torch.where(grey, degraded[:, 1:2], degraded)
         return degraded, torch.where(grey, target[:, 1:2], target), kind_index
+
+
+def _expose_some(images: Tensor, manner: Clean, share: float, generator: torch.Generator) -> Tensor:
+    """Expose a share of the images otherwise; only those that are drawn cost anything."""
+    if share <= 0:
+        return images
+    drawn = torch.rand(images.shape[0], generator=generator, device=images.device)
+    rows = (drawn < share).nonzero().flatten()
+    return images.index_copy(0, rows, manner.target(images[rows], generator))
