@@ -192,11 +192,22 @@ def test_haze_lies_over_dim_scenes_too_and_over_all_of_them():
     assert dimmed.float().mean() == pytest.approx(0.4, abs=0.1)
     assert (target <= clean + 0.5 / 255 + 1e-6).all()
     # Black is nowhere left: that is how haze is known from a clean photograph.
-    assert degraded.amin((1, 2, 3)).min() > 0.02
+    assert degraded.amin((1, 2, 3)).min() > 0.01
     undimmed = RandomDegradation({"haze": 1.0}, grey=0.0, pale=0.0, dim=0.0)
     assert torch.equal(undimmed(clean, seeded(1))[1], clean)
     with pytest.raises(ValueError, match="dim must be a share of 0 to 1, not 2"):
         RandomDegradation(dim=2)
+
+
+def test_what_is_nearest_in_haze_lets_as_much_through_as_in_measured_rooms():
+    # RESIDE's indoor test pairs, fitted on textured near parts: 0.57 to 0.90 gets through.
+    choose = RandomDegradation({"haze": 1.0}, grey=0.0, pale=0.0, dim=0.0)
+    degraded, _, _ = choose(torch.ones(120, 3, 192, 192), seeded(3))
+    black, _, _ = choose(torch.zeros(120, 3, 192, 192), seeded(3))
+    through = (degraded - black).mean(1).flatten(1).quantile(0.95, dim=1)
+    assert 0.57 < through.median() < 0.90
+    assert through.quantile(0.9) > 0.8
+    assert through.quantile(0.1) < 0.57
 
 
 def test_a_clean_image_with_a_veil_is_clear_somewhere():
