@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
 from napari_anyir.degradations._base import Degradation, check_images, luminance
+from napari_anyir.degradations._stored import as_stored
 from napari_anyir.degradations.haze import Haze
 from napari_anyir.degradations.jpeg import Jpeg
 from napari_anyir.degradations.micrograph import MicrographNoise, StabilisedNoise
@@ -87,6 +88,10 @@ DARK_CLEAN = Clean(exposure=(0.01, 4.0), veil=(0.0, 0.5), noise=(0.0, 1.0), scen
 GREY_SHARE = 0.12
 """Share of images that are made grey, and degraded equally in three channels."""
 
+COLOUR_KINDS = ("darkness", "mixture")
+"""Kinds that are shown in colour only: a dark grey image stored as RGB is a micrograph more often
+than a photograph of the night, and no brightness of it may move."""
+
 PALE = Clean(exposure=(1.0, 4.0))
 """What is left of a photograph that was exposed longer: its light parts end in white."""
 
@@ -99,6 +104,13 @@ DIM = Clean(exposure=(0.1, 1.0))
 
 DIM_SHARE = 0.4
 """Share of the hazy images whose scene is exposed shorter first, by up to three stops."""
+
+STORED_KINDS = ("rain", "heavy_rain", "snow", "haze", "darkness", "mixture", "clean")
+"""Kinds whose scene may be soft, grainy and compressed: what is seen through rain, haze or in the
+dark is wanted as the camera stored it. Noise and blur are to go, so those scenes stay sharp."""
+
+STORED_SHARE = 0.4
+"""Share of the scenes of these kinds that are as people store photographs."""
 
 
 class RandomDegradation:
@@ -114,11 +126,13 @@ class RandomDegradation:
         dehazes.
     grey : float
         Share of images that become grey first, stored as RGB: their degradation is equal in the
-        three channels, so that a network learns to keep them grey.
+        three channels, so that a network learns to keep them grey. None of `COLOUR_KINDS` does.
     pale : float
         Share of images that are exposed longer first, so that their light parts end in white.
     dim : float
         Share of hazy images whose scene is exposed shorter first.
+    stored : float
+        Share of the images of `STORED_KINDS` whose scene is soft, grainy and compressed first.
 
     Raises
     ------
@@ -142,6 +156,7 @@ class RandomDegradation:
         grey: float = GREY_SHARE,
         pale: float = PALE_SHARE,
         dim: float = DIM_SHARE,
+        stored: float = STORED_SHARE,
     ) -> None:
         shares = dict(TRAINING_SHARES if shares is None else shares)
         parameters = dict(parameters or {})
@@ -152,7 +167,8 @@ class RandomDegradation:
                 raise ValueError(f"{kind!r} has parameters but no share: add it to the shares.")
         if not shares or min(shares.values()) < 0 or sum(shares.values()) <= 0:
             raise ValueError("shares must be weights of at least 0, and one of them positive.")
-        for name, share in (("grey", grey), ("pale", pale), ("dim", dim)):
+        parts = {"grey": grey, "pale": pale, "dim": dim, "stored": stored}
+        for name, share in parts.items():
             if not 0 <= share <= 1:
                 raise ValueError(f"{name} must be a share of 0 to 1, not {share!r}.")
         chosen = {**TRAINING_PARAMETERS}
@@ -160,8 +176,10 @@ class RandomDegradation:
             chosen["clean"] = DARK_CLEAN
         chosen.update(parameters)
         self.grey, self.pale, self.dim = float(grey), float(pale), float(dim)
+        self.stored = float(stored)
         self.kinds: tuple[str, ...] = tuple(shares)
         self.weights = torch.tensor([float(shares[kind]) for kind in self.kinds])
+        self._coloured = torch.tensor([kind in COLOUR_KINDS for kind in self.kinds])
         self.degradations = [chosen.get(kind) or KINDS[kind]() for kind in self.kinds]
 
     def __call__(self, clean: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -188,16 +206,19 @@ class RandomDegradation:
             self.weights.to(clean.device), clean.shape[0], replacement=True, generator=generator
         )
         drawn_grey = torch.rand(clean.shape[0], generator=generator, device=clean.device)
-        grey = (drawn_grey < self.grey).view(-1, 1, 1, 1)
+        grey = (drawn_grey < self.grey) & ~self._coloured.to(clean.device)[kind_index]
+        grey = grey.view(-1, 1, 1, 1)
         clean = torch.where(grey, luminance(clean), clean)
-        clean = _expose_some(clean, PALE, self.pale, generator)
+        clean = _change_some(clean, PALE.target, self.pale, generator)
         degraded, target = clean.clone(), clean.clone()
         drawn = kind_index.tolist()
         for index in sorted(set(drawn)):
             rows = torch.tensor([i for i, k in enumerate(drawn) if k == index], device=clean.device)
             seen = clean[rows]
+            if self.kinds[index] in STORED_KINDS:
+                seen = _change_some(seen, as_stored, self.stored, generator)
             if self.kinds[index] == "haze":
-                seen = _expose_some(seen, DIM, self.dim, generator)
+                seen = _change_some(seen, DIM.target, self.dim, generator)
             wanted = self.degradations[index].target(seen, generator)
             target[rows] = wanted
             degraded[rows] = self.degradations[index](wanted, generator)
@@ -206,10 +227,17 @@ class RandomDegradation:
         return degraded, torch.where(grey, target[:, 1:2], target), kind_index
 
 
-def _expose_some(images: Tensor, manner: Clean, share: float, generator: torch.Generator) -> Tensor:
-    """Expose a share of the images otherwise; only those that are drawn cost anything."""
+def _change_some(
+    images: Tensor,
+    change: Callable[[Tensor, torch.Generator], Tensor],
+    share: float,
+    generator: torch.Generator,
+) -> Tensor:
+    """Change a share of the images; only those that are drawn cost anything."""
     if share <= 0:
         return images
     drawn = torch.rand(images.shape[0], generator=generator, device=images.device)
     rows = (drawn < share).nonzero().flatten()
-    return images.index_copy(0, rows, manner.target(images[rows], generator))
+    if not len(rows):
+        return images
+    return images.index_copy(0, rows, change(images[rows], generator))
