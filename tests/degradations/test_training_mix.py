@@ -12,7 +12,7 @@ from napari_anyir.degradations import (
     make,
 )
 from napari_anyir.degradations._base import to_linear
-from napari_anyir.degradations._stored import as_stored
+from napari_anyir.degradations._stored import as_pastel, as_stored
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -47,7 +47,7 @@ def test_the_shares_for_noise_alone_hold_nothing_else():
 
 def test_a_batch_is_degraded_and_its_kinds_are_told():
     clean = torch.rand(24, 3, 32, 32, generator=seeded())
-    choose = RandomDegradation(grey=0.0, pale=0.0, dim=0.0, stored=0.0)
+    choose = RandomDegradation(grey=0.0, pale=0.0, dim=0.0, stored=0.0, pastel=0.0)
     degraded, target, kind = choose(clean, seeded(1))
     assert degraded.shape == target.shape == clean.shape
     assert kind.dtype == torch.int64
@@ -69,7 +69,7 @@ def test_a_batch_is_degraded_and_its_kinds_are_told():
 def test_some_clean_images_are_dark_and_stay_so():
     clean = torch.rand(200, 3, 8, 8, generator=seeded())
     dusk = Clean(exposure=(0.25, 1.0))
-    sharp = {"grey": 0.0, "pale": 0.0, "stored": 0.0}
+    sharp = {"grey": 0.0, "pale": 0.0, "stored": 0.0, "pastel": 0.0}
     choose = RandomDegradation({"clean": 1.0}, parameters={"clean": dusk}, **sharp)
     degraded, target, _ = choose(clean, seeded(1))
     assert torch.equal(degraded, target)
@@ -84,7 +84,8 @@ def test_some_clean_images_are_pale_and_stay_so():
     """Snow, paper and petals are no haze: light parts end in white, dark ones stay dark."""
     clean = torch.linspace(0, 1, 256).view(1, 1, 16, 16).repeat(200, 3, 1, 1)
     light = {"clean": Clean(exposure=(1.0, 4.0))}
-    choose = RandomDegradation({"clean": 1.0}, parameters=light, grey=0.0, pale=0.0, stored=0.0)
+    sharp = {"grey": 0.0, "pale": 0.0, "stored": 0.0, "pastel": 0.0}
+    choose = RandomDegradation({"clean": 1.0}, parameters=light, **sharp)
     degraded, target, _ = choose(clean, seeded(1))
     assert torch.equal(degraded, target)
     white = (target == 1).float().mean((1, 2, 3))
@@ -179,13 +180,13 @@ def test_parameters_of_a_kind_without_a_share_are_refused():
 
 def test_some_images_are_pale_whatever_is_done_to_them():
     clean = torch.full((400, 3, 4, 4), 0.6)
-    target = RandomDegradation({"noise": 1.0}, grey=0.0)(clean, seeded(1))[1]
+    choose = RandomDegradation({"noise": 1.0}, grey=0.0, pastel=0.0)
+    target = choose(clean, seeded(1))[1]
     assert (target > 0.61).all(dim=3).all(dim=2).all(dim=1).float().mean() == pytest.approx(
         0.2, abs=0.06
     )
-    assert torch.equal(
-        RandomDegradation({"noise": 1.0}, grey=0.0, pale=0.0)(clean, seeded(1))[1], clean
-    )
+    plain = RandomDegradation({"noise": 1.0}, grey=0.0, pale=0.0, pastel=0.0)
+    assert torch.equal(plain(clean, seeded(1))[1], clean)
     with pytest.raises(ValueError, match="pale must be a share of 0 to 1, not 2"):
         RandomDegradation(pale=2)
 
@@ -227,7 +228,7 @@ def test_a_clean_image_with_a_veil_is_clear_somewhere():
 def test_what_is_behind_haze_rain_and_darkness_is_not_always_sharp():
     clean = torch.rand(120, 3, 32, 32, generator=seeded())
     for kind in ("haze", "rain", "darkness", "clean"):
-        sharp = {"grey": 0.0, "pale": 0.0, "dim": 0.0}
+        sharp = {"grey": 0.0, "pale": 0.0, "dim": 0.0, "pastel": 0.0}
         choose = RandomDegradation({kind: 1.0}, parameters={kind: make(kind)}, **sharp)
         degraded, target, _ = choose(clean, seeded(1))
         fine = target.diff().abs().mean((1, 2, 3)) / clean.diff().abs().mean((1, 2, 3))
@@ -235,7 +236,7 @@ def test_what_is_behind_haze_rain_and_darkness_is_not_always_sharp():
         if kind == "clean":
             assert torch.equal(degraded, target)
     for kind in ("noise", "motion_blur", "defocus"):  # whose softness or grain is to go
-        choose = RandomDegradation({kind: 1.0}, grey=0.0, pale=0.0, stored=1.0)
+        choose = RandomDegradation({kind: 1.0}, grey=0.0, pale=0.0, stored=1.0, pastel=0.0)
         assert torch.equal(choose(clean[:8], seeded(1))[1], clean[:8]), kind
     with pytest.raises(ValueError, match="stored must be a share of 0 to 1, not 2"):
         RandomDegradation(stored=2)
@@ -256,3 +257,34 @@ def test_a_photograph_as_people_store_it_shows_the_same_with_less_detail_and_a_l
     grain = 255 * stored[:, :, :12, :12].std(dim=(2, 3)).mean(1)
     assert grain.min() < 0.5
     assert 1.0 < grain.max() < 4.0
+
+
+def test_some_coloured_scenes_are_pale_prints_but_none_behind_haze():
+    clean = torch.rand(300, 3, 16, 16, generator=seeded())
+    clean[:, :, :4] = 0.0
+    for kind, share in (("noise", 0.1), ("clean", 0.1), ("haze", 0.0), ("darkness", 0.0)):
+        plain = {"pale": 0.0, "dim": 0.0, "stored": 0.0}
+        choose = RandomDegradation({kind: 1.0}, parameters={kind: make(kind)}, grey=0.0, **plain)
+        print_ = choose(clean, seeded(1))[1].amin((1, 2, 3)) > 0.05
+        assert print_.float().mean() == pytest.approx(share, abs=0.05), kind
+    # What is grey passes for haze as soon as it is pale.
+    choose = RandomDegradation({"noise": 1.0}, grey=1.0, pale=0.0, pastel=1.0)
+    assert choose(clean, seeded(1))[1].amin((1, 2, 3)).max() == 0
+    with pytest.raises(ValueError, match="pastel must be a share of 0 to 1, not 2"):
+        RandomDegradation(pastel=2)
+
+
+def test_a_pale_print_has_a_colour_that_no_air_has():
+    prints = as_pastel(
+        torch.rand(200, 1, 24, 24, generator=seeded()).expand(-1, 3, -1, -1), seeded()
+    )
+    low, high = prints.mean((2, 3)).aminmax(dim=1)
+    # Haze deviates by 0.03 from grey either way.
+    assert ((high - low) / high).min() > 0.11
+    assert prints.min() > 0.1
+    assert prints.max() <= 1
+    assert prints.amax((1, 2, 3)).min() > 0.6
+    warm = (prints[:, 0] >= prints[:, 1]) & (prints[:, 1] >= prints[:, 2])
+    assert warm.flatten(1).all(1).float().mean() == pytest.approx(0.83, abs=0.08)
+    # A dark photograph is printed with less ink, not as a dark page.
+    assert as_pastel(torch.zeros(50, 3, 8, 8), seeded()).amax((1, 2, 3)).min() > 0.5

@@ -152,7 +152,8 @@ class FolderSource:
             # Somebody chose these images: each is looked at, not the largest ones most often.
             one = bank or self._open([self.held[spread(i, count, len(self.held))]], cpu)
             clean, grey = one.draw(1, crop, generator)
-            choose = RandomDegradation({kinds[i % len(kinds)]: 1.0}, pale=0.0, stored=0.0)
+            one_kind = {kinds[i % len(kinds)]: 1.0}
+            choose = RandomDegradation(one_kind, pale=0.0, stored=0.0, pastel=0.0)
             made = choose(clean, generator)[:2]
             pairs.append([as_grey(image, grey) for image in made])
         return torch.cat([p[0] for p in pairs]), torch.cat([p[1] for p in pairs])

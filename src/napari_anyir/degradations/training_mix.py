@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from napari_anyir.degradations._base import Degradation, check_images, luminance
-from napari_anyir.degradations._stored import as_stored
+from napari_anyir.degradations._stored import as_pastel, as_stored
 from napari_anyir.degradations.haze import Haze
 from napari_anyir.degradations.jpeg import Jpeg
 from napari_anyir.degradations.micrograph import MicrographNoise, StabilisedNoise
@@ -112,6 +112,20 @@ dark is wanted as the camera stored it. Noise and blur are to go, so those scene
 STORED_SHARE = 0.4
 """Share of the scenes of these kinds that are as people store photographs."""
 
+PASTEL_KINDS = (
+    "noise",
+    "poisson_gaussian",
+    "camera_noise",
+    "grain",
+    "processed_noise",
+    "rain",
+    "clean",
+)
+"""Kinds whose scene may be a pale print in one colour. Behind haze it would pass for more haze."""
+
+PASTEL_SHARE = 0.1
+"""Share of the coloured scenes of these kinds that are such prints."""
+
 
 class RandomDegradation:
     """Give each image of a batch a kind drawn at random.
@@ -133,6 +147,8 @@ class RandomDegradation:
         Share of hazy images whose scene is exposed shorter first.
     stored : float
         Share of the images of `STORED_KINDS` whose scene is soft, grainy and compressed first.
+    pastel : float
+        Share of the coloured images of `PASTEL_KINDS` whose scene is a pale print first.
 
     Raises
     ------
@@ -157,6 +173,7 @@ class RandomDegradation:
         pale: float = PALE_SHARE,
         dim: float = DIM_SHARE,
         stored: float = STORED_SHARE,
+        pastel: float = PASTEL_SHARE,
     ) -> None:
         shares = dict(TRAINING_SHARES if shares is None else shares)
         parameters = dict(parameters or {})
@@ -167,7 +184,7 @@ class RandomDegradation:
                 raise ValueError(f"{kind!r} has parameters but no share: add it to the shares.")
         if not shares or min(shares.values()) < 0 or sum(shares.values()) <= 0:
             raise ValueError("shares must be weights of at least 0, and one of them positive.")
-        parts = {"grey": grey, "pale": pale, "dim": dim, "stored": stored}
+        parts = {"grey": grey, "pale": pale, "dim": dim, "stored": stored, "pastel": pastel}
         for name, share in parts.items():
             if not 0 <= share <= 1:
                 raise ValueError(f"{name} must be a share of 0 to 1, not {share!r}.")
@@ -176,7 +193,7 @@ class RandomDegradation:
             chosen["clean"] = DARK_CLEAN
         chosen.update(parameters)
         self.grey, self.pale, self.dim = float(grey), float(pale), float(dim)
-        self.stored = float(stored)
+        self.stored, self.pastel = float(stored), float(pastel)
         self.kinds: tuple[str, ...] = tuple(shares)
         self.weights = torch.tensor([float(shares[kind]) for kind in self.kinds])
         self._coloured = torch.tensor([kind in COLOUR_KINDS for kind in self.kinds])
@@ -215,6 +232,9 @@ class RandomDegradation:
         for index in sorted(set(drawn)):
             rows = torch.tensor([i for i, k in enumerate(drawn) if k == index], device=clean.device)
             seen = clean[rows]
+            if self.kinds[index] in PASTEL_KINDS:
+                prints = _change_some(seen, as_pastel, self.pastel, generator)
+                seen = torch.where(grey[rows], seen, prints)
             if self.kinds[index] in STORED_KINDS:
                 seen = _change_some(seen, as_stored, self.stored, generator)
             if self.kinds[index] == "haze":
