@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from napari_anyir.degradations import TRAINING_SHARES, RandomDegradation
+from napari_anyir.degradations.training_mix import LOOKS
 from napari_anyir.training.config import FolderData
 from napari_anyir.training.data.crop_source import (
     StepCrops,
@@ -153,7 +154,7 @@ class FolderSource:
             one = bank or self._open([self.held[spread(i, count, len(self.held))]], cpu)
             clean, grey = one.draw(1, crop, generator)
             one_kind = {kinds[i % len(kinds)]: 1.0}
-            choose = RandomDegradation(one_kind, pale=0.0, stored=0.0, pastel=0.0)
+            choose = RandomDegradation(one_kind, looks=dict.fromkeys(LOOKS, 0.0))
             made = choose(clean, generator)[:2]
             pairs.append([as_grey(image, grey) for image in made])
         return torch.cat([p[0] for p in pairs]), torch.cat([p[1] for p in pairs])

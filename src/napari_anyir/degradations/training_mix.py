@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from napari_anyir.degradations._base import Degradation, check_images, luminance
-from napari_anyir.degradations._stored import as_pastel, as_stored
+from napari_anyir.degradations._looks import as_faded, as_pastel, as_stored
 from napari_anyir.degradations.haze import Haze
 from napari_anyir.degradations.jpeg import Jpeg
 from napari_anyir.degradations.micrograph import MicrographNoise, StabilisedNoise
@@ -85,34 +85,31 @@ TRAINING_PARAMETERS: dict[str, Degradation] = {
 DARK_CLEAN = Clean(exposure=(0.01, 4.0), veil=(0.0, 0.5), noise=(0.0, 1.0), scene="random")
 """Clean images for a network that is to change neither brightness nor contrast: of any exposure."""
 
-GREY_SHARE = 0.12
-"""Share of images that are made grey, and degraded equally in three channels."""
+LOOKS: dict[str, float] = {
+    # Made grey, and degraded equally in three channels.
+    "grey": 0.12,
+    # Exposed longer, up to two stops, whatever is done then: a noisy white page is no haze either.
+    "pale": 0.2,
+    # Seen through haze: exposed shorter, by up to three stops, as rooms are darker than landscapes.
+    "dim": 0.4,
+    # Seen through haze, rain or in the dark, or clean: as people store photographs.
+    "stored": 0.4,
+    # In colour and not behind haze: a pale print on tinted paper.
+    "pastel": 0.1,
+    # In colour and not behind haze: shadows lifted to a colour.
+    "faded": 0.1,
+}
+"""Share of the scenes that look otherwise than a clean photograph does, each where it applies."""
 
 COLOUR_KINDS = ("darkness", "mixture")
-"""Kinds that are shown in colour only: a dark grey image stored as RGB is a micrograph more often
-than a photograph of the night, and no brightness of it may move."""
-
-PALE = Clean(exposure=(1.0, 4.0))
-"""What is left of a photograph that was exposed longer: its light parts end in white."""
-
-PALE_SHARE = 0.2
-"""Share of images that are exposed longer first, up to two stops, whatever is done to them then: a
-noisy white page is no haze either."""
-
-DIM = Clean(exposure=(0.1, 1.0))
-"""What is seen behind some of the haze: rooms are darker than landscapes."""
-
-DIM_SHARE = 0.4
-"""Share of the hazy images whose scene is exposed shorter first, by up to three stops."""
+"""Kinds that are never grey: a dark grey image stored as RGB is a micrograph more often than a
+photograph of the night, and no brightness of it may move."""
 
 STORED_KINDS = ("rain", "heavy_rain", "snow", "haze", "darkness", "mixture", "clean")
 """Kinds whose scene may be soft, grainy and compressed: what is seen through rain, haze or in the
 dark is wanted as the camera stored it. Noise and blur are to go, so those scenes stay sharp."""
 
-STORED_SHARE = 0.4
-"""Share of the scenes of these kinds that are as people store photographs."""
-
-PASTEL_KINDS = (
+TINTED_KINDS = (
     "noise",
     "poisson_gaussian",
     "camera_noise",
@@ -121,10 +118,13 @@ PASTEL_KINDS = (
     "rain",
     "clean",
 )
-"""Kinds whose scene may be a pale print in one colour. Behind haze it would pass for more haze."""
+"""Kinds whose scene may be ``pastel`` or ``faded``. Behind haze it would pass for more haze."""
 
-PASTEL_SHARE = 0.1
-"""Share of the coloured scenes of these kinds that are such prints."""
+PALE = Clean(exposure=(1.0, 4.0))
+"""What is left of a photograph that was exposed longer: its light parts end in white."""
+
+DIM = Clean(exposure=(0.1, 1.0))
+"""What is seen behind some of the haze."""
 
 
 class RandomDegradation:
@@ -138,22 +138,13 @@ class RandomDegradation:
         Degradations to use instead of a kind's default, by kind. `TRAINING_PARAMETERS` are used
         where none are given for a kind; clean images are `DARK_CLEAN` where no share lightens or
         dehazes.
-    grey : float
-        Share of images that become grey first, stored as RGB: their degradation is equal in the
-        three channels, so that a network learns to keep them grey. None of `COLOUR_KINDS` does.
-    pale : float
-        Share of images that are exposed longer first, so that their light parts end in white.
-    dim : float
-        Share of hazy images whose scene is exposed shorter first.
-    stored : float
-        Share of the images of `STORED_KINDS` whose scene is soft, grainy and compressed first.
-    pastel : float
-        Share of the coloured images of `PASTEL_KINDS` whose scene is a pale print first.
+    looks : mapping of str to float, optional
+        Shares of scenes that look otherwise, by name, instead of those of `LOOKS`: 0 for none.
 
     Raises
     ------
     ValueError
-        If a kind is unknown or the weights are negative or all zero.
+        If a kind or look is unknown, the weights are negative or all zero, or a look is no share.
 
     Examples
     --------
@@ -169,11 +160,7 @@ class RandomDegradation:
         shares: Mapping[str, float] | None = None,
         *,
         parameters: Mapping[str, Degradation] | None = None,
-        grey: float = GREY_SHARE,
-        pale: float = PALE_SHARE,
-        dim: float = DIM_SHARE,
-        stored: float = STORED_SHARE,
-        pastel: float = PASTEL_SHARE,
+        looks: Mapping[str, float] | None = None,
     ) -> None:
         shares = dict(TRAINING_SHARES if shares is None else shares)
         parameters = dict(parameters or {})
@@ -184,16 +171,16 @@ class RandomDegradation:
                 raise ValueError(f"{kind!r} has parameters but no share: add it to the shares.")
         if not shares or min(shares.values()) < 0 or sum(shares.values()) <= 0:
             raise ValueError("shares must be weights of at least 0, and one of them positive.")
-        parts = {"grey": grey, "pale": pale, "dim": dim, "stored": stored, "pastel": pastel}
-        for name, share in parts.items():
+        self.looks = {**LOOKS, **(looks or {})}
+        for name, share in self.looks.items():
+            if name not in LOOKS:
+                raise ValueError(f"unknown look {name!r}: use one of {', '.join(LOOKS)}.")
             if not 0 <= share <= 1:
                 raise ValueError(f"{name} must be a share of 0 to 1, not {share!r}.")
         chosen = {**TRAINING_PARAMETERS}
         if not any(shares.get(kind, 0.0) > 0 for kind in ("darkness", "haze", "mixture")):
             chosen["clean"] = DARK_CLEAN
         chosen.update(parameters)
-        self.grey, self.pale, self.dim = float(grey), float(pale), float(dim)
-        self.stored, self.pastel = float(stored), float(pastel)
         self.kinds: tuple[str, ...] = tuple(shares)
         self.weights = torch.tensor([float(shares[kind]) for kind in self.kinds])
         self._coloured = torch.tensor([kind in COLOUR_KINDS for kind in self.kinds])
@@ -223,22 +210,23 @@ class RandomDegradation:
             self.weights.to(clean.device), clean.shape[0], replacement=True, generator=generator
         )
         drawn_grey = torch.rand(clean.shape[0], generator=generator, device=clean.device)
-        grey = (drawn_grey < self.grey) & ~self._coloured.to(clean.device)[kind_index]
+        grey = (drawn_grey < self.looks["grey"]) & ~self._coloured.to(clean.device)[kind_index]
         grey = grey.view(-1, 1, 1, 1)
         clean = torch.where(grey, luminance(clean), clean)
-        clean = _change_some(clean, PALE.target, self.pale, generator)
+        clean = _change_some(clean, PALE.target, self.looks["pale"], generator)
         degraded, target = clean.clone(), clean.clone()
         drawn = kind_index.tolist()
         for index in sorted(set(drawn)):
             rows = torch.tensor([i for i, k in enumerate(drawn) if k == index], device=clean.device)
             seen = clean[rows]
-            if self.kinds[index] in PASTEL_KINDS:
-                prints = _change_some(seen, as_pastel, self.pastel, generator)
-                seen = torch.where(grey[rows], seen, prints)
+            if self.kinds[index] in TINTED_KINDS:
+                changed = _change_some(seen, as_faded, self.looks["faded"], generator)
+                changed = _change_some(changed, as_pastel, self.looks["pastel"], generator)
+                seen = torch.where(grey[rows], seen, changed)
             if self.kinds[index] in STORED_KINDS:
-                seen = _change_some(seen, as_stored, self.stored, generator)
+                seen = _change_some(seen, as_stored, self.looks["stored"], generator)
             if self.kinds[index] == "haze":
-                seen = _change_some(seen, DIM.target, self.dim, generator)
+                seen = _change_some(seen, DIM.target, self.looks["dim"], generator)
             wanted = self.degradations[index].target(seen, generator)
             target[rows] = wanted
             degraded[rows] = self.degradations[index](wanted, generator)

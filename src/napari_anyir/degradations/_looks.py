@@ -97,6 +97,38 @@ def as_pastel(images: Tensor, generator: torch.Generator) -> Tensor:
     return paper * (1.0 - ink * missing)
 
 
+def as_faded(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Lift the shadows of photographs to a colour, as film, old prints and water do.
+
+    Haze lifts shadows to a grey; shadows that have a colour are to stay.
+
+    Parameters
+    ----------
+    images : Tensor
+        Photographs (B, 3, H, W) in [0, 1].
+    generator : torch.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    Tensor
+        Photographs (B, 3, H, W) in [0, 1] whose blackest is a colour of up to 0.35.
+
+    Examples
+    --------
+    >>> faded = as_faded(torch.zeros(1, 3, 8, 8), torch.Generator().manual_seed(0))
+    >>> bool(faded.amax() > 2 * faded.amin())
+    True
+    """
+    batch = images.shape[0]
+    lowest = uniform(0.0, 0.5, images, generator)
+    middle = lowest + (1.0 - lowest) * uniform(0.0, 1.0, images, generator)
+    steps = torch.cat((torch.ones_like(lowest), middle, lowest), dim=1)
+    order = torch.rand((batch, 3), generator=generator, device=images.device).argsort(dim=1)
+    floor = uniform(0.05, 0.35, images, generator) * steps.gather(1, order.view(batch, 3, 1, 1))
+    return floor + (1.0 - floor) * images
+
+
 def enlarge(images: Tensor, generator: torch.Generator) -> Tensor:
     """Enlarge photographs about their centre, each by a ratio of its own, bilinearly.
 
