@@ -90,8 +90,8 @@ def test_a_fresh_optimiser_warms_up_again():
 def test_phases_follow_the_progress():
     config = read_config("bundled-nano", minutes=10.0)
     schedule = Schedule(config)
-    crops = [schedule.phase(Position(seconds=60 * m)).crop for m in (0, 2.6, 2.8, 7.4, 7.6, 10)]
-    assert crops == [128, 128, 192, 192, 256, 256]
+    crops = [schedule.phase(Position(seconds=60 * m)).crop for m in (0, 4.4, 4.6, 10)]
+    assert crops == [192, 192, 256, 256]
 
 
 def test_time_left():
